@@ -1,0 +1,122 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// descriptor is the file in a finished directory that says how to run what is
+// in it. Its paths are relative to that directory, so the cache can be moved.
+const descriptor = "program.json"
+
+// stored is a [Program] as it is written to its descriptor.
+type stored struct {
+	Version     string   `json:"version"`
+	Path        string   `json:"path"`
+	Home        string   `json:"home,omitempty"`
+	Loader      string   `json:"loader,omitempty"`
+	LibraryPath []string `json:"library_path,omitempty"`
+}
+
+// cached returns the program in the finished directory dir, or errAbsent.
+func cached(name string, source Mode, dir string) (Program, error) {
+	data, err := os.ReadFile(filepath.Join(dir, descriptor))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Program{}, errAbsent
+	}
+	var st stored
+	if err == nil {
+		err = json.Unmarshal(data, &st)
+	}
+	if err != nil {
+		return Program{}, fmt.Errorf("%s in the cache: %w", name, err)
+	}
+	p := Program{
+		Name: name, Version: st.Version, Source: source,
+		Path: filepath.Join(dir, st.Path),
+	}
+	if st.Home != "" {
+		p.Home = filepath.Join(dir, st.Home)
+	}
+	if st.Loader != "" {
+		p.Loader = filepath.Join(dir, st.Loader)
+	}
+	for _, lib := range st.LibraryPath {
+		p.LibraryPath = append(p.LibraryPath, filepath.Join(dir, lib))
+	}
+	// Somebody may have tidied up the cache by hand.
+	if _, err := os.Stat(p.Path); err != nil {
+		return Program{}, errAbsent
+	}
+	return p, nil
+}
+
+// finish writes the descriptor into the work directory tmp and gives the
+// directory its final name in one step.
+func finish(tmp, dir string, st stored) error {
+	data, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(tmp, descriptor), append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	// Only a directory that cached refuses can be in the way here.
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.Rename(tmp, dir)
+}
+
+// lockRetry is how often a lock that somebody else holds is tried again.
+const lockRetry = 200 * time.Millisecond
+
+// lock takes the lock of one program against other processes and goroutines,
+// and calls waiting if that is not possible at once. What an earlier holder
+// that was killed left of the program in tmp/ is removed.
+func (s *Stack) lock(ctx context.Context, name string, waiting func()) (unlock func(), err error) {
+	dir := filepath.Join(s.cfg.Cache, "locks")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	l := flock.New(filepath.Join(dir, name+".lock"))
+	ok, err := l.TryLock()
+	if err == nil && !ok {
+		waiting()
+		_, err = l.TryLockContext(ctx, lockRetry)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock of %s: %w", name, err)
+	}
+	left, err := filepath.Glob(filepath.Join(s.cfg.Cache, "tmp", name+"-*"))
+	for _, tmp := range left {
+		err = errors.Join(err, os.RemoveAll(tmp))
+	}
+	if err != nil {
+		_ = l.Unlock()
+		return nil, err
+	}
+	// The file stays: removing a lock file lets two processes hold "the" lock.
+	return func() { _ = l.Unlock() }, nil
+}
+
+// workDir makes a directory for work in progress on name; the caller holds the
+// lock, and removes it.
+func (s *Stack) workDir(name string) (string, error) {
+	dir := filepath.Join(s.cfg.Cache, "tmp")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(dir, name+"-*")
+}

@@ -1,0 +1,166 @@
+package stack
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// buildFlags are given to every compile and to the listing that counts its
+// packages; the two must agree, or the count is about another build.
+func buildFlags(sp spec, pin Pin) []string {
+	return []string{
+		"-mod=readonly", // go.sum decides, nothing is resolved anew
+		"-trimpath",     // the same bytes wherever the checkout is
+		"-buildvcs=false",
+		"-ldflags=-s -w -X " + sp.versionVar + "=" + pin.Release,
+	}
+}
+
+// goEnv is the environment of the go command. What describes the user's network
+// (GOPROXY, GOSUMDB, HTTPS_PROXY …) and directories passes; what would change
+// the result does not.
+func goEnv(extra ...string) []string {
+	fixed := []string{
+		// Not empty: an empty GOFLAGS would fall back to the one that
+		// `go env -w` has stored.
+		"GOFLAGS=-buildvcs=false",
+		"GOWORK=off",
+		"GO111MODULE=on",
+		"CGO_ENABLED=0",
+		"GOOS=" + runtime.GOOS,
+		"GOARCH=" + runtime.GOARCH,
+	}
+	return append(append(os.Environ(), fixed...), extra...)
+}
+
+// toolchain is the part of `go env` that decides where and how Go compiles.
+type toolchain struct {
+	GOVERSION, GOCACHE, GOMODCACHE, GOEXPERIMENT string
+	GOAMD64, GOARM, GOARM64, GOFIPS140           string
+}
+
+// goLoads reports whether the go command is there and accepts pin's go.mod. The
+// error says what to do when there is none, or when it is too old.
+func goLoads(ctx context.Context, pin Pin) error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New("the go command is not on PATH; install Go from https://go.dev/dl")
+	}
+	// With GOTOOLCHAIN=auto a go command that is too old fetches a newer one.
+	if out, err := goOutput(ctx, pin.Dir, "list", "-mod=readonly", "-m"); err != nil {
+		return fmt.Errorf("go cannot load %s: %w\n%s", filepath.Join(pin.Dir, "go.mod"), err, out)
+	}
+	return nil
+}
+
+// goToolchain asks the go command that would compile pin.
+func goToolchain(ctx context.Context, pin Pin) (toolchain, error) {
+	var tc toolchain
+	out, err := goOutput(ctx, pin.Dir, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE", "GOEXPERIMENT",
+		"GOAMD64", "GOARM", "GOARM64", "GOFIPS140")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &tc)
+	}
+	if err != nil {
+		return toolchain{}, fmt.Errorf("go env: %w\n%s", err, out)
+	}
+	return tc, nil
+}
+
+// goOutput runs a go command that is over soon. When it fails, the output is
+// what it said on standard error.
+func goOutput(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = dir, goEnv()
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return strings.TrimSpace(stderr.String()), err
+	}
+	return stdout.String(), nil
+}
+
+// sourceKey is a hash of everything that decides what a compile gives: the
+// module files, our own Go files, the flags, the toolchain and the platform.
+func sourceKey(sp spec, pin Pin, tc toolchain) (string, error) {
+	h := sha256.New()
+	// The two directories differ from machine to machine and decide nothing.
+	tc.GOCACHE, tc.GOMODCACHE = "", ""
+	fmt.Fprintf(h, "%q %q %s/%s %+v\n", pin.Package, buildFlags(sp, pin), runtime.GOOS, runtime.GOARCH, tc)
+	files, err := filepath.Glob(filepath.Join(pin.Dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(files)
+	for _, file := range append(files, filepath.Join(pin.Dir, "go.mod"), filepath.Join(pin.Dir, "go.sum")) {
+		data, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a module without dependencies has no go.sum
+		}
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %x\n", filepath.Base(file), sha256.Sum256(data))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// cachedReason is what `go list` says of a package that is compiled already but
+// not installed anywhere, which is so for a main package.
+const cachedReason = "not installed but available in build cache"
+
+// countStale says how many packages a compile still has to compile, and how many
+// there are in all. It reads the modules, and so downloads what is missing:
+// downloaded is called with the number of modules so far. Measured on 2 cores
+// with warm caches: 1.5 s for Tempo (1,900 packages), 6.5 s for Alloy (4,600).
+func countStale(ctx context.Context, sp spec, pin Pin, log io.Writer, downloaded func(n int)) (stale, all int, err error) {
+	args := append([]string{"list"}, buildFlags(sp, pin)...)
+	args = append(args, "-deps", "-f", "{{.Stale}} {{.StaleReason}}", pin.Package)
+	modules := 0
+	err = runTree(ctx, tree{
+		dir: pin.Dir, env: goEnv(), args: append([]string{"go"}, args...),
+		stdout: func(line string) {
+			all++
+			if isStale, reason, _ := strings.Cut(line, " "); isStale == "true" && reason != cachedReason {
+				stale++
+			}
+		},
+		stderr: func(line string) {
+			fmt.Fprintln(log, line)
+			if strings.HasPrefix(line, "go: downloading ") {
+				modules++
+				downloaded(modules)
+			}
+		},
+	})
+	return stale, all, err
+}
+
+// eachLine calls f for every line of r, however long, until r ends.
+func eachLine(r io.Reader, f func(line string)) {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			f(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}

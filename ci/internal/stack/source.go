@@ -1,0 +1,186 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// sourceDir is where the compiled program of pin is, or will be.
+func (s *Stack) sourceDir(sp spec, pin Pin, tc toolchain) (string, error) {
+	key, err := sourceKey(sp, pin, tc)
+	if err != nil {
+		return "", fmt.Errorf("source pin of %s: %w", sp.name, err)
+	}
+	return filepath.Join(s.cfg.Cache, "source", fmt.Sprintf("%s-%s-%s", sp.name, pin.Release, key)), nil
+}
+
+// compiled returns the program of sp when it has been compiled before, else
+// errAbsent.
+func (s *Stack) compiled(ctx context.Context, sp spec) (Program, error) {
+	pin, ok := s.pins[sp.name]
+	if !ok {
+		return Program{}, errAbsent
+	}
+	tc, err := goToolchain(ctx, pin)
+	if err != nil {
+		return Program{}, err
+	}
+	dir, err := s.sourceDir(sp, pin, tc)
+	if err != nil {
+		return Program{}, err
+	}
+	return cached(sp.name, Source, dir)
+}
+
+// compile builds sp from its module, or returns what an earlier compile of the
+// same pin left.
+func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
+	pin, ok := s.pins[sp.name]
+	if !ok {
+		return Program{}, fmt.Errorf("%s cannot be compiled from a Go module: %w", sp.name, errAbsent)
+	}
+	if err := goLoads(ctx, pin); err != nil {
+		return Program{}, err
+	}
+	tc, err := goToolchain(ctx, pin)
+	if err != nil {
+		return Program{}, err
+	}
+	dir, err := s.sourceDir(sp, pin, tc)
+	if err != nil {
+		return Program{}, err
+	}
+	if p, err := cached(sp.name, Source, dir); !errors.Is(err, errAbsent) {
+		return p, err
+	}
+	progress := s.startProgress(sp.name)
+	defer progress.stop()
+	unlock, err := s.lock(ctx, sp.name, func() { progress.set(PhaseWaiting, 0, 0) })
+	if err != nil {
+		return Program{}, err
+	}
+	defer unlock()
+	// Whoever held the lock may have compiled just this.
+	if p, err := cached(sp.name, Source, dir); !errors.Is(err, errAbsent) {
+		return p, err
+	}
+	b := &build{stack: s, spec: sp, pin: pin, toolchain: tc, dir: dir, progress: progress}
+	if err := b.run(ctx); err != nil {
+		return Program{}, err
+	}
+	return cached(sp.name, Source, dir)
+}
+
+// build is one compile, under the program's lock.
+type build struct {
+	stack     *Stack
+	spec      spec
+	pin       Pin
+	toolchain toolchain
+	dir       string // the finished directory
+	progress  *progress
+}
+
+// run compiles and links, with everything that happens in the log.
+func (b *build) run(ctx context.Context) (err error) {
+	logFile := filepath.Join(b.stack.cfg.Cache, "logs", "build-"+b.spec.name+".log")
+	if err := os.MkdirAll(filepath.Dir(logFile), 0o755); err != nil {
+		return err
+	}
+	log, err := os.Create(logFile)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	tmp, err := b.stack.workDir(b.spec.name)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	fmt.Fprintf(log, "%s %s (%s %s) with %s for %s/%s\n", b.spec.name, b.pin.Release, b.pin.Module, b.pin.Version,
+		b.toolchain.GOVERSION, runtime.GOOS, runtime.GOARCH)
+	fail := func(err error) error {
+		if ctx.Err() != nil {
+			return fmt.Errorf("compile %s: %w; run it again to go on where it stopped", b.spec.name, context.Cause(ctx))
+		}
+		return fmt.Errorf("compile %s: %w; the log is %s, which ends:\n%s", b.spec.name, err, logFile, tail(logFile, 12))
+	}
+	b.progress.set(PhaseModules, 0, 0)
+	if err := b.stack.checkModuleSpace(b.pin, b.toolchain); err != nil {
+		return fmt.Errorf("compile %s: %w", b.spec.name, err)
+	}
+	stale, all, err := countStale(ctx, b.spec, b.pin, log, func(n int) { b.progress.set(PhaseModules, int64(n), 0) })
+	if err != nil {
+		return fail(err)
+	}
+	if err := b.stack.checkSpace(stale, b.stack.cfg.Cache, b.toolchain.GOCACHE); err != nil {
+		return fmt.Errorf("compile %s: %w", b.spec.name, err)
+	}
+	fmt.Fprintf(log, "%d of %d packages to compile\n", stale, all)
+	program := b.spec.name
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if err := b.goBuild(ctx, log, tmp, program, stale); err != nil {
+		return fail(err)
+	}
+	if err := finish(tmp, b.dir, stored{Version: b.pin.Release, Path: program}); err != nil {
+		return fmt.Errorf("compile %s: %w", b.spec.name, err)
+	}
+	b.progress.set(PhaseDone, int64(stale), int64(stale))
+	return nil
+}
+
+// goBuild runs go build in the work directory tmp, which then holds nothing but
+// the program.
+func (b *build) goBuild(ctx context.Context, log io.Writer, tmp, program string, stale int) error {
+	// Go's own work directory is put here too, so that what a killed compile
+	// leaves behind is found and removed: it can be a gigabyte.
+	work := filepath.Join(tmp, "work")
+	if err := os.Mkdir(work, 0o755); err != nil {
+		return err
+	}
+	args := append([]string{"go", "build", "-v"}, buildFlags(b.spec, b.pin)...)
+	args = append(args, "-o", filepath.Join(tmp, program), b.pin.Package)
+	fmt.Fprintf(log, "cd %s && %s\n", b.pin.Dir, strings.Join(args, " "))
+	count := newCounter(stale, runtime.GOMAXPROCS(0))
+	b.progress.set(count.phase(), 0, int64(stale))
+	err := runTree(ctx, tree{
+		dir: b.pin.Dir, env: goEnv("GOTMPDIR=" + work), args: args,
+		stdout: func(line string) { fmt.Fprintln(log, line) },
+		stderr: func(line string) {
+			fmt.Fprintln(log, line)
+			if phase, done, ok := count.line(line); ok {
+				b.progress.set(phase, done, int64(stale))
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(work)
+}
+
+// tail returns the last n lines of a file, each indented; it reads at most the
+// last 16 KiB.
+func tail(file string, n int) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return "  " + err.Error()
+	}
+	defer f.Close()
+	const window = 16 << 10
+	if size, err := f.Seek(0, io.SeekEnd); err == nil {
+		_, _ = f.Seek(max(0, size-window), io.SeekStart)
+	}
+	var lines []string
+	eachLine(f, func(line string) { lines = append(lines, "  "+line) })
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
