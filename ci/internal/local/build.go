@@ -1,0 +1,63 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+)
+
+// newBin is where the services' programs are built before they take the place
+// of those that run, which no system lets be written to.
+func (l layout) newBin() string { return filepath.Join(l.dir, "bin", "new") }
+
+// buildServices compiles the frontend and the backend of the checkout. A build
+// that changes nothing yields the same bytes, and so restarts nothing.
+func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
+	dir := l.layout.newBin()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	programs := map[string]Program{}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
+	for _, name := range []string{ground.Backend, ground.Frontend} {
+		args = append(args, "./services/"+name)
+	}
+	l.cfg.Progress("building the services")
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = l.cfg.Root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("building the services: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	for _, name := range []string{ground.Backend, ground.Frontend} {
+		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
+	}
+	return programs, nil
+}
+
+// installServices puts the built programs of what is to be started where they run
+// from. A running program can be renamed on every system, but not replaced on
+// Windows.
+func installServices(specs []spec) error {
+	for _, s := range specs {
+		if s.built == "" {
+			continue
+		}
+		old := s.path + ".old"
+		_ = os.Remove(old)
+		_ = os.Rename(s.path, old)
+		if err := os.Rename(s.built, s.path); err != nil {
+			return err
+		}
+		_ = os.Remove(old)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+)
+
+// Down stops every process of the lab, what a crashed run left behind included,
+// in the reverse of the order in which they start. It returns the names of what
+// it stopped, and keeps the data.
+func (l *Lab) Down(ctx context.Context) (stopped []string, err error) {
+	if _, err := os.Stat(l.layout.dir); err != nil {
+		return nil, ErrNotUp
+	}
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return l.down()
+}
+
+func (l *Lab) down() (stopped []string, err error) {
+	state, err := l.State()
+	if err != nil {
+		state = &State{} // the strays below are then all there is
+	}
+	all := append(strays(l.layout.dir, state.Processes), state.Processes...)
+	for _, p := range all {
+		if p.alive() {
+			stopped = append(stopped, p.Name)
+		}
+	}
+	if err := l.stopAll(state, all); err != nil {
+		return stopped, err
+	}
+	if err := os.Remove(l.layout.state()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return stopped, err
+	}
+	if len(stopped) == 0 {
+		return nil, ErrNotUp
+	}
+	return stopped, nil
+}
+
+// Reset stops the lab, when it runs, and deletes all that it has stored: data,
+// logs and the copies of the configuration. It returns the bytes freed.
+func (l *Lab) Reset(ctx context.Context) (freed int64, err error) {
+	if _, err := os.Stat(l.layout.dir); errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	if _, err := l.down(); err != nil && !errors.Is(err, ErrNotUp) {
+		return 0, err
+	}
+	freed = size(l.layout.dir)
+	// By name, not the folder whole: it may be a folder that a person chose and
+	// keeps other things in.
+	for _, dir := range []string{"data", "logs", "config", "bin"} {
+		if err := os.RemoveAll(l.layout.dir + string(os.PathSeparator) + dir); err != nil {
+			return 0, err
+		}
+	}
+	return freed, nil
+}
+
+// Component is one component as it is now.
+type Component struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // "ready", "not ready" or "ended"
+	PID   int    `json:"pid"`
+	// Memory is the resident memory in bytes.
+	Memory uint64 `json:"memory_bytes"`
+	URL    string `json:"url"`
+	Log    string `json:"log"`
+	// Detail says what a component that is not ready answers.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Status asks every component how it is. It returns ErrNotUp when the lab does
+// not run.
+func (l *Lab) Status(ctx context.Context) (*State, []Component, error) {
+	state, err := l.State()
+	if err != nil {
+		return nil, nil, err
+	}
+	client := &http.Client{Timeout: time.Second}
+	var all []Component
+	for _, name := range order {
+		p := state.process(name)
+		if p == nil {
+			continue
+		}
+		c := Component{Name: name, PID: p.PID, URL: state.Ground.URL(name), Log: p.Log, State: "ended"}
+		if p.alive() {
+			c.Memory = p.memory()
+			ok, answer := probe(ctx, client, p.Ready)
+			c.State = "ready"
+			if !ok {
+				c.State, c.Detail = "not ready", answer
+			}
+		} else {
+			c.Detail = "see " + p.Log + "; `go run ./ci/lab up` starts it again"
+		}
+		all = append(all, c)
+	}
+	return state, all, nil
+}
+
+// Ended returns an error for each component of the state that has ended.
+func (s *State) Ended() []*ComponentError {
+	var ended []*ComponentError
+	for _, p := range s.Processes {
+		if !p.alive() {
+			ended = append(ended, componentError(p, "has ended"))
+		}
+	}
+	return ended
+}
+
+// LogFile is the file that has the named component's output; an error names
+// those that there are.
+func (l *Lab) LogFile(name string) (string, error) {
+	if slices.Contains(order, name) {
+		return l.layout.log(name), nil
+	}
+	return "", fmt.Errorf("no component %q; there are %v", name, order)
+}
+
+// PID is the process of the named component, 0 when there is none.
+func (s *State) PID(name string) int {
+	if p := s.process(name); p != nil {
+		return p.PID
+	}
+	return 0
+}

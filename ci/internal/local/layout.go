@@ -1,0 +1,96 @@
+package local
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+)
+
+// layout is the lab's folder:
+//
+//	state.json     what runs
+//	lock           held by the `lab` that changes something
+//	bin/           the services' programs
+//	config/        the configuration that runs, a copy of the checkout's
+//	data/NAME/     what each component stores
+//	logs/NAME.log  what each component prints
+type layout struct{ dir string }
+
+func (l layout) state() string             { return filepath.Join(l.dir, "state.json") }
+func (l layout) lock() string              { return filepath.Join(l.dir, "lock") }
+func (l layout) bin(name string) string    { return filepath.Join(l.dir, "bin", name) + exeSuffix }
+func (l layout) data(name string) string   { return filepath.Join(l.dir, "data", name) }
+func (l layout) logs() string              { return filepath.Join(l.dir, "logs") }
+func (l layout) log(name string) string    { return filepath.Join(l.logs(), name+".log") }
+func (l layout) config(file string) string { return filepath.Join(l.dir, "config", file) }
+
+// configOf returns the component's configuration file, "" when it has none.
+func (l layout) configOf(name string) string {
+	switch name {
+	case ground.Loki, ground.Tempo, ground.Mimir:
+		return l.config(name + ".yaml")
+	case ground.Alloy:
+		return l.config("alloy.alloy")
+	}
+	return ""
+}
+
+// create makes the folders, and copies the checkout's configuration: what runs
+// is then what the fingerprints were taken of, whatever is edited meanwhile.
+func (l layout) create(root string) error {
+	for _, dir := range []string{"bin", "config", "logs"} {
+		if err := os.MkdirAll(filepath.Join(l.dir, dir), 0o755); err != nil {
+			return fmt.Errorf("making the lab's folder: %w", err)
+		}
+	}
+	for _, name := range order {
+		if err := os.MkdirAll(l.data(name), 0o755); err != nil {
+			return fmt.Errorf("making the lab's folder: %w", err)
+		}
+	}
+	for from, to := range map[string]string{
+		"loki/loki.yaml":     l.configOf(ground.Loki),
+		"tempo/tempo.yaml":   l.configOf(ground.Tempo),
+		"mimir/mimir.yaml":   l.configOf(ground.Mimir),
+		"alloy/config.alloy": l.configOf(ground.Alloy),
+	} {
+		raw, err := os.ReadFile(filepath.Join(root, "config", filepath.FromSlash(from)))
+		if err != nil {
+			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
+		}
+		if err := os.WriteFile(to, raw, 0o644); err != nil {
+			return err
+		}
+	}
+	return l.copyProvisioning(filepath.Join(root, "config", "grafana", "provisioning"))
+}
+
+func (l layout) copyProvisioning(from string) error {
+	to := l.config("provisioning")
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	err := os.CopyFS(to, os.DirFS(from))
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("copying Grafana's provisioning: %w", err)
+	}
+	return nil
+}
+
+// size is the number of bytes under the folder.
+func size(dir string) int64 {
+	var n int64
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // a file may vanish while a backend compacts
+		}
+		if info, err := d.Info(); err == nil {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n
+}

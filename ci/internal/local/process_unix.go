@@ -1,0 +1,21 @@
+//go:build unix
+
+package local
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// detach gives the process a session of its own, away from the terminal.
+func detach(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+}
+
+// interrupt asks the process to end.
+func interrupt(p *os.Process) error {
+	return p.Signal(syscall.SIGTERM)
+}
+
+const exeSuffix = ""

@@ -1,0 +1,219 @@
+package local
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+)
+
+// order is the order in which components start: what is written to before what
+// writes to it. They stop in the reverse order, so that each can still hand on
+// what it holds.
+var order = []string{
+	ground.Loki, ground.Tempo, ground.Mimir, ground.Grafana,
+	ground.Alloy, ground.Backend, ground.Frontend,
+}
+
+// A spec is all that is needed to start one component.
+type spec struct {
+	name string
+	path string
+	args []string
+	env  []string
+	dir  string
+	// built is the file that will be at path once the service is installed; ""
+	// for the programs of the stack.
+	built string
+	ready string
+	// ports are those the component listens on, to be free before it starts.
+	ports       []int
+	fingerprint string
+}
+
+// Program is a program and what to put before its arguments.
+type Program struct {
+	Path string
+	Args []string
+	// Home is Grafana's --homepath; "" for the others.
+	Home string
+	// built is the service's program before it is installed at Path.
+	built string
+}
+
+// plan is what specs are made from.
+type plan struct {
+	layout   layout
+	ports    ground.Ports
+	ground   ground.Ground
+	programs map[string]Program
+	faults   bool
+	// retention is how long the three backends keep data, at least 24h.
+	retention time.Duration
+}
+
+// specs returns every component of the lab in start order. Grafana is among
+// them only when its program is there.
+func (p plan) specs() ([]spec, error) {
+	var specs []spec
+	for _, name := range order {
+		program, ok := p.programs[name]
+		if !ok {
+			continue
+		}
+		s := p.spec(name, program)
+		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
+		s.args = append(append([]string{}, program.Args...), s.args...)
+		s.env = append(s.env, "LAB_LISTEN=127.0.0.1", "LAB_RETENTION="+formatHours(p.retention))
+		var err error
+		if s.fingerprint, err = s.sum(p.layout.configOf(name)); err != nil {
+			return nil, err
+		}
+		specs = append(specs, s)
+	}
+	return specs, nil
+}
+
+func (p plan) spec(name string, program Program) spec {
+	base := p.ground.URL(name)
+	config := p.layout.configOf(name)
+	data := p.layout.data(name)
+	switch name {
+	case ground.Loki:
+		return spec{
+			args: []string{"-config.expand-env=true", "-config.file=" + config},
+			env: []string{"LOKI_DATA=" + data, port("LOKI_HTTP_PORT", p.ports.Loki),
+				port("LOKI_GRPC_PORT", p.ports.LokiGRPC), "GOMEMLIMIT=400MiB"},
+			ready: base + "/ready", ports: []int{p.ports.Loki, p.ports.LokiGRPC},
+		}
+	case ground.Tempo:
+		return spec{
+			args: []string{"-config.expand-env=true", "-config.file=" + config},
+			env: []string{"TEMPO_DATA=" + data, port("TEMPO_HTTP_PORT", p.ports.Tempo),
+				port("TEMPO_GRPC_PORT", p.ports.TempoGRPC), port("TEMPO_OTLP_PORT", p.ports.TempoOTLP),
+				"MIMIR_URL=" + p.ground.Mimir, "GOMEMLIMIT=400MiB"},
+			ready: base + "/ready", ports: []int{p.ports.Tempo, p.ports.TempoGRPC, p.ports.TempoOTLP},
+		}
+	case ground.Mimir:
+		return spec{
+			args: []string{"-config.expand-env=true", "-config.file=" + config},
+			env: []string{"MIMIR_DATA=" + data, port("MIMIR_HTTP_PORT", p.ports.Mimir),
+				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "GOMEMLIMIT=400MiB"},
+			ready: base + "/ready", ports: []int{p.ports.Mimir, p.ports.MimirGRPC},
+		}
+	case ground.Alloy:
+		return p.alloy(base, config, data)
+	case ground.Grafana:
+		return p.grafana(base, program)
+	case ground.Backend:
+		return spec{
+			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
+				"LISTEN_ADDR="+ground.Loopback(p.ports.Backend),
+				"DATABASE_PATH="+filepath.Join(data, "users.db"), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+			ready: base + "/ready", ports: []int{p.ports.Backend},
+		}
+	default: // the frontend
+		return spec{
+			env: append(otel("http/protobuf", p.ports.AlloyOTLPHTTP),
+				"LISTEN_ADDR="+ground.Loopback(p.ports.Frontend), "BACKEND_URL="+p.ground.Backend,
+				"LAB_TRACE_URL="+p.ground.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+			ready: base + "/ready", ports: []int{p.ports.Frontend},
+		}
+	}
+}
+
+func (p plan) alloy(base, config, data string) spec {
+	return spec{
+		args: []string{"run", config, "--stability.level=public-preview", "--disable-reporting",
+			"--server.http.listen-addr=" + ground.Loopback(p.ports.Alloy), "--storage.path=" + filepath.Join(data, "storage")},
+		env: []string{
+			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
+			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP=" + ground.Loopback(p.ports.TempoOTLP),
+			"LOKI_URL=" + p.ground.Loki, "MIMIR_URL=" + p.ground.Mimir, "ALLOY_ADDR=" + ground.Loopback(p.ports.Alloy),
+			"LOKI_ADDR=" + ground.Loopback(p.ports.Loki), "TEMPO_ADDR=" + ground.Loopback(p.ports.Tempo),
+			"MIMIR_ADDR=" + ground.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",
+		},
+		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
+	}
+}
+
+// grafana listens on the loopback address only, and lets whoever reaches it
+// look and explore without a login.
+func (p plan) grafana(base string, program Program) spec {
+	data := p.layout.data(ground.Grafana)
+	return spec{
+		args: []string{"server", "--homepath", program.Home, "cfg:default.paths.data=" + filepath.Join(data, "data"),
+			"cfg:default.paths.logs=" + filepath.Join(data, "logs")},
+		env: []string{
+			"GF_SERVER_HTTP_ADDR=127.0.0.1", port("GF_SERVER_HTTP_PORT", p.ports.Grafana),
+			"GF_PATHS_PROVISIONING=" + filepath.Join(p.layout.dir, "config", "provisioning"),
+			"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Editor",
+			"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
+			"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
+			"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
+			"LOKI_URL=" + p.ground.Loki, "TEMPO_URL=" + p.ground.Tempo, "MIMIR_URL=" + p.ground.Mimir,
+		},
+		ready: base + "/api/health", ports: []int{p.ports.Grafana},
+	}
+}
+
+// otel is the telemetry configuration of a service: the standard variables, with
+// intervals short enough to watch, and queues that a burst does not overflow.
+func otel(protocol string, port int) []string {
+	return []string{
+		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + ground.Loopback(port),
+		"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=local",
+		"OTEL_BSP_SCHEDULE_DELAY=1000", "OTEL_BSP_MAX_QUEUE_SIZE=20480",
+		"OTEL_BLRP_SCHEDULE_DELAY=1000", "OTEL_BLRP_MAX_QUEUE_SIZE=20480",
+		"OTEL_METRIC_EXPORT_INTERVAL=5000",
+	}
+}
+
+func port(name string, n int) string { return name + "=" + strconv.Itoa(n) }
+
+// formatHours writes a duration as the backends' parsers all read it.
+func formatHours(d time.Duration) string { return strconv.Itoa(int(d.Hours())) + "h" }
+
+// sum is the fingerprint of the component: all that decides how it behaves.
+func (s spec) sum(config string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.GOOS, s.path, s.args, s.env)
+	if s.built != "" {
+		// A service's content counts, so that a rebuild that changes nothing
+		// restarts nothing.
+		if err := hashFile(h, s.built); err != nil {
+			return "", err
+		}
+		return hex.EncodeToString(h.Sum(nil)), nil
+	}
+	// A backend's program is a hundred megabytes: its size and time will do.
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano())
+	if config != "" {
+		if err := hashFile(h, config); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(h io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, f)
+	return err
+}

@@ -1,0 +1,112 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+)
+
+// State is what the lab's folder remembers of the lab in it. It is written
+// after each process that starts, so that a `lab` that was killed half-way
+// leaves nothing that the next one does not know of.
+type State struct {
+	Ports     ground.Ports  `json:"ports"`
+	Ground    ground.Ground `json:"ground"`
+	Started   time.Time     `json:"started"`
+	Processes []Process     `json:"processes"`
+}
+
+// Process is one started component.
+type Process struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+	// Path is the program's file.
+	Path string `json:"path"`
+	// Created is the time at which the operating system says that the process
+	// began, in milliseconds since 1970. With Path it tells the process from
+	// another that was given the same PID later.
+	Created int64 `json:"created"`
+	// Fingerprint changes when the program, its arguments, its environment or
+	// its configuration do: `up` replaces a process whose fingerprint is not the
+	// one it would start.
+	Fingerprint string `json:"fingerprint"`
+	// Log is the file that has the process's output.
+	Log string `json:"log"`
+	// Ready is the URL that answers 200 once the component is ready.
+	Ready string `json:"ready"`
+}
+
+// process returns the named process of the state, or nil.
+func (s *State) process(name string) *Process {
+	for i := range s.Processes {
+		if s.Processes[i].Name == name {
+			return &s.Processes[i]
+		}
+	}
+	return nil
+}
+
+// set adds the process or replaces the one of that name.
+func (s *State) set(p Process) {
+	if old := s.process(p.Name); old != nil {
+		*old = p
+		return
+	}
+	s.Processes = append(s.Processes, p)
+}
+
+// remove forgets the named process.
+func (s *State) remove(name string) {
+	for i := range s.Processes {
+		if s.Processes[i].Name == name {
+			s.Processes = append(s.Processes[:i], s.Processes[i+1:]...)
+			return
+		}
+	}
+}
+
+// ErrNotUp says that the folder holds no lab.
+var ErrNotUp = errors.New("the lab is not up; start it with `go run ./ci/lab up`")
+
+// readState reads the state file. It returns ErrNotUp when there is none.
+func readState(path string) (*State, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotUp
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s State
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which ends what is left by other means", path, err)
+	}
+	return &s, nil
+}
+
+// write replaces the state file in one step: a reader sees the old or the new.
+func (s *State) write(path string) error {
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".state-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.Write(append(raw, '\n')); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
