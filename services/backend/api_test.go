@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// apiTests are requests, in this order on one database with its 12 sample users,
+// and the answers that the API's description promises.
+var apiTests = []struct {
+	name, method, target, body string
+	header                     []string
+	status                     int
+	contains                   string   // in the body
+	fields                     []string // of a 422
+	response                   map[string]string
+}{
+	{name: "list", method: "GET", target: "/users", status: 200, contains: `"name":"Ada Lovelace","email":"ada@example.com"`},
+	{name: "list empty parameters", method: "GET", target: "/users?limit=&cursor=", status: 200, contains: `"id":12`},
+	{name: "list page", method: "GET", target: "/users?limit=5", status: 200, contains: `"next_cursor":"` + users.Cursor{After: 5}.String() + `"`},
+	{name: "list next page", method: "GET", target: "/users?limit=7&cursor=" + users.Cursor{After: 5}.String(), status: 200, contains: `"id":6`},
+	{name: "list behind the end", method: "GET", target: "/users?cursor=" + users.Cursor{After: 1 << 50}.String(), status: 200, contains: `{"users":[]}`},
+	{name: "limit 0", method: "GET", target: "/users?limit=0", status: 400, contains: "from 1 to 200"},
+	{name: "limit 201", method: "GET", target: "/users?limit=201", status: 400, contains: "from 1 to 200"},
+	{name: "limit text", method: "GET", target: "/users?limit=many", status: 400, contains: "from 1 to 200"},
+	{name: "cursor from nowhere", method: "GET", target: "/users?cursor=abc", status: 400, contains: "cursor"},
+	{name: "bad query", method: "GET", target: "/users?limit=%zz", status: 400, contains: "query string"},
+	{name: "get", method: "GET", target: "/users/3", status: 200, contains: `{"id":3,"name":"Grace Hopper"`},
+	{name: "get none", method: "GET", target: "/users/99", status: 404, contains: "no user with this id"},
+	{name: "get bad id", method: "GET", target: "/users/ada", status: 400, contains: "whole number"},
+	{name: "get NUL id", method: "GET", target: "/users/1%00", status: 400, contains: "whole number"},
+	{name: "get huge id", method: "GET", target: "/users/99999999999999999999", status: 400, contains: "whole number"},
+	{name: "create", method: "POST", target: "/users", body: `{"name":" Hedy Lamarr ","email":"hedy@example.com"}`, status: 201,
+		contains: `{"id":13,"name":"Hedy Lamarr","email":"hedy@example.com","created_at":"`, response: map[string]string{"Location": "/users/13"}},
+	{name: "create again", method: "POST", target: "/users", body: `{"name":"Hedy","email":"HEDY@example.com"}`, status: 409, contains: "Another user"},
+	{name: "create invalid", method: "POST", target: "/users", body: `{"name":"","email":"x"}`, status: 422, fields: []string{"name", "email"}},
+	{name: "create NUL", method: "POST", target: "/users", body: `{"name":"a\u0000b","email":"a@example.com"}`, status: 422, fields: []string{"name"}},
+	{name: "create malformed", method: "POST", target: "/users", body: `{"name":`, status: 400, contains: "not valid JSON"},
+	{name: "create unknown field", method: "POST", target: "/users", body: `{"name":"a","email":"a@example.com","admin":true}`, status: 400, contains: "admin"},
+	{name: "create 1 MB", method: "POST", target: "/users", body: `{"name":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, contains: "64 KiB"},
+	{name: "create form", method: "POST", target: "/users", body: `name=a`, header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, contains: "application/json"},
+	{name: "delete", method: "DELETE", target: "/users/13", status: 204},
+	{name: "delete again", method: "DELETE", target: "/users/13", status: 404, contains: "no user with this id"},
+	{name: "delete bad id", method: "DELETE", target: "/users/0", status: 400, contains: "whole number"},
+	{name: "stats", method: "GET", target: "/stats", status: 200, contains: `{"users":12,"created_last_24h":12,"database_size_bytes":`},
+	{name: "slow", method: "GET", target: "/users/1", header: []string{"Baggage", "lab.fault=delay:10ms"}, status: 200, contains: `"id":1`},
+	{name: "failing", method: "GET", target: "/users/1", header: []string{"Baggage", "lab.fault=error"}, status: 500, contains: `"title":"Internal Server Error"`},
+	{name: "malformed fault", method: "GET", target: "/users/1", header: []string{"Baggage", "lab.fault=explode"}, status: 200, contains: `"id":1`},
+	{name: "document", method: "GET", target: "/openapi.yaml", status: 200, contains: "openapi: 3", response: map[string]string{"Content-Type": "application/yaml"}},
+	{name: "wrong method", method: "PUT", target: "/users", body: `{}`, status: 405, response: map[string]string{"Allow": "GET, HEAD, POST"}},
+	{name: "wrong method on a user", method: "PATCH", target: "/users/1", body: `{}`, status: 405, response: map[string]string{"Allow": "DELETE, GET, HEAD"}},
+	{name: "nowhere", method: "GET", target: "/nowhere", status: 404, contains: "nothing at this path"},
+	{name: "health", method: "GET", target: "/health", status: 200, contains: `{"status":"ok"}`},
+	{name: "ready", method: "GET", target: "/ready", status: 200, contains: `{"status":"ready"}`},
+}
+
+func TestAPI(t *testing.T) {
+	l := newLab(t)
+	describe := newDescription(t)
+	for _, tt := range apiTests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := l.do(tt.method, tt.target, tt.body, tt.header...)
+			body := w.Body.String()
+			if w.Code != tt.status {
+				t.Fatalf("status %d, want %d; body %s", w.Code, tt.status, body)
+			}
+			if !strings.Contains(body, tt.contains) {
+				t.Errorf("body %s, want %s in it", body, tt.contains)
+			}
+			for name, want := range tt.response {
+				if got := w.Header().Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			if tt.status >= 400 {
+				wantProblem(t, w.Header(), body, tt.status, tt.fields)
+			}
+			describe.check(t, tt.method, tt.target, tt.body, w)
+		})
+	}
+}
+
+func wantProblem(t *testing.T, header http.Header, body string, status int, fields []string) {
+	t.Helper()
+	var p httpx.Problem
+	if err := json.Unmarshal([]byte(body), &p); err != nil || header.Get("Content-Type") != httpx.ProblemContentType {
+		t.Fatalf("%s is no problem document: %v", body, err)
+	}
+	var got []string
+	for _, f := range p.Errors {
+		got = append(got, f.Field)
+	}
+	if p.Status != status || p.RequestID != header.Get(httpx.HeaderRequestID) || p.TraceID != header.Get(httpx.HeaderTraceID) || !slices.Equal(got, fields) {
+		t.Errorf("problem is %+v, want %d with the fields %v", p, status, fields)
+	}
+}
+
+// busyStore is a store whose database is locked.
+type busyStore struct{ store }
+
+func (busyStore) List(context.Context, int, users.Cursor) (users.Page, error) {
+	return users.Page{}, users.ErrBusy
+}
+
+func TestBusy(t *testing.T) {
+	l := newLab(t)
+	router, err := newRouter(config{listenAddr: ":8081"}, testTelemetry(t), busyStore{l.store}, l.ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Handler = router
+	w := l.do("GET", "/users", "")
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("status %d, Retry-After %q; want 503 after 1", w.Code, w.Header().Get("Retry-After"))
+	}
+	newDescription(t).check(t, "GET", "/users", "", w)
+}
+
+// A slow or failing request shows in the trace as a slow or failing statement,
+// and its log lines have the trace's id.
+func TestFaultIsInTheTrace(t *testing.T) {
+	for _, tt := range []struct {
+		baggage, statement string
+		status             int
+		failed             bool
+	}{
+		{"lab.fault=delay:30ms", "SELECT lab_sleep(?)", 200, false},
+		{"lab.fault=error", "SELECT lab_fail()", 500, true},
+	} {
+		t.Run(tt.baggage, func(t *testing.T) {
+			l := newLab(t)
+			w := l.do("GET", "/users", "", "Baggage", tt.baggage)
+			if w.Code != tt.status {
+				t.Fatalf("status %d, want %d", w.Code, tt.status)
+			}
+			spans := l.spans.Ended()
+			server := spans[len(spans)-1]
+			if server.Name() != "GET /users" {
+				t.Fatalf("the last span is %q", server.Name())
+			}
+			sql := spans[0]
+			var statement string
+			for _, kv := range sql.Attributes() {
+				if kv.Key == "db.query.text" {
+					statement = kv.Value.AsString()
+				}
+			}
+			if statement != tt.statement || sql.Parent().SpanID() != server.SpanContext().SpanID() || (sql.Status().Code == codes.Error) != tt.failed {
+				t.Errorf("span %q with status %v; want %q below the server's", statement, sql.Status(), tt.statement)
+			}
+			if took := sql.EndTime().Sub(sql.StartTime()); !tt.failed && took < 30*time.Millisecond {
+				t.Errorf("the statement took %v, want 30 ms", took)
+			}
+			id := server.SpanContext().TraceID().String()
+			want := map[string]int{"request": 1, "request failed": 0}
+			if tt.failed {
+				want["request failed"] = 1
+			}
+			for message, n := range want {
+				lines := l.out.lines(t, message)
+				if len(lines) != n {
+					t.Errorf("%d lines %q, want %d", len(lines), message, n)
+				}
+				for _, line := range lines {
+					if line["trace_id"] != id {
+						t.Errorf("line %q has trace_id %v, want %s", message, line["trace_id"], id)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestBusinessMetrics(t *testing.T) {
+	l := newLab(t)
+	want := map[string]int64{"lab.users": 12, "lab.users.created": 0, "lab.users.deleted": 0}
+	if got := l.sums(t); !maps.Equal(got, want) {
+		t.Errorf("at the start the metrics are %v, want %v", got, want)
+	}
+	for i := range 3 {
+		l.do("POST", "/users", `{"name":"N","email":"`+strconv.Itoa(i)+`@example.com"}`)
+	}
+	l.do("POST", "/users", `{"name":"N","email":"0@example.com"}`) // 409
+	l.do("DELETE", "/users/1", "")
+	l.do("DELETE", "/users/1", "") // 404
+	want = map[string]int64{"lab.users": 14, "lab.users.created": 3, "lab.users.deleted": 1}
+	if got := l.sums(t); !maps.Equal(got, want) {
+		t.Errorf("the metrics are %v, want %v", got, want)
+	}
+}
+
+// Logs, spans and metrics of a user's life do not say who it is.
+func TestNoPersonalDataInTelemetry(t *testing.T) {
+	l := newLab(t)
+	const body = `{"name":"Private Person","email":"private@example.com"}`
+	for _, r := range [][3]string{{"POST", "/users", body}, {"POST", "/users", body}, {"GET", "/users/13", ""}, {"GET", "/users", ""}, {"DELETE", "/users/13", ""}} {
+		l.do(r[0], r[1], r[2])
+	}
+	var seen strings.Builder
+	for _, span := range l.spans.Ended() {
+		for _, kv := range span.Attributes() {
+			seen.WriteString(kv.Value.Emit() + "\n")
+		}
+		for _, e := range span.Events() {
+			seen.WriteString(e.Name + "\n")
+		}
+	}
+	for _, line := range l.out.lines(t, "") {
+		text, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.Write(text)
+	}
+	if !strings.Contains(seen.String(), "user created") || !strings.Contains(seen.String(), "INSERT INTO") {
+		t.Fatal("the telemetry is not what this test looks at")
+	}
+	if strings.Contains(strings.ToLower(seen.String()), "private") {
+		t.Errorf("the telemetry has personal data: %s", &seen)
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
+)
+
+// config is what the environment says.
+type config struct {
+	listenAddr    string        // LISTEN_ADDR, default ":8081"
+	databasePath  string        // DATABASE_PATH, default "users.db"
+	faults        bool          // LAB_FAULTS, default false
+	shutdownDelay time.Duration // SHUTDOWN_DELAY, default 0s
+}
+
+// readConfig reports everything that is wrong at once.
+func readConfig(getenv func(string) string) (config, error) {
+	cfg := config{
+		listenAddr:   orDefault(getenv("LISTEN_ADDR"), ":8081"),
+		databasePath: orDefault(getenv("DATABASE_PATH"), "users.db"),
+		faults:       fault.Enabled(getenv),
+	}
+	var errs []error
+	if _, _, err := net.SplitHostPort(cfg.listenAddr); err != nil {
+		errs = append(errs, fmt.Errorf("LISTEN_ADDR: %w", err))
+	}
+	if text := getenv("SHUTDOWN_DELAY"); text != "" {
+		delay, err := time.ParseDuration(text)
+		if err == nil && delay < 0 {
+			err = fmt.Errorf("%s is negative", delay)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY: %w", err))
+		}
+		cfg.shutdownDelay = delay
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// serverName is what server.address and server.port are pinned to: the
+// service's name, as its clients would write it.
+func (cfg config) serverName(service string) string {
+	_, port, err := net.SplitHostPort(cfg.listenAddr)
+	if err != nil {
+		return service
+	}
+	return net.JoinHostPort(service, port)
+}
+
+func orDefault(value, or string) string {
+	if value == "" {
+		return or
+	}
+	return value
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// classify tells how an error of the domain is told to a client; nil for others.
+func classify(err error) *httpx.Error {
+	if invalid, ok := errors.AsType[*users.ValidationError](err); ok {
+		e := httpx.Errorf(http.StatusUnprocessableEntity, "The user is not valid.")
+		for _, f := range invalid.Fields {
+			e.Fields = append(e.Fields, httpx.FieldError{Field: f.Name, Detail: f.Detail})
+		}
+		return e
+	}
+	switch {
+	case errors.Is(err, users.ErrNotFound):
+		return httpx.Errorf(http.StatusNotFound, "There is no user with this id.")
+	case errors.Is(err, users.ErrEmailTaken):
+		return httpx.Errorf(http.StatusConflict, "Another user has this e-mail address.")
+	case errors.Is(err, users.ErrBadID):
+		return httpx.Errorf(http.StatusBadRequest, "The id must be a whole number from 1.")
+	case errors.Is(err, users.ErrBadCursor):
+		return httpx.Errorf(http.StatusBadRequest, "The cursor is not one that a page's next_cursor gave.")
+	case errors.Is(err, users.ErrBusy):
+		e := httpx.Errorf(http.StatusServiceUnavailable, "The database is busy.")
+		e.RetryAfter = time.Second
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	_ "embed"
+	"net/http"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
+)
+
+// openAPI describes the routes below; a test keeps the two together.
+//
+//go:embed openapi.yaml
+var openAPI []byte
+
+// newRouter makes the whole HTTP surface of the service.
+func newRouter(cfg config, tel *telemetry.Telemetry, store store, ready *httpx.Readiness) (*httpx.Router, error) {
+	metrics, err := newMetrics(tel.MeterProvider, store.Count)
+	if err != nil {
+		return nil, err
+	}
+	a := &api{store: store, metrics: metrics, log: tel.Logger, version: tel.Version, started: time.Now(), now: time.Now}
+	router := httpx.NewRouter(httpx.RouterConfig{
+		Telemetry:  tel,
+		ServerName: cfg.serverName(tel.ServiceName),
+		Classify:   classify,
+	})
+	for pattern, handler := range a.routes() {
+		router.Handle(pattern, handler)
+	}
+	for pattern, probe := range probes(ready) {
+		router.Probe(pattern, probe)
+	}
+	return router, nil
+}
+
+func (a *api) routes() map[string]httpx.HandlerFunc {
+	return map[string]httpx.HandlerFunc{
+		"GET /users":         a.listUsers,
+		"POST /users":        a.createUser,
+		"GET /users/{id}":    a.getUser,
+		"DELETE /users/{id}": a.deleteUser,
+		"GET /stats":         a.stats,
+		"GET /openapi.yaml":  serveOpenAPI,
+	}
+}
+
+func probes(ready *httpx.Readiness) map[string]httpx.HandlerFunc {
+	return map[string]httpx.HandlerFunc{
+		"GET /health": httpx.Health,
+		"GET /ready":  ready.Probe,
+	}
+}
+
+// serveOpenAPI answers with the description, in the media type of RFC 9512.
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(openAPI)
+	return nil
+}

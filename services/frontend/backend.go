@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// maxAnswer bounds how much of an answer is read into memory, in bytes. A page
+// of 200 users with the longest names is well below it.
+const maxAnswer = 1 << 20
+
+// userList is one page of the users. NextCursor is empty on the last one.
+type userList struct {
+	Users      []users.User `json:"users"`
+	NextCursor string       `json:"next_cursor"`
+}
+
+// statistics is what the backend counts about itself.
+type statistics struct {
+	Users          int64   `json:"users"`
+	CreatedLast24h int64   `json:"created_last_24h"`
+	DatabaseSize   int64   `json:"database_size_bytes"`
+	UptimeSeconds  float64 `json:"uptime_seconds"`
+	Version        string  `json:"version"`
+}
+
+// backend is the client of the users API. Every error of its methods is an
+// [httpx.Error]: the backend's own problem with its status, detail and fields,
+// or 502 or 504 where there is no usable answer.
+type backend struct {
+	base    *url.URL
+	client  *http.Client
+	timeout time.Duration // of one call
+}
+
+// list returns up to limit users from cursor on; an empty cursor is the start.
+func (b *backend) list(ctx context.Context, cursor string, limit int) (userList, error) {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	var answer userList
+	return answer, b.call(ctx, http.MethodGet, "/users", b.base.JoinPath("users"), query, nil, &answer)
+}
+
+// get returns one user.
+func (b *backend) get(ctx context.Context, id int64) (users.User, error) {
+	var answer users.User
+	return answer, b.call(ctx, http.MethodGet, "/users/{id}", b.user(id), nil, nil, &answer)
+}
+
+// create adds a user.
+func (b *backend) create(ctx context.Context, name, email string) (users.User, error) {
+	var answer users.User
+	body := map[string]string{"name": name, "email": email}
+	return answer, b.call(ctx, http.MethodPost, "/users", b.base.JoinPath("users"), nil, body, &answer)
+}
+
+// remove deletes a user.
+func (b *backend) remove(ctx context.Context, id int64) error {
+	return b.call(ctx, http.MethodDelete, "/users/{id}", b.user(id), nil, nil, nil)
+}
+
+// stats returns the backend's statistics.
+func (b *backend) stats(ctx context.Context) (statistics, error) {
+	var answer statistics
+	return answer, b.call(ctx, http.MethodGet, "/stats", b.base.JoinPath("stats"), nil, nil, &answer)
+}
+
+func (b *backend) user(id int64) *url.URL {
+	return b.base.JoinPath("users", strconv.FormatInt(id, 10))
+}
+
+// call makes one request and decodes a successful answer into dst, unless that
+// is nil. route is the backend's route, for the span and the metrics.
+func (b *backend) call(ctx context.Context, method, route string, target *url.URL, query url.Values, body, dst any) error {
+	ctx, cancel := context.WithTimeout(withRoute(ctx, route), b.timeout)
+	defer cancel()
+	target.RawQuery = query.Encode()
+	req, err := newRequest(ctx, method, target, body)
+	if err != nil {
+		return err
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return unreachable(err)
+	}
+	switch {
+	case res.StatusCode >= 400:
+		return refused(res, content)
+	case res.StatusCode >= 300:
+		return garbled(fmt.Errorf("an unexpected status %s", res.Status))
+	case dst == nil:
+		return nil
+	}
+	if err := json.Unmarshal(content, dst); err != nil {
+		return garbled(err)
+	}
+	return nil
+}
+
+// newRequest makes a request that carries the id of the one in ctx.
+func newRequest(ctx context.Context, method string, target *url.URL, body any) (*http.Request, error) {
+	var content io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a request for the backend: %w", err)
+		}
+		content = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), content)
+	if err != nil {
+		return nil, fmt.Errorf("making a request for the backend: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if id := httpx.RequestID(ctx); id != "" {
+		req.Header.Set(httpx.HeaderRequestID, id)
+	}
+	return req, nil
+}
+
+// refused turns the backend's problem document into the error that it describes.
+// Something else than a problem, such as a load balancer's page, keeps its status.
+func refused(res *http.Response, content []byte) error {
+	e := &httpx.Error{
+		Status: res.StatusCode,
+		Err:    fmt.Errorf("the backend answered %s", res.Status),
+	}
+	var p httpx.Problem
+	if mediaType(res.Header) == httpx.ProblemContentType && json.Unmarshal(content, &p) == nil {
+		e.Detail, e.Fields = p.Detail, p.Errors
+	}
+	return e
+}
+
+// unreachable is the error of a request that got no answer: 504 if the time was
+// up, else 502. A client that went away is told apart by the router.
+func unreachable(err error) *httpx.Error {
+	if e, ok := errors.AsType[*httpx.Error](err); ok {
+		return e
+	}
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return &httpx.Error{Status: http.StatusGatewayTimeout, Detail: "The backend took too long to answer.", Err: err}
+	}
+	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend cannot be reached.", Err: err}
+}
+
+// garbled is the error of an answer that is not what the users API gives.
+func garbled(err error) *httpx.Error {
+	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer was not understood.", Err: err}
+}
+
+// mediaType is the Content-Type without parameters, "" if there is none.
+func mediaType(h http.Header) string {
+	parsed, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return parsed
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
+)
+
+// tracePlaceholder is what a trace's id replaces in LAB_TRACE_URL.
+const tracePlaceholder = "{trace_id}"
+
+// config is what the environment says. See [readConfig] for the variables.
+type config struct {
+	listen         string
+	backend        *url.URL
+	backendTimeout time.Duration
+	traceURL       string
+	faults         bool
+	shutdownDelay  time.Duration
+}
+
+// readConfig reads LISTEN_ADDR (":8080"), BACKEND_URL ("http://localhost:8081"),
+// LAB_TRACE_URL (none), LAB_FAULTS (off) and SHUTDOWN_DELAY ("0s"). The error
+// names every variable that is wrong.
+func readConfig(getenv func(string) string) (config, error) {
+	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout, faults: fault.Enabled(getenv)}
+	if cfg.listen == "" {
+		cfg.listen = ":8080"
+	}
+	var errs []error
+	if _, _, err := net.SplitHostPort(cfg.listen); err != nil {
+		errs = append(errs, fmt.Errorf("LISTEN_ADDR must be host:port or :port: %w", err))
+	}
+	var err error
+	if cfg.backend, err = parseBackendURL(getenv("BACKEND_URL")); err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.traceURL, err = parseTraceURL(getenv("LAB_TRACE_URL")); err != nil {
+		errs = append(errs, err)
+	}
+	if text := getenv("SHUTDOWN_DELAY"); text != "" {
+		cfg.shutdownDelay, err = time.ParseDuration(text)
+		if err != nil || cfg.shutdownDelay < 0 {
+			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY must be a duration such as 5s, not %q", text))
+		}
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// parseBackendURL reads the backend's base address.
+func parseBackendURL(text string) (*url.URL, error) {
+	if text == "" {
+		text = "http://localhost:8081"
+	}
+	base, err := webURL(text)
+	if err != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("BACKEND_URL must be an http or https address such as http://localhost:8081, not %q", text)
+	}
+	return base, nil
+}
+
+// parseTraceURL checks LAB_TRACE_URL. Only http and https pass, since the address
+// becomes a link on the page.
+func parseTraceURL(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	_, err := webURL(strings.ReplaceAll(text, tracePlaceholder, strings.Repeat("0", 32)))
+	if err != nil || !strings.Contains(text, tracePlaceholder) {
+		return "", fmt.Errorf("LAB_TRACE_URL must be an http or https address with %s in it, not %q", tracePlaceholder, text)
+	}
+	return text, nil
+}
+
+// webURL parses an absolute http or https address.
+func webURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("not an http or https address")
+	}
+	return u, nil
+}
+
+// serverName is what server.address and server.port of the spans are pinned to:
+// the service's name and its port, whatever host a client called it by.
+func (c config) serverName(service string) string {
+	_, port, err := net.SplitHostPort(c.listen)
+	if err != nil || port == "" || port == "0" {
+		return service
+	}
+	return net.JoinHostPort(service, port)
+}

@@ -1,0 +1,52 @@
+// Command frontend is the part of the lab that people and programs talk to: the
+// page at /, and the users API of the backend under /api. It keeps nothing; every
+// request that needs data is one more step of the same trace to the backend.
+//
+// It is configured by LISTEN_ADDR, BACKEND_URL, LAB_TRACE_URL, LAB_FAULTS,
+// SHUTDOWN_DELAY, and the standard OTEL_* variables.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "frontend:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q: the environment configures the frontend", args[0])
+	}
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "frontend", Stdout: stdout})
+	if err != nil {
+		return err
+	}
+	ready := httpx.NewReadiness(nil) // the frontend is of use without the backend, to say that it is away
+	handler, err := newHandler(cfg, tel, ready)
+	if err != nil {
+		return errors.Join(err, tel.Shutdown(ctx))
+	}
+	return httpx.Run(ctx, httpx.ServerConfig{
+		Addr: cfg.listen, Handler: handler, Telemetry: tel, Readiness: ready, ShutdownDelay: cfg.shutdownDelay,
+	})
+}

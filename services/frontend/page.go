@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// pageSize is how many users one page shows.
+const pageSize = 20
+
+// slowFault is what the slow button asks for: long enough to feel, and far from
+// every timeout.
+var slowFault = fault.Fault{Delay: 750 * time.Millisecond}
+
+// cursorShape is what a cursor may look like before the backend is asked.
+var cursorShape = regexp.MustCompile(`^[\w-]{1,128}$`)
+
+// cursorFrom keeps a cursor out of an address or a form if it can be one.
+func cursorFrom(text string) string {
+	if !cursorShape.MatchString(text) {
+		return ""
+	}
+	return text
+}
+
+// showPage is GET /. It answers with a whole page also when the backend does
+// not answer, with the status that says so.
+func (s *server) showPage(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	what, ok := parseHappened(q)
+	show := showing{started: time.Now(), cursor: cursorFrom(q.Get("cursor"))}
+	if ok {
+		show.happened = &what
+	}
+	return s.render(w, r, show)
+}
+
+// showing says which page is asked for.
+type showing struct {
+	started  time.Time
+	cursor   string
+	happened *happened // what a form did before; nil if nothing did
+	form     formView
+	problem  *httpx.Error // of a form that is shown again; nil if none is
+}
+
+// loaded is what the backend said.
+type loaded struct {
+	list     userList
+	listErr  error
+	stats    statistics
+	statsErr error
+	added    *users.User // the user just added, if it is not on this page
+}
+
+// load asks the backend for all that the page shows, at the same time.
+func (s *server) load(ctx context.Context, show showing) loaded {
+	var got loaded
+	var wait sync.WaitGroup
+	wait.Go(func() { got.list, got.listErr = s.backend.list(ctx, show.cursor, pageSize) })
+	wait.Go(func() { got.stats, got.statsErr = s.backend.stats(ctx) })
+	if h := show.happened; h != nil && h.did == didAdd && h.id > 0 {
+		wait.Go(func() {
+			if u, err := s.backend.get(ctx, h.id); err == nil {
+				got.added = &u
+			}
+		})
+	}
+	wait.Wait()
+	return got
+}
+
+// render loads and writes the page.
+func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) error {
+	got := s.load(r.Context(), show)
+	if r.Context().Err() != nil {
+		return context.Cause(r.Context()) // nobody is left to look at it
+	}
+	v := s.newView(got, show)
+	status := http.StatusOK
+	switch {
+	case show.problem != nil:
+		status = show.problem.Status
+	case got.listErr != nil:
+		status = statusOf(got.listErr)
+		s.logBackend(r.Context(), "list", got.listErr)
+	}
+	if got.statsErr != nil {
+		s.logBackend(r.Context(), "stats", got.statsErr)
+	}
+	v.Last = s.lastView(r, show, got, v, status)
+	var page bytes.Buffer
+	if err := s.template.Execute(&page, v); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(page.Len()))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes()) // a browser that went away is not our failure
+	return nil
+}
+
+// newView fills the view, but for its panel.
+func (s *server) newView(got loaded, show showing) view {
+	v := view{
+		Faults: s.cfg.faults, SlowFault: slowFault.String(), SlowMS: slowFault.Delay.Milliseconds(), SlowFor: formatDuration(slowFault.Delay),
+		PageSize: pageSize, MaxName: users.MaxName, MaxEmail: users.MaxEmail,
+		TraceTemplate: s.cfg.traceURL, Form: show.form,
+		Cursor: show.cursor, Self: pageAddress(show.cursor, nil),
+	}
+	if got.statsErr == nil {
+		v.Stats = newStatsView(got.stats)
+	}
+	if got.listErr != nil {
+		v.ListError = "The list of users is missing. " + sentenceOf(got.listErr)
+		if statusOf(got.listErr) == http.StatusBadRequest {
+			v.ListError = "There is no such page of the list."
+		}
+		return v
+	}
+	for _, u := range got.list.Users {
+		v.Users = append(v.Users, newRowView(u, show.cursor))
+	}
+	v.markAdded(got.added)
+	v.Empty = len(v.Users) == 0
+	if got.list.NextCursor != "" {
+		v.Next = pageAddress(got.list.NextCursor, nil)
+	}
+	return v
+}
+
+// markAdded makes the user just added stand out. The list is in the order of the
+// ids, so a new user is on its last page: shown first here, it is seen at once.
+func (v *view) markAdded(added *users.User) {
+	if added == nil {
+		return
+	}
+	at := slices.IndexFunc(v.Users, func(row rowView) bool { return row.ID == added.ID })
+	if at < 0 {
+		v.Users = slices.Insert(v.Users, 0, newRowView(*added, v.Cursor))
+		at = 0
+	}
+	v.Users[at].Fresh = true
+}
+
+// lastView is the panel: what a form did, or else this very request.
+func (s *server) lastView(r *http.Request, show showing, got loaded, v view, status int) lastView {
+	if h := show.happened; h != nil {
+		name := ""
+		if got.added != nil {
+			name = got.added.Name
+		}
+		return newLastView(http.MethodPost, h.path(), h.status, h.took, h.trace, s.cfg.traceURL, h.message(name))
+	}
+	message := "You loaded this page."
+	switch {
+	case show.problem != nil:
+		message = sentenceOf(show.problem)
+	case got.listErr != nil:
+		message = v.ListError
+	}
+	return newLastView(r.Method, r.URL.Path, status, time.Since(show.started), traceOf(r.Context()), s.cfg.traceURL, message)
+}
+
+// traceOf is the id of the trace that ctx belongs to, "" if there is none.
+func traceOf(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
+		return sc.TraceID().String()
+	}
+	return ""
+}
+
+// statusOf is the status that err is told with.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*httpx.Error](err); ok {
+		return e.Status
+	}
+	return http.StatusInternalServerError
+}
+
+// sentenceOf is the sentence for a person about err.
+func sentenceOf(err error) string {
+	if e, ok := errors.AsType[*httpx.Error](err); ok && e.Detail != "" {
+		return e.Detail
+	}
+	return failureMessage(statusOf(err))
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+)
+
+// apiPrefix is what the proxy takes off a path, and puts on a Location.
+const apiPrefix = "/api"
+
+// proxiedID is what a path's {id} may be made of to be passed on. Whether it is
+// the id of a user is the backend's to say; that it stays one segment of a path
+// is ours.
+var proxiedID = regexp.MustCompile(`^[\w-]{1,64}$`)
+
+// newProxy makes the reverse proxy from /api/… to the backend. The trace context
+// and the baggage travel by the transport.
+func newProxy(b *backend, log *slog.Logger) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: b.client.Transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, apiPrefix)
+			r.Out.URL.RawPath = strings.TrimPrefix(r.In.URL.RawPath, apiPrefix)
+			r.SetURL(b.base)
+			r.SetXForwarded()
+			r.Out.Header.Set(httpx.HeaderRequestID, httpx.RequestID(r.In.Context()))
+			r.Out.Header.Del("Cookie") // the frontend sets none: what comes is another site's on this host
+		},
+		ModifyResponse: func(res *http.Response) error { return modifyResponse(res, b.base) },
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			// Only kept here. The route's handler returns it, so that it is
+			// logged and rendered where all errors are.
+			if f, ok := r.Context().Value(failureKey{}).(*failure); ok {
+				f.err = err
+			}
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+type failureKey struct{}
+
+// failure takes an error out of the reverse proxy.
+type failure struct{ err error }
+
+// proxyTo passes a request on to the backend's route.
+func (s *server) proxyTo(route string) httpx.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if strings.Contains(route, "{id}") && !proxiedID.MatchString(r.PathValue("id")) {
+			return httpx.Errorf(http.StatusBadRequest, "The id must be a whole number from 1.")
+		}
+		if err := bufferBody(w, r); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(withRoute(r.Context(), route), s.backend.timeout)
+		defer cancel()
+		failed := &failure{}
+		s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, failureKey{}, failed)))
+		if failed.err != nil {
+			return unreachable(failed.err)
+		}
+		return nil
+	}
+}
+
+// bufferBody reads the whole body before the backend is asked. So a body that is
+// too large is 413 whatever the backend does, and a client that sends slowly
+// holds a connection of ours, not one of the backend's.
+func bufferBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, httpx.MaxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return httpx.Errorf(http.StatusRequestEntityTooLarge, "The body is larger than %d KiB.", httpx.MaxBody>>10)
+	}
+	if err != nil {
+		return &httpx.Error{Status: http.StatusBadRequest, Detail: "The body could not be read.", Err: err}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.TransferEncoding = nil
+	return nil
+}
+
+// modifyResponse makes an answer of the backend one of the frontend: the ids are
+// set here already, and a Location leads through the frontend. Anything but JSON
+// comes from something that is not the users API, and is an error.
+func modifyResponse(res *http.Response, base *url.URL) error {
+	res.Header.Del(httpx.HeaderRequestID)
+	res.Header.Del(httpx.HeaderTraceID)
+	rewriteLocation(res.Header, base)
+	switch mediaType(res.Header) {
+	case "application/json", httpx.ProblemContentType:
+		return nil
+	}
+	if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
+		return nil
+	}
+	return garbled(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
+}
+
+// rewriteLocation puts /api before a location on the backend, and drops any
+// other: the frontend sends nobody elsewhere.
+func rewriteLocation(h http.Header, base *url.URL) {
+	location := h.Get("Location")
+	if location == "" {
+		return
+	}
+	target, err := url.Parse(location)
+	if err != nil || !strings.HasPrefix(target.Path, "/") || target.Host != "" && !strings.EqualFold(target.Host, base.Host) {
+		h.Del("Location")
+		return
+	}
+	target.Path = apiPrefix + strings.TrimPrefix(target.Path, strings.TrimSuffix(base.Path, "/"))
+	local := url.URL{Path: target.Path, RawQuery: target.RawQuery}
+	h.Set("Location", local.String())
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// TestTrace checks frontend server span → frontend client span → what the backend
+// is told, for the three ways to the backend: page, form and proxy.
+func TestTrace(t *testing.T) {
+	for _, test := range []struct {
+		method, path string
+		server       string
+		clients      []string
+	}{
+		{"GET", "/", "GET /{$}", []string{"GET /stats", "GET /users"}},
+		{"POST", "/ui/slow", "POST /ui/slow", []string{"GET /users"}},
+		{"POST", "/ui/users/7/delete", "POST /ui/users/{id}/delete", []string{"DELETE /users/{id}"}},
+		{"GET", "/api/users/1", "GET /api/users/{id}", []string{"GET /users/{id}"}},
+		{"DELETE", "/api/users/1", "DELETE /api/users/{id}", []string{"DELETE /users/{id}"}},
+		{"GET", "/api/stats", "GET /api/stats", []string{"GET /stats"}},
+	} {
+		t.Run(test.method+" "+test.path, func(t *testing.T) {
+			backend := newFakeBackend(t, nil, "Ada")
+			site := newSite(t, backend.URL, nil)
+			const traced = "4bf92f3577b34da6a3ce929d0e0e4736"
+			got := site.do(t, test.method, test.path, "", "Traceparent", "00-"+traced+"-00f067aa0ba902b7-01")
+			if id := got.Header.Get("X-Trace-Id"); id != traced {
+				t.Fatalf("X-Trace-Id = %q", id)
+			}
+			site.Close() // the server span ends a moment after the answer
+			server, clients := sortSpans(t, site.spans.Ended())
+			if server.Name() != test.server || server.SpanContext().TraceID().String() != traced {
+				t.Errorf("server span = %q in %s, want %q", server.Name(), server.SpanContext().TraceID(), test.server)
+			}
+			var names, told []string
+			for _, span := range clients {
+				names = append(names, span.Name())
+				told = append(told, "00-"+traced+"-"+span.SpanContext().SpanID().String()+"-01")
+				if span.Parent().SpanID() != server.SpanContext().SpanID() {
+					t.Errorf("%s is no child of the server span", span.Name())
+				}
+				if template := attributeOf(span.Attributes(), "url.template"); !strings.HasSuffix(span.Name(), " "+template) || template == "" {
+					t.Errorf("%s: url.template = %q", span.Name(), template)
+				}
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, test.clients) {
+				t.Errorf("client spans = %q, want %q", names, test.clients)
+			}
+			for _, r := range backend.requests() {
+				if !slices.Contains(told, r.Header.Get("Traceparent")) {
+					t.Errorf("%s: traceparent %q is of none of the client spans", r.RequestURI, r.Header.Get("Traceparent"))
+				}
+			}
+		})
+	}
+}
+
+func sortSpans(t *testing.T, spans []sdktrace.ReadOnlySpan) (server sdktrace.ReadOnlySpan, clients []sdktrace.ReadOnlySpan) {
+	t.Helper()
+	for _, span := range spans {
+		switch span.SpanKind() {
+		case trace.SpanKindServer:
+			server = span
+		case trace.SpanKindClient:
+			clients = append(clients, span)
+		default:
+			t.Errorf("unexpected span %s of kind %s", span.Name(), span.SpanKind())
+		}
+	}
+	if server == nil {
+		t.Fatal("no server span")
+	}
+	return server, clients
+}
+
+func attributeOf(attributes []attribute.KeyValue, key attribute.Key) string {
+	for _, kv := range attributes {
+		if kv.Key == key {
+			return kv.Value.String()
+		}
+	}
+	return ""
+}
+
+// TestMetricsHaveFewSeries checks that ids in paths make no series of their own.
+func TestMetricsHaveFewSeries(t *testing.T) {
+	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
+	for _, id := range []string{"1", "2", "3", "abc", "x-1"} {
+		site.do(t, http.MethodDelete, "/api/users/"+id, "")
+	}
+	site.Close()
+	var collected metricdata.ResourceMetrics
+	if err := site.meters.Collect(t.Context(), &collected); err != nil {
+		t.Fatal(err)
+	}
+	points := map[string][]metricdata.HistogramDataPoint[float64]{}
+	for _, scope := range collected.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if h, ok := m.Data.(metricdata.Histogram[float64]); ok {
+				points[m.Name] = append(points[m.Name], h.DataPoints...)
+			}
+		}
+	}
+	for name, key := range map[string]attribute.Key{
+		"http.client.request.duration": "url.template",
+		"http.server.request.duration": "http.route",
+	} {
+		if len(points[name]) != 1 || points[name][0].Count != 5 {
+			t.Fatalf("%s has %d series: %+v", name, len(points[name]), points[name])
+		}
+		value, _ := points[name][0].Attributes.Value(key)
+		if !strings.HasSuffix(value.AsString(), "/users/{id}") {
+			t.Errorf("%s: %s = %q", name, key, value.AsString())
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"maps"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// view is everything that the page's template shows.
+type view struct {
+	Faults        bool
+	SlowFault     string // the baggage value that the slow button sends
+	SlowMS        int64
+	SlowFor       string
+	PageSize      int
+	MaxName       int
+	MaxEmail      int
+	TraceTemplate string
+
+	Stats     statsView
+	Last      lastView
+	Form      formView
+	Users     []rowView
+	BlankRow  rowView // what the script makes rows of
+	ListError string
+	Empty     bool
+	Cursor    string
+	Next      string // the address of the next page
+	Self      string // the address of this one
+}
+
+// statsView is the strip of statistics; Known is false if there are none.
+type statsView struct {
+	Known                                 bool
+	Users, Created, Size, Uptime, Version string
+}
+
+// lastView is the panel that shows the last request.
+type lastView struct {
+	Message, Kind               string
+	Method, Path, Status        string
+	StatusClass                 string
+	Duration, TraceID, TraceURL string
+}
+
+// formView is the form that adds a user, with what was typed and what is wrong.
+type formView struct {
+	Name, Email           string
+	NameError, EmailError string
+}
+
+// rowView is one row of the users.
+type rowView struct {
+	ID          int64
+	Name, Email string
+	CreatedAt   string // RFC 3339
+	Created     string // for people
+	Cursor      string // of the page that the row is on
+	Fresh       bool   // just added
+}
+
+func newStatsView(s statistics) statsView {
+	return statsView{
+		Known:   true,
+		Users:   formatCount(s.Users),
+		Created: formatCount(s.CreatedLast24h),
+		Size:    formatSize(s.DatabaseSize),
+		Uptime:  formatUptime(time.Duration(s.UptimeSeconds * float64(time.Second))),
+		Version: s.Version,
+	}
+}
+
+func newRowView(u users.User, cursor string) rowView {
+	return rowView{
+		ID: u.ID, Name: u.Name, Email: u.Email, Cursor: cursor,
+		CreatedAt: u.CreatedAt.UTC().Format(time.RFC3339),
+		Created:   formatTime(u.CreatedAt),
+	}
+}
+
+// newLastView describes one request. traceTemplate is LAB_TRACE_URL.
+func newLastView(method, path string, status int, took time.Duration, trace, traceTemplate, message string) lastView {
+	l := lastView{
+		Message: message, Kind: "good", Method: method, Path: path,
+		Status: strconv.Itoa(status), StatusClass: "good",
+		Duration: formatDuration(took), TraceID: trace,
+	}
+	switch {
+	case status >= 500:
+		l.Kind, l.StatusClass = "bad", "bad"
+	case status >= 400:
+		l.Kind, l.StatusClass = "bad", "warn"
+	}
+	if trace != "" && traceTemplate != "" {
+		l.TraceURL = strings.ReplaceAll(traceTemplate, tracePlaceholder, trace)
+	}
+	return l
+}
+
+// pageAddress is the page's own address at cursor, with more of a query. It
+// always is on this site, whatever is in cursor.
+func pageAddress(cursor string, query url.Values) string {
+	q := url.Values{}
+	maps.Copy(q, query)
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if len(q) == 0 {
+		return "/"
+	}
+	return "/?" + q.Encode()
+}

@@ -1,0 +1,333 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+)
+
+var errTeapot = errors.New("secret: teapot at 10.0.0.7")
+
+// typed has an error.type of its own, and an inside that must not get out.
+type typed struct{}
+
+func (typed) Error() string     { return "secret: password wrong" }
+func (typed) ErrorType() string { return "wrong_password" }
+
+// Every way in which a handler can end, and what the client, the log and the
+// trace get of it.
+func TestHandlerOutcomes(t *testing.T) {
+	tests := []struct {
+		name, method, path string
+		handler            HandlerFunc
+		gone               bool // the client is away before the handler returns
+		status             int
+		detail             string
+		header             map[string]string
+		logged             string // "error" of the line "request failed"; "" if there must be none
+		errorType          string
+		aborted            bool
+	}{
+		{name: "nothing written", handler: func(http.ResponseWriter, *http.Request) error { return nil }, status: 200},
+		{name: "json", handler: func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 201, 1) }, status: 201},
+		{name: "client's mistake", handler: fails(Errorf(422, "No %s.", "good")), status: 422, detail: "No good."},
+		{name: "wrapped", handler: fails(fmt.Errorf("deep: %w", Errorf(409, "Taken."))), status: 409, detail: "Taken."},
+		{name: "retry", handler: fails(&Error{Status: 503, Detail: "Busy.", RetryAfter: 1500 * time.Millisecond, Err: typed{}}),
+			status: 503, detail: "Busy.", header: map[string]string{"Retry-After": "2"}, logged: "secret: password wrong", errorType: "wrong_password"},
+		{name: "classified", handler: fails(fmt.Errorf("brewing: %w", errTeapot)), status: 418, detail: "Short and stout."},
+		{name: "unknown", handler: fails(typed{}), status: 500, logged: "secret: password wrong", errorType: "wrong_password"},
+		{name: "no error status", handler: fails(&Error{Status: 200}), status: 500, logged: "200 OK", errorType: "200"},
+		{name: "marshalling fails", handler: func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, func() {}) },
+			status: 500, logged: "json: unsupported type: func()", errorType: "*json.UnsupportedTypeError"},
+		{name: "panic", handler: func(http.ResponseWriter, *http.Request) error { panic("secret") },
+			status: 500, logged: "panic: secret", errorType: "panic"},
+		{name: "panic with a classified error", handler: func(http.ResponseWriter, *http.Request) error { panic(errTeapot) },
+			status: 500, logged: "panic: " + errTeapot.Error(), errorType: "panic"},
+		{name: "not found", path: "/nowhere", status: 404, detail: "There is nothing at this path."},
+		{name: "wrong method", method: "PATCH", status: 405, detail: "This path does not take the method PATCH.",
+			header: map[string]string{"Allow": "GET, HEAD"}},
+		{name: "client gone", gone: true, handler: func(_ http.ResponseWriter, r *http.Request) error { return r.Context().Err() }, status: 499},
+		{name: "client gone, but served", gone: true, handler: func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, 1) }, status: 200},
+		{name: "client gone, panic", gone: true, handler: func(http.ResponseWriter, *http.Request) error { panic("secret") },
+			status: 500, logged: "panic: secret", errorType: "panic"},
+		{name: "too slow", handler: func(_ http.ResponseWriter, r *http.Request) error { <-r.Context().Done(); return r.Context().Err() },
+			status: 503, detail: "The request took too long and was given up.", header: map[string]string{"Retry-After": "1"},
+			logged: "context deadline exceeded", errorType: "context.deadlineExceededError"},
+		{name: "abort", handler: func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) }, status: 499, aborted: true},
+		{name: "error after the first byte", handler: func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = w.Write([]byte("half a"))
+			return typed{}
+		}, status: 500, logged: "secret: password wrong", errorType: "wrong_password", aborted: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t, RouterConfig{Timeout: 30 * time.Millisecond, Classify: func(err error) *Error {
+				if errors.Is(err, errTeapot) {
+					return Errorf(418, "Short and stout.")
+				}
+				return nil
+			}})
+			if tt.handler == nil {
+				tt.handler = fails(errors.New("must not be reached"))
+			}
+			l.Handle("GET /things/{id}", tt.handler)
+			method, path := orElse(tt.method, "GET"), orElse(tt.path, "/things/7")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.gone {
+				cancel()
+			}
+			res, aborted := l.do(httptest.NewRequestWithContext(ctx, method, path, nil))
+
+			if aborted != tt.aborted {
+				t.Fatalf("aborted = %v, want %v", aborted, tt.aborted)
+			}
+			body := res.Body.String()
+			if strings.Contains(body, "secret") {
+				t.Errorf("the client learns %q", body)
+			}
+			if !aborted && res.Code != tt.status {
+				t.Errorf("status %d, want %d", res.Code, tt.status)
+			}
+			for name, want := range tt.header {
+				if got := res.Header().Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			if tt.status >= 400 && tt.status != 499 && !aborted {
+				wantProblem(t, l, res, tt.status, path, tt.detail)
+			}
+			wantFailureLogged(t, l, tt.logged)
+			wantAccessLine(t, l, method, path, tt.status)
+			wantSpan(t, l, tt.status, tt.errorType, tt.aborted)
+		})
+	}
+}
+
+func fails(err error) HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Location", "/success") // must not survive the error
+		return err
+	}
+}
+
+func orElse(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}
+
+func wantProblem(t *testing.T, l *lab, res *httptest.ResponseRecorder, status int, path, detail string) {
+	t.Helper()
+	p := problem(t, res)
+	span := l.spans.Ended()[0].SpanContext()
+	title := http.StatusText(status)
+	if p.Type != "about:blank" || p.Title != title || p.Status != status || p.Detail != detail || p.Instance != path ||
+		p.RequestID != res.Header().Get(HeaderRequestID) || p.TraceID != span.TraceID().String() {
+		t.Errorf("problem is %+v, want %d %q %q at %s, with the request's ids", p, status, title, detail, path)
+	}
+	if got := res.Header().Get("Location"); got != "" {
+		t.Errorf("an error has the Location %q", got)
+	}
+}
+
+func wantFailureLogged(t *testing.T, l *lab, want string) {
+	t.Helper()
+	lines := l.logged(t, "request failed")
+	if want == "" {
+		if len(lines) != 0 {
+			t.Errorf("logged %v, want nothing", lines)
+		}
+		return
+	}
+	if len(lines) != 1 || lines[0]["error"] != want || lines[0]["level"] != "ERROR" || lines[0]["trace_id"] == nil {
+		t.Fatalf("logged %v, want one error %q with its trace", lines, want)
+	}
+	stack, _ := lines[0]["exception.stacktrace"].(string)
+	if isPanic := strings.HasPrefix(want, "panic"); isPanic != strings.Contains(stack, "router_test.go") {
+		t.Errorf("the stack is %q", stack)
+	}
+}
+
+// The access log's attributes are a contract with the checks and dashboards.
+func wantAccessLine(t *testing.T, l *lab, method, path string, status int) {
+	t.Helper()
+	lines := l.logged(t, "request")
+	if len(lines) != 1 {
+		t.Fatalf("%d access log lines, want 1", len(lines))
+	}
+	line := lines[0]
+	span := l.spans.Ended()[0].SpanContext()
+	route := "/things/{id}"
+	if status == 404 || status == 405 {
+		route = ""
+	}
+	want := map[string]any{
+		"http.request.method": method, "http.route": route, "http.response.status_code": float64(status), "url.path": path,
+		"trace_id": span.TraceID().String(), "span_id": span.SpanID().String(),
+	}
+	for key, value := range want {
+		if line[key] != value {
+			t.Errorf("access log: %s is %v, want %v", key, line[key], value)
+		}
+	}
+	if ms, ok := line["duration_ms"].(float64); !ok || ms < 0 || ms > 10000 {
+		t.Errorf("access log: duration_ms is %v", line["duration_ms"])
+	}
+	if id, _ := line["request_id"].(string); id == "" {
+		t.Error("access log: no request_id")
+	}
+	keys := slices.Sorted(maps.Keys(line))
+	wantKeys := []string{"duration_ms", "http.request.method", "http.response.status_code", "http.route", "level", "msg",
+		"request_id", "service.name", "span_id", "time", "trace_id", "url.path"}
+	if !slices.Equal(keys, wantKeys) {
+		t.Errorf("access log has %v, want %v", keys, wantKeys)
+	}
+}
+
+func wantSpan(t *testing.T, l *lab, status int, errorType string, aborted bool) {
+	t.Helper()
+	span := l.spans.Ended()[0]
+	name, route := "GET /things/{id}", "/things/{id}"
+	switch {
+	case status == 404:
+		name, route = "GET", ""
+	case status == 405:
+		name, route = "PATCH", ""
+	}
+	attrs := map[string]string{}
+	for _, kv := range span.Attributes() {
+		attrs[string(kv.Key)] = kv.Value.Emit()
+	}
+	if attrs["http.route"] != route || attrs["error.type"] != errorType {
+		t.Errorf("span has http.route %q, error.type %q; want %q, %q", attrs["http.route"], attrs["error.type"], route, errorType)
+	}
+	if failed := span.Status().Code == codes.Error; failed != (status >= 500) {
+		t.Errorf("span status is %v", span.Status())
+	}
+	if aborted {
+		return // otelhttp neither renames nor counts what panics through it
+	}
+	if span.Name() != name || attrs["http.response.status_code"] != fmt.Sprint(status) || attrs["server.address"] != "test" {
+		t.Errorf("span %q with status %s at %s; want %q with %d at test", span.Name(), attrs["http.response.status_code"], attrs["server.address"], name, status)
+	}
+	points := l.durations(t)
+	if len(points) != 1 {
+		t.Fatalf("%d points of the duration, want 1", len(points))
+	}
+	if got, _ := points[0].Attributes.Value("http.route"); got.AsString() != route {
+		t.Errorf("metric has http.route %q, want %q", got.AsString(), route)
+	}
+	if got, _ := points[0].Attributes.Value("error.type"); got.AsString() != errorType {
+		t.Errorf("metric has error.type %q, want %q", got.AsString(), errorType)
+	}
+}
+
+func TestProbes(t *testing.T) {
+	l := newLab(t, RouterConfig{})
+	broken := errors.New("disk full")
+	var failure error
+	ready := NewReadiness(func(context.Context) error { return failure })
+	l.Probe("GET /health", Health)
+	l.Probe("GET /ready", ready.Probe)
+	steps := []struct {
+		method, path string
+		do           func()
+		status       int
+		body, detail string
+	}{
+		{"GET", "/health", nil, 200, `{"status":"ok"}`, ""},
+		{"GET", "/ready", nil, 200, `{"status":"ready"}`, ""},
+		{"POST", "/ready", nil, 405, "", "This path does not take the method POST."},
+		{"GET", "/ready", func() { failure = broken }, 503, "", "The service is not ready."},
+		{"GET", "/ready", func() { failure = nil; ready.Drain() }, 503, "", "The service is stopping."},
+		{"GET", "/health", nil, 200, `{"status":"ok"}`, ""},
+	}
+	for _, step := range steps {
+		if step.do != nil {
+			step.do()
+		}
+		res, _ := l.do(httptest.NewRequest(step.method, step.path, nil))
+		if res.Code != step.status {
+			t.Fatalf("%s %s: status %d, want %d", step.method, step.path, res.Code, step.status)
+		}
+		if res.Header().Get(HeaderRequestID) == "" || res.Header().Get(HeaderTraceID) != "" {
+			t.Errorf("%s: ids are %q and %q", step.path, res.Header().Get(HeaderRequestID), res.Header().Get(HeaderTraceID))
+		}
+		if step.status == 200 {
+			if got := strings.TrimSpace(res.Body.String()); got != step.body {
+				t.Errorf("%s: body %s, want %s", step.path, got, step.body)
+			}
+		} else if p := problem(t, res); p.Detail != step.detail || p.TraceID != "" {
+			t.Errorf("%s: problem %+v, want %q without a trace", step.path, p, step.detail)
+		}
+	}
+	if n := len(l.spans.Started()); n != 0 {
+		t.Errorf("probes made %d spans", n)
+	}
+	if points := l.durations(t); len(points) != 0 {
+		t.Errorf("probes made the metrics %v", points)
+	}
+	if lines := l.logged(t, "request"); len(lines) != 0 {
+		t.Errorf("probes made access log lines: %v", lines)
+	}
+	if lines := l.logged(t, "request failed"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+		t.Errorf("logged %v, want the one reason that is an error", lines)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	l := newLab(t, RouterConfig{})
+	var seen string
+	l.Handle("GET /", func(_ http.ResponseWriter, r *http.Request) error { seen = RequestID(r.Context()); return nil })
+	for _, tt := range []struct {
+		sent string
+		kept bool
+	}{
+		{"abc-DEF_123", true},
+		{strings.Repeat("a", 64), true},
+		{strings.Repeat("a", 65), false},
+		{"", false},
+		{"a b", false},
+		{"a\nb", false},
+		{"<script>", false},
+		{"ünïcode", false},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set(HeaderRequestID, tt.sent)
+		res, _ := l.do(r)
+		got := res.Header().Get(HeaderRequestID)
+		if got != seen || (got == tt.sent) != tt.kept || !requestIDPattern.MatchString(got) {
+			t.Errorf("sent %q, answered %q, handler saw %q; kept should be %v", tt.sent, got, seen, tt.kept)
+		}
+	}
+	if id := RequestID(context.Background()); id != "" {
+		t.Errorf("outside a request the id is %q", id)
+	}
+}
+
+// The client's trace goes on, and its id is told.
+func TestTraceContinues(t *testing.T) {
+	l := newLab(t, RouterConfig{})
+	l.Handle("GET /", func(http.ResponseWriter, *http.Request) error { return nil })
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-01")
+	res, _ := l.do(r)
+	if got := res.Header().Get(HeaderTraceID); got != id {
+		t.Errorf("%s is %q, want %q", HeaderTraceID, got, id)
+	}
+	if got := l.spans.Ended()[0].Parent().SpanID().String(); got != "b7ad6b7169203331" {
+		t.Errorf("the span's parent is %s", got)
+	}
+}

@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// marker is in every name and address that fill makes, after and before bytes
+// that it does not match.
+var marker = regexp.MustCompile(`[0-9a-f]{16}`)
+
+// traces counts the users whose name or address is anywhere in the files of a
+// database: the file itself, its log, its index of the log.
+func traces(t *testing.T, path string, of []users.User) int {
+	t.Helper()
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files at %s: %v", path, err)
+	}
+	onDisk := map[string]bool{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, found := range marker.FindAll(b, -1) {
+			onDisk[string(found)] = true
+		}
+	}
+	n := 0
+	for _, u := range of {
+		if onDisk[u.Name[1:17]] || onDisk[u.Email[:16]] {
+			n++
+		}
+	}
+	return n
+}
+
+// leakingSeed makes fill leave copies of two deleted users in the unused part of
+// pages of others.
+const leakingSeed = 22
+
+// eventually waits for a condition that another goroutine brings about.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// fill creates n users in an order that splits and merges pages, and deletes
+// two thirds of them. It returns the deleted and the others.
+func fill(t *testing.T, l *lab, n int, seed uint64) (gone, kept []users.User) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 0))
+	var all []users.User
+	for i := range n {
+		all = append(all, l.create(t, fmt.Sprintf(".%016x name %04d.", random.Uint64(), i), fmt.Sprintf("%016x-mail-%04d@example.com", random.Uint64(), i)))
+	}
+	random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	gone, kept = all[:n*2/3], all[n*2/3:]
+	for _, u := range gone {
+		if err := l.Delete(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return gone, kept
+}
+
+// What is deleted is soon nowhere in the files, while the database is open.
+func TestDeletionRemovesBytes(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Hour})
+	// With this seed copies stay that neither secure_delete nor a checkpoint
+	// removes.
+	gone, kept := fill(t, l, 3000, leakingSeed)
+	if n := traces(t, l.cfg.Path, gone); n == 0 {
+		t.Fatal("nothing of the deleted users is left before a scrub: the test cannot fail")
+	}
+	if err := l.checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	switch n := traces(t, l.cfg.Path, gone); {
+	case n == 0:
+		t.Error("a checkpoint alone removes everything: the seed no longer tells VACUUM's part")
+	case n > 10:
+		t.Errorf("a checkpoint leaves %d deleted users: secure_delete is off", n)
+	}
+	if err := l.scrubNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := traces(t, l.cfg.Path, gone); n != 0 {
+		t.Errorf("%d of %d deleted users are still on the disk", n, len(gone))
+	}
+	if n := traces(t, l.cfg.Path, kept); n != len(kept) {
+		t.Errorf("%d of %d other users are on the disk", n, len(kept))
+	}
+}
+
+// The scrubber does it by itself.
+func TestScrubberRuns(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Millisecond})
+	gone, _ := fill(t, l, 30, 1)
+	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
+}
+
+// A reader that is in the middle of the log delays a scrub, and no more.
+func TestScrubWaitsForReaders(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Millisecond})
+	l.create(t, "N", "n@example.com")
+	tx, err := l.plain.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.NewSelect().Model((*row)(nil)).Count(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	gone, _ := fill(t, l, 30, 1)
+	if err := l.checkpoint(t.Context()); !isBusy(err) {
+		t.Errorf("checkpoint() = %v under a reader, want busy", err)
+	}
+	// No deletion asks for another scrub by now: what comes is the retry.
+	const failed = "deleted data is still on the disk"
+	begun := l.out.count(failed)
+	eventually(t, "the scrubber fails twice more", func() bool { return l.out.count(failed) >= begun+2 })
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
+}
+
+// Closing leaves one file, without what was deleted a moment before.
+func TestCloseScrubs(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Hour})
+	gone, kept := fill(t, l, 300, 1)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := traces(t, l.cfg.Path, gone); n != 0 {
+		t.Errorf("%d of %d deleted users are still on the disk", n, len(gone))
+	}
+	if n := traces(t, l.cfg.Path, kept); n != len(kept) {
+		t.Errorf("%d of %d other users are on the disk", n, len(kept))
+	}
+	if !closedCleanly(l.cfg.Path) {
+		t.Error("the log is still there")
+	}
+}
+
+// A process that was killed scrubs at its next start.
+func TestOpenScrubsAfterCrash(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Hour})
+	gone, _ := fill(t, l, 300, 1)
+	// What a killed process leaves is what is on the disk while it runs.
+	crashed := filepath.Join(t.TempDir(), "users.db")
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(l.cfg.Path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(crashed+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.cfg.Path, l.cfg.ScrubDelay = crashed, time.Millisecond
+	l.open(t)
+	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, crashed, gone) == 0 })
+	if l.Count() != 100 {
+		t.Errorf("Count() = %d, want 100", l.Count())
+	}
+}

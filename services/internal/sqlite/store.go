@@ -1,0 +1,213 @@
+// Package sqlite keeps the users in one SQLite file, through Bun over a driver
+// without cgo.
+//
+// One connection writes and several read (WAL): SQLite has one writer anyway,
+// and a queue in Go is fairer than busy locks in SQLite. What is deleted is
+// removed from the file's bytes, see [Store.Delete].
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"modernc.org/sqlite"
+
+	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+)
+
+// MaxLimit is the largest page that [Store.List] returns.
+const MaxLimit = 200
+
+// readers is the size of the reading pool. Reads take well under a millisecond;
+// the number is for faults, whose sleeping queries each hold a connection.
+const readers = 16
+
+// Config is what [Open] needs. Path and Telemetry are required.
+type Config struct {
+	// Path is the database file. It is created, its folder is not.
+	Path string
+	// Telemetry receives a span and a metric for every query that a request makes.
+	Telemetry *telemetry.Telemetry
+	// Sample puts some sample users into the database, once in its life.
+	Sample bool
+	// Faults grants the faults that requests ask for; see package fault.
+	Faults bool
+	// ScrubDelay is how long deleted data may stay on the disk, so that many
+	// deletions share one scrub; 0 means one second.
+	ScrubDelay time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store is an open database. Its methods are safe for concurrent use. Their
+// errors are those of package users where that has one, and SQLite's otherwise.
+type Store struct {
+	cfg    Config
+	writer *bun.DB // one connection
+	reader *bun.DB // query_only
+	plain  *bun.DB // reader without the telemetry, for probes
+	faults *bun.DB // reader for faults; nil where they are off
+	scrub  *sql.DB // one connection for checkpoints
+	count  atomic.Int64
+
+	deleted chan struct{} // signals the scrubber
+	stop    context.CancelFunc
+	stopped sync.WaitGroup
+}
+
+// row is a user as the table has it.
+type row struct {
+	bun.BaseModel `bun:"table:users,alias:u"`
+
+	ID        int64     `bun:"id,pk,autoincrement"`
+	Name      string    `bun:"name"`
+	Email     string    `bun:"email"`
+	EmailKey  string    `bun:"email_key"`
+	CreatedAt time.Time `bun:"created_at"`
+}
+
+func (r row) user() users.User {
+	return users.User{ID: r.ID, Name: r.Name, Email: r.Email, CreatedAt: r.CreatedAt.UTC()}
+}
+
+// Open opens the database, creates it if need be, and brings its schema up to
+// date. The caller must call [Store.Close].
+func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.ScrubDelay == 0 {
+		cfg.ScrubDelay = time.Second
+	}
+	clean := closedCleanly(cfg.Path)
+	hook, err := newQueryHook(cfg.Telemetry, namespace(cfg.Path))
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, deleted: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("opening database %s: %w", cfg.Path, err), s.Close())
+		}
+	}()
+	writer, err := openPool(cfg.Path, 1, "_busy_timeout=5000&_journal_mode=WAL&_synchronous=NORMAL&_txlock=immediate&_pragma=secure_delete(on)")
+	if err != nil {
+		return nil, err
+	}
+	s.writer = writer.WithQueryHook(hook)
+	if err := migrateUp(ctx, writer, cfg.Sample); err != nil {
+		return nil, err
+	}
+	if s.plain, err = openPool(cfg.Path, readers, "_busy_timeout=5000&_query_only=1"); err != nil {
+		return nil, err
+	}
+	s.reader = s.plain.WithQueryHook(hook)
+	if cfg.Faults {
+		s.faults = s.reader
+	}
+	// A checkpoint that waits for readers holds up the writer, hence the short
+	// wait; it is tried again. VACUUM copies in memory: a container may have no
+	// folder for temporary files.
+	scrub, err := openPool(cfg.Path, 1, "_busy_timeout=200&_pragma=temp_store(memory)")
+	if err != nil {
+		return nil, err
+	}
+	s.scrub = scrub.DB
+	if !clean {
+		s.requestScrub()
+	}
+	n, err := s.plain.NewSelect().Model((*row)(nil)).Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.count.Store(int64(n))
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.stopped.Go(func() { s.scrubDeleted(background) })
+	return s, nil
+}
+
+// openPool opens up to size connections to the file, all of them kept.
+func openPool(path string, size int, query string) (*bun.DB, error) {
+	dsn, err := dataSource(path, query+"&_foreign_keys=on&_dqs=0")
+	if err != nil {
+		return nil, err
+	}
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(connector)
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	return bun.NewDB(pool, sqlitedialect.New()), nil
+}
+
+// namespace is db.namespace: the file's base name without its extension.
+func namespace(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// Close waits for the queries that run, scrubs what was deleted and closes the
+// file, which removes the write-ahead log. It may be called twice.
+func (s *Store) Close() error {
+	if s.stop != nil {
+		s.stop()
+		s.stopped.Wait()
+	}
+	var errs []error
+	if s.plain != nil {
+		errs = append(errs, s.plain.Close())
+	}
+	if s.scrub != nil {
+		if s.scrubPending() {
+			errs = append(errs, s.scrubNow(context.Background()))
+		}
+		errs = append(errs, s.scrub.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.Close())
+	}
+	s.stop, s.plain, s.scrub, s.writer = nil, nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// Ping reports whether the users can be read. It makes no telemetry.
+func (s *Store) Ping(ctx context.Context) error {
+	if _, err := s.plain.NewSelect().Model((*row)(nil)).Where("id = 0").Exists(ctx); err != nil {
+		return fmt.Errorf("reading the database: %w", err)
+	}
+	return nil
+}
+
+// Count is the number of users, without asking the database.
+func (s *Store) Count() int64 { return s.count.Load() }
+
+// size is what the database and its write-ahead log take on the disk, in bytes.
+func (s *Store) size() (int64, error) {
+	var total int64
+	for _, path := range []string{s.cfg.Path, s.cfg.Path + "-wal"} {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		total += info.Size()
+	}
+	return total, nil
+}

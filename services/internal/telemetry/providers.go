@@ -1,0 +1,84 @@
+package telemetry
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// queueSize is how many spans, and how many log records, wait for their export
+// before new ones are dropped, unless OTEL_BSP_MAX_QUEUE_SIZE or
+// OTEL_BLRP_MAX_QUEUE_SIZE says otherwise. The SDK's 2048 is two seconds of the
+// lab's heavy traffic, less than a receiver's hiccup; 16384 is some 20 MB at the
+// very worst.
+const queueSize = 16384
+
+func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdktrace.SpanProcessor) (*sdktrace.TracerProvider, error) {
+	exporter, err := autoexport.NewSpanExporter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if !autoexport.IsNoneSpanExporter(exporter) {
+		var batch []sdktrace.BatchSpanProcessorOption
+		if os.Getenv("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
+			batch = append(batch, sdktrace.WithMaxQueueSize(queueSize))
+		}
+		opts = append(opts, sdktrace.WithBatcher(exporter, batch...))
+	}
+	for _, p := range extra {
+		opts = append(opts, sdktrace.WithSpanProcessor(p))
+	}
+	return sdktrace.NewTracerProvider(opts...), nil
+}
+
+// schedulerMetrics adds the scheduler's latency histogram to the exported
+// runtime metrics; it comes from a producer, not from an instrument. The
+// registration is the process's, hence once.
+var schedulerMetrics = sync.OnceFunc(func() {
+	autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
+		return runtime.NewProducer(), nil
+	})
+})
+
+func newMeterProvider(ctx context.Context, res *resource.Resource, extra []sdkmetric.Reader) (*sdkmetric.MeterProvider, error) {
+	schedulerMetrics()
+	reader, err := autoexport.NewMetricReader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := []sdkmetric.Option{sdkmetric.WithResource(res)}
+	if !autoexport.IsNoneMetricReader(reader) {
+		opts = append(opts, sdkmetric.WithReader(reader))
+	}
+	for _, r := range extra {
+		opts = append(opts, sdkmetric.WithReader(r))
+	}
+	return sdkmetric.NewMeterProvider(opts...), nil
+}
+
+func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdklog.Processor) (*sdklog.LoggerProvider, error) {
+	exporter, err := autoexport.NewLogExporter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+	if !autoexport.IsNoneLogExporter(exporter) {
+		var batch []sdklog.BatchProcessorOption
+		if os.Getenv("OTEL_BLRP_MAX_QUEUE_SIZE") == "" {
+			batch = append(batch, sdklog.WithMaxQueueSize(queueSize))
+		}
+		opts = append(opts, sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter, batch...)))
+	}
+	for _, p := range extra {
+		opts = append(opts, sdklog.WithProcessor(p))
+	}
+	return sdklog.NewLoggerProvider(opts...), nil
+}
