@@ -1,0 +1,120 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// reportJSON is the JSON form of a Report; its names are an interface to other
+// programs and do not change.
+type reportJSON struct {
+	Name        string            `json:"name"`
+	OK          bool              `json:"ok"`
+	Started     time.Time         `json:"started"`
+	Duration    float64           `json:"duration_seconds"`
+	Passed      int               `json:"passed"`
+	Failed      int               `json:"failed"`
+	Skipped     int               `json:"skipped"`
+	Environment map[string]string `json:"environment"`
+	Checks      []checkJSON       `json:"checks"`
+}
+
+type checkJSON struct {
+	Group    string  `json:"group"`
+	Name     string  `json:"name"`
+	Status   Status  `json:"status"`
+	Measured string  `json:"measured"`
+	Expected string  `json:"expected"`
+	Detail   string  `json:"detail,omitempty"`
+	Duration float64 `json:"duration_seconds"`
+}
+
+// MarshalJSON writes the report as an object:
+//
+//	name, ok, started (RFC 3339, UTC), duration_seconds, passed, failed, skipped,
+//	environment {name: value},
+//	checks [{group, name, status ("pass", "fail", "skip"), measured, expected,
+//	         detail (absent when empty), duration_seconds}]
+//
+// environment and checks are never null.
+func (r Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.toJSON()) }
+
+func (r Report) toJSON() reportJSON {
+	n := r.Count()
+	out := reportJSON{
+		Name: r.Name, OK: r.OK(), Started: r.Started.UTC(), Duration: Seconds(r.Duration),
+		Passed: n.Passed, Failed: n.Failed, Skipped: n.Skipped,
+		Environment: r.Environment, Checks: make([]checkJSON, 0, len(r.Checks)),
+	}
+	if out.Environment == nil {
+		out.Environment = map[string]string{}
+	}
+	for _, c := range r.Checks {
+		j := checkJSON{c.Group, c.Name, c.Status, c.Measured, c.Expected, c.Detail, Seconds(c.Duration)}
+		if c.Failed() {
+			j.Status = Fail
+		}
+		out.Checks = append(out.Checks, j)
+	}
+	return out
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, so that a report made elsewhere
+// (in a cluster's job) can be rendered here. The derived fields are ignored.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	var in reportJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("reading a report: %w", err)
+	}
+	*r = Report{Name: in.Name, Started: in.Started, Duration: FromSeconds(in.Duration), Environment: in.Environment}
+	for _, c := range in.Checks {
+		r.Add(Check{c.Group, c.Name, c.Status, c.Measured, c.Expected, c.Detail, FromSeconds(c.Duration)})
+	}
+	return nil
+}
+
+// Seconds is d in seconds, rounded to the microsecond: the unit of every
+// duration in the lab's JSON.
+func Seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)/time.Microsecond) / 1e6
+}
+
+// FromSeconds is the duration of that many seconds, rounded to the microsecond.
+func FromSeconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
+}
+
+func writeJSON(w io.Writer, r Report) error {
+	if err := EncodeJSON(w, r.toJSON()); err != nil {
+		return fmt.Errorf("writing the report as JSON: %w", err)
+	}
+	return nil
+}
+
+// EncodeJSON writes v as indented JSON that is safe to show on a terminal: the
+// characters that [Clean] makes visible and encoding/json would let through are
+// written as \u escapes, so the document means the same.
+func EncodeJSON(w io.Writer, v any) error {
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	// Outside of strings JSON is ASCII, so every such character is in a string.
+	var safe strings.Builder
+	for _, r := range doc.String() {
+		if hostile(r) {
+			fmt.Fprintf(&safe, `\u%04x`, r)
+		} else {
+			safe.WriteRune(r)
+		}
+	}
+	_, err := io.WriteString(w, safe.String())
+	return err
+}

@@ -1,0 +1,168 @@
+package traffic
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+)
+
+// The JSON form of a Report; its names are an interface to other programs and do
+// not change.
+type (
+	reportJSON struct {
+		OK              bool                 `json:"ok"`
+		Problems        []string             `json:"problems"`
+		Profile         Profile              `json:"profile"`
+		Frontend        string               `json:"frontend"`
+		TracePrefix     string               `json:"trace_prefix"`
+		Requests        int                  `json:"requests"`
+		BackendRequests int                  `json:"backend_requests"`
+		Dropped         int                  `json:"dropped"`
+		Started         time.Time            `json:"started"`
+		Finished        time.Time            `json:"finished"`
+		Duration        float64              `json:"duration_seconds"`
+		Rate            float64              `json:"rate_per_second"`
+		Lag             lagJSON              `json:"lag"`
+		Latency         latencyJSON          `json:"latency"`
+		ByKind          map[Kind]latencyJSON `json:"latency_by_kind"`
+		Kinds           map[Kind]int         `json:"requests_by_kind"`
+		Statuses        map[int]int          `json:"statuses"`
+		Expected        map[int]int          `json:"expected_statuses"`
+		Unexpected      []unexpectedJSON     `json:"unexpected"`
+		Errors          []errorJSON          `json:"errors"`
+		Outside         outsideJSON          `json:"outside"`
+		Interrupted     bool                 `json:"interrupted"`
+	}
+	lagJSON struct {
+		P99  float64 `json:"p99_seconds"`
+		Max  float64 `json:"max_seconds"`
+		Late int     `json:"late"`
+	}
+	latencyJSON struct {
+		Count int     `json:"count"`
+		P50   float64 `json:"p50_seconds"`
+		P95   float64 `json:"p95_seconds"`
+		P99   float64 `json:"p99_seconds"`
+		Max   float64 `json:"max_seconds"`
+	}
+	unexpectedJSON struct {
+		Kind    Kind   `json:"kind"`
+		Status  int    `json:"status"`
+		Want    int    `json:"want"`
+		Count   int    `json:"count"`
+		TraceID string `json:"sample_trace_id"`
+		Body    string `json:"sample_body"`
+		Wrong   string `json:"wrong,omitempty"`
+	}
+	errorJSON struct {
+		Kind    Kind   `json:"kind"`
+		Error   string `json:"error"`
+		Count   int    `json:"count"`
+		TraceID string `json:"sample_trace_id"`
+	}
+	outsideJSON struct {
+		Preflight    int    `json:"preflight_requests"`
+		Cleanup      int    `json:"cleanup_requests"`
+		Left         int    `json:"users_left"`
+		CleanupError string `json:"cleanup_error,omitempty"`
+	}
+)
+
+// MarshalJSON writes the report as an object; times are RFC 3339 in UTC,
+// durations in seconds, rates in requests per second, lists and maps never null:
+//
+//	ok, problems [sentence], profile {name, rate_per_second, requests, slow_share,
+//	error_share, delay_seconds, seed}, frontend, trace_prefix, requests,
+//	backend_requests, dropped, started, finished, duration_seconds,
+//	rate_per_second, lag {p99_seconds, max_seconds, late},
+//	latency {count, p50_seconds, p95_seconds, p99_seconds, max_seconds},
+//	latency_by_kind {kind: latency}, requests_by_kind {kind: count},
+//	statuses {status: count}, expected_statuses {status: count},
+//	unexpected [{kind, status, want, count, sample_trace_id, sample_body, wrong}],
+//	errors [{kind, error, count, sample_trace_id}],
+//	outside {preflight_requests, cleanup_requests, users_left, cleanup_error},
+//	interrupted
+//
+// wrong and cleanup_error are absent when empty. ok, problems and
+// duration_seconds follow from the rest and are ignored by UnmarshalJSON.
+func (r Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.toJSON()) }
+
+func (r Report) toJSON() reportJSON {
+	out := reportJSON{
+		OK: r.OK(), Problems: r.Problems(), Profile: r.Profile, Frontend: r.Frontend, TracePrefix: r.TracePrefix,
+		Requests: r.Requests, BackendRequests: r.BackendRequests, Dropped: r.Dropped,
+		Started: r.Started.UTC(), Finished: r.Finished.UTC(), Duration: report.Seconds(r.Finished.Sub(r.Started)),
+		Rate: r.Rate, Lag: lagJSON{report.Seconds(r.Lag.P99), report.Seconds(r.Lag.Max), r.Lag.Late},
+		Latency: r.Latency.toJSON(), ByKind: map[Kind]latencyJSON{},
+		Kinds: orEmpty(r.Kinds), Statuses: orEmpty(r.Statuses), Expected: orEmpty(r.Expected),
+		Unexpected: []unexpectedJSON{}, Errors: []errorJSON{},
+		Outside: outsideJSON(r.Outside), Interrupted: r.Interrupted,
+	}
+	if out.Problems == nil {
+		out.Problems = []string{}
+	}
+	for k, l := range r.ByKind {
+		out.ByKind[k] = l.toJSON()
+	}
+	for _, u := range r.Unexpected {
+		out.Unexpected = append(out.Unexpected, unexpectedJSON(u))
+	}
+	for _, e := range r.Errors {
+		out.Errors = append(out.Errors, errorJSON(e))
+	}
+	return out
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, so that a run made elsewhere can
+// be verified and rendered here.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	var in reportJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("reading a traffic report: %w", err)
+	}
+	*r = Report{
+		Profile: in.Profile, Frontend: in.Frontend, TracePrefix: in.TracePrefix,
+		Requests: in.Requests, BackendRequests: in.BackendRequests, Dropped: in.Dropped,
+		Started: in.Started, Finished: in.Finished, Rate: in.Rate,
+		Lag:     Lag{report.FromSeconds(in.Lag.P99), report.FromSeconds(in.Lag.Max), in.Lag.Late},
+		Latency: in.Latency.latency(), ByKind: map[Kind]Latency{},
+		Kinds: in.Kinds, Statuses: in.Statuses, Expected: in.Expected,
+		Outside: Outside(in.Outside), Interrupted: in.Interrupted,
+	}
+	for k, l := range in.ByKind {
+		r.ByKind[k] = l.latency()
+	}
+	for _, u := range in.Unexpected {
+		r.Unexpected = append(r.Unexpected, Unexpected(u))
+	}
+	for _, e := range in.Errors {
+		r.Errors = append(r.Errors, TransportError(e))
+	}
+	return nil
+}
+
+// WriteJSON writes the report as indented JSON.
+func (r Report) WriteJSON(w io.Writer) error {
+	if err := report.EncodeJSON(w, r.toJSON()); err != nil {
+		return fmt.Errorf("writing the traffic report as JSON: %w", err)
+	}
+	return nil
+}
+
+func (l Latency) toJSON() latencyJSON {
+	return latencyJSON{l.Count, report.Seconds(l.P50), report.Seconds(l.P95), report.Seconds(l.P99), report.Seconds(l.Max)}
+}
+
+func (l latencyJSON) latency() Latency {
+	return Latency{l.Count, report.FromSeconds(l.P50), report.FromSeconds(l.P95), report.FromSeconds(l.P99), report.FromSeconds(l.Max)}
+}
+
+func orEmpty[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return m
+}

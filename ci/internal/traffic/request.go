@@ -1,0 +1,118 @@
+package traffic
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+const (
+	userAgent = "lgtm-lab-traffic"
+	pageSize  = 20 // users per list; a page is some 2 KB
+)
+
+// newTracePrefix returns 8 random bytes as 16 hex digits: the first half of
+// every trace id of a run. The top bit is set, because trace ids that begin
+// with zeros are printed shortened by some tools.
+func newTracePrefix() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	b[0] |= 0x80
+	return hex.EncodeToString(b[:])
+}
+
+// TraceID is the trace id of request n (from 1) of the run with that prefix: the
+// prefix of 16 hex digits and n as 8 bytes, big endian; 32 hex digits in all.
+func TraceID(prefix string, n int) string { return fmt.Sprintf("%s%016x", prefix, n) }
+
+// traceparent is the W3C header for a trace id, with a fresh parent span.
+func traceparent(traceID string, sampled bool) string {
+	var b [8]byte
+	rand.Read(b[:])
+	b[0] |= 0x80 // never all zero, which is invalid
+	flags := "00"
+	if sampled {
+		flags = "01"
+	}
+	return "00-" + traceID + "-" + hex.EncodeToString(b[:]) + "-" + flags
+}
+
+// outsideTrace is the traceparent of a request that is no part of a run: a trace
+// of its own that is not to be stored.
+func outsideTrace() string {
+	var n [8]byte
+	rand.Read(n[:])
+	return traceparent(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:]))+1), false)
+}
+
+// email is the address of the user that request n creates; nobody else has it.
+func email(prefix string, n int) string {
+	return fmt.Sprintf("%s%d@example.com", emailPrefix(prefix), n)
+}
+
+func emailPrefix(prefix string) string { return "traffic-" + prefix + "-" }
+
+var (
+	firstNames = strings.Fields("Ada Alan Barbara Claude Dennis Donald Edsger Frances Grace Hedy John Katherine Ken Leslie Margaret Niklaus Radia Shafi Tony Zoë")
+	lastNames  = strings.Fields("Allen Borg Dijkstra Goldwasser Hamilton Hoare Hopper Johnson Knuth Lamarr Lamport Liskov Lovelace Moore Perlman Ritchie Shannon Thompson Turing Wirth")
+)
+
+// name is a person's name for request n. The lists' lengths, 20 and 19, have no
+// common factor, so all pairs come up.
+func name(n int) string { return firstNames[n%len(firstNames)] + " " + lastNames[n%len(lastNames)] }
+
+// target turns a planned request into the one that vegeta sends. The fragment of
+// the URL carries the sequence number to the result; it is not sent.
+func (r planned) target(frontend, prefix, delay string, t *vegeta.Target) {
+	traceID := TraceID(prefix, r.n)
+	t.Method = http.MethodGet
+	t.Header = http.Header{
+		"Accept":       {"application/json"},
+		"User-Agent":   {userAgent},
+		"Traceparent":  {traceparent(traceID, true)},
+		"X-Request-Id": {fmt.Sprintf("%s-%d", prefix, r.n)},
+	}
+	path := "/api/users"
+	switch r.kind {
+	case List:
+		path += "?limit=" + strconv.Itoa(pageSize)
+		if r.cursor != "" {
+			path += "&cursor=" + url.QueryEscape(r.cursor)
+		}
+	case Get, Missing:
+		path += "/" + strconv.FormatInt(r.id, 10)
+	case Stats:
+		path = "/api/stats"
+	case Create:
+		t.Method = http.MethodPost
+		t.Header.Set("Content-Type", "application/json")
+		t.Body, _ = json.Marshal(map[string]string{"name": name(r.n), "email": email(prefix, r.n)}) // strings cannot fail
+	case Delete:
+		t.Method = http.MethodDelete
+		path += "/" + strconv.FormatInt(r.id, 10)
+	case Slow:
+		t.Header.Set("Baggage", "lab.fault=delay:"+delay)
+	case Failing:
+		t.Header.Set("Baggage", "lab.fault=error")
+	}
+	t.URL = frontend + path + "#" + strconv.Itoa(r.n)
+}
+
+// sequence reads the sequence number that target put into the URL; 0 when the
+// request was never made.
+func sequence(rawURL string) int {
+	_, fragment, _ := strings.Cut(rawURL, "#")
+	n, err := strconv.Atoi(fragment)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,206 @@
+// Package traffic sends a realistic, repeatable load to the frontend and says
+// whether every single answer was the right one.
+//
+// The load is an open loop: requests leave on schedule whatever became of those
+// before them, so a slow service cannot slow its own test down. Every request
+// carries a W3C traceparent whose trace id is the run's prefix and the request's
+// number, so all traces of a run can be listed without having recorded any; see
+// [TraceID]. A run works on users of its own alone and deletes all of them.
+package traffic
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+const (
+	// answerTimeout bounds one request, the reading of its answer included. The
+	// services themselves give up after 15 s.
+	answerTimeout = 20 * time.Second
+	// interruptGrace is how long an interrupted run waits for answers under way.
+	interruptGrace = 2 * time.Second
+	// cleanupTimeout bounds the deletion of what the run created.
+	cleanupTimeout = 10 * time.Second
+	// progressEvery is the time between two progress events.
+	progressEvery = 200 * time.Millisecond
+	// maxWorkers bounds the requests under way at once; beyond it the generator
+	// falls behind its schedule, and the report says so.
+	maxWorkers = 10_000
+	// maxBody is how much of an answer is kept; a list is some 2 KB.
+	maxBody = 64 << 10
+)
+
+// Options says what to run and against what.
+type Options struct {
+	// Frontend is the frontend's base URL, "http://localhost:8080".
+	Frontend string
+	// Profile is what to send; see [ByName] and [Profile.With].
+	Profile Profile
+	// NoFaults leaves slow and failing requests out, for a lab that runs without
+	// LAB_FAULTS. Otherwise a run with such requests in its profile does not
+	// start there: [ErrFaultsOff].
+	NoFaults bool
+	// Progress, if set, is called from one goroutine some five times a second;
+	// see [ProgressTo].
+	Progress func(Event)
+	// Client is used instead of one made for the run. Its redirect policy is
+	// replaced: redirects are answers like others.
+	Client *http.Client
+}
+
+// Run makes the pre-flight, sends the traffic and deletes what it created. The
+// error is non-nil when the run could not begin: an invalid profile or URL, a
+// frontend that is not ready, a lab without faults ([ErrFaultsOff]). Once
+// begun, everything that goes wrong is in the report; ask [Report.OK]. When ctx
+// ends the run stops sending, waits for the answers under way for two seconds at
+// most, deletes its users within ten, and reports with Interrupted set.
+func Run(ctx context.Context, o Options) (Report, error) {
+	base, err := baseURL(o.Frontend)
+	if err != nil {
+		return Report{}, err
+	}
+	p := o.Profile
+	if o.NoFaults {
+		p.Slow, p.Error = 0, 0
+	}
+	if err := p.validate(); err != nil {
+		return Report{}, fmt.Errorf("traffic profile %q: %w", p.Name, err)
+	}
+	client := runClient(o.Client)
+	if o.Client == nil {
+		defer client.CloseIdleConnections()
+	}
+	progress := o.Progress
+	if progress == nil {
+		progress = func(Event) {}
+	}
+
+	r := Report{Profile: p, Frontend: base, TracePrefix: newTracePrefix()}
+	progress(Event{Phase: Preflight, Total: p.Requests})
+	if r.Outside.Preflight, err = preflight(ctx, client, base, p.needsFaults()); err != nil {
+		return r, err
+	}
+	a := &attack{report: &r, client: client, planner: newPlanner(p), progress: progress}
+	a.send(ctx)
+	a.cleanUp(ctx)
+	progress(a.collector.event(Done, r.Finished))
+	return r, nil
+}
+
+// attack is a run that has begun.
+type attack struct {
+	report    *Report
+	client    *http.Client
+	planner   *planner
+	collector *collector
+	progress  func(Event)
+}
+
+// send sends the requests and takes in the answers, until all are in or ctx ends.
+func (a *attack) send(ctx context.Context) {
+	p := a.report.Profile
+	pc := &pace{ctx: ctx, rate: p.Rate, total: uint64(p.Requests)}
+	a.collector = newCollector(a.report, a.planner, pc)
+	attacker := vegeta.NewAttacker(vegeta.Client(a.client), vegeta.MaxBody(maxBody),
+		vegeta.Workers(uint64(min(max(10, p.Rate/10), 200))), vegeta.MaxWorkers(maxWorkers))
+
+	a.report.Started = time.Now()
+	a.report.Finished = a.report.Started
+	results := attacker.Attack(a.targeter(), pc, 0, "")
+	a.collect(ctx, results)
+	a.collector.finish()
+	if ctx.Err() != nil && a.report.Requests < p.Requests {
+		a.report.Interrupted = true
+	}
+	// Nobody reads the results of an interrupted run from here on; what is left
+	// of the attack ends with its last answer or its time-out.
+	attacker.Stop()
+	go func() {
+		for range results {
+		}
+	}()
+}
+
+// errOver tells vegeta that there is nothing more to send.
+var errOver = errors.New("the run is over")
+
+func (a *attack) targeter() vegeta.Targeter {
+	frontend, prefix, delay := a.report.Frontend, a.report.TracePrefix, a.report.Profile.Delay.String()
+	return func(t *vegeta.Target) error {
+		r, ok := a.planner.next()
+		if !ok {
+			return errOver
+		}
+		r.target(frontend, prefix, delay, t)
+		return nil
+	}
+}
+
+// collect takes in the results until there are no more. Once ctx has ended it
+// waits for those under way, for interruptGrace at most.
+func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	interrupted := ctx.Done()
+	var giveUp <-chan time.Time
+	for {
+		select {
+		case res, more := <-results:
+			if !more {
+				return
+			}
+			a.collector.add(res)
+		case now := <-tick.C:
+			a.progress(a.collector.event(Sending, now))
+		case <-interrupted:
+			a.planner.stop()
+			interrupted, giveUp = nil, time.After(interruptGrace)
+		case <-giveUp:
+			return
+		}
+		if _, underway := a.planner.progress(); giveUp != nil && underway == 0 {
+			return
+		}
+	}
+}
+
+// runClient is the client for a run: no proxy, no redirects, kept connections in
+// any number. A connection is dropped well before a server would do so (60 s),
+// for a request on a connection that is just being closed fails.
+func runClient(given *http.Client) *http.Client {
+	c := http.Client{
+		Timeout: answerTimeout,
+		Transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			MaxIdleConns:          0, // no limit
+			MaxIdleConnsPerHost:   maxWorkers,
+			IdleConnTimeout:       30 * time.Second,
+			DisableCompression:    true,
+			ExpectContinueTimeout: time.Second,
+		},
+	}
+	if given != nil {
+		c = *given
+		c.Timeout = cmp.Or(c.Timeout, answerTimeout)
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// baseURL checks the frontend's address and returns it without a trailing slash.
+func baseURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("frontend address %q: want http://host:port", raw)
+	}
+	return strings.TrimRight(raw, "/"), nil
+}
