@@ -101,7 +101,7 @@ func startService(t *testing.T, path, addr string, env ...string) {
 	t.Cleanup(func() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil { // Windows has no such signal
 			_ = cmd.Process.Kill()
-			<-done
+			_ = <-done
 			return
 		}
 		select {
@@ -112,7 +112,7 @@ func startService(t *testing.T, path, addr string, env ...string) {
 		case <-time.After(20 * time.Second):
 			t.Errorf("%s did not stop within 20s of SIGTERM", name)
 			_ = cmd.Process.Kill()
-			<-done
+			_ = <-done
 		}
 		if t.Failed() {
 			t.Logf("the log of %s:\n%s", name, log.tail(4000))
@@ -133,7 +133,7 @@ func waitReady(ctx context.Context, address string, done chan error) error {
 		select {
 		case err := <-done:
 			done <- err
-			return fmt.Errorf("ended before it was ready: %v", err)
+			return fmt.Errorf("ended before it was ready: %w", err)
 		case <-ctx.Done():
 			return errors.New("not ready within 30s")
 		case <-tick.C:

@@ -52,20 +52,21 @@ func (w Want) String() string {
 	if w.Status == 0 {
 		return ""
 	}
-	out := strconv.Itoa(w.Status)
+	var out strings.Builder
+	out.WriteString(strconv.Itoa(w.Status))
 	if w.Type != "" {
-		out += " " + w.Type
+		out.WriteString(" " + w.Type)
 	}
 	if len(w.Allow) > 0 {
-		out += ", Allow: " + strings.Join(w.Allow, ", ")
+		out.WriteString(", Allow: " + strings.Join(w.Allow, ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Header)) {
-		out += ", " + name
+		out.WriteString(", " + name)
 	}
 	if len(w.Fields) > 0 {
-		out += ", errors: " + strings.Join(w.Fields, ", ")
+		out.WriteString(", errors: " + strings.Join(w.Fields, ", "))
 	}
-	return out
+	return out.String()
 }
 
 // compare says all that is wrong with an answer, not just the first thing.

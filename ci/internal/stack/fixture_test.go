@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,9 +182,9 @@ func (r *events) add(e Event) {
 func (r *events) last(p Phase) (Event, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := len(r.all) - 1; i >= 0; i-- {
-		if r.all[i].Phase == p {
-			return r.all[i], true
+	for _, v := range slices.Backward(r.all) {
+		if v.Phase == p {
+			return v, true
 		}
 	}
 	return Event{}, false

@@ -111,7 +111,7 @@ func platform(t *testing.T, img v1.Image, goos, arch string) v1.Image {
 // imageOf builds an image of one layer per argument.
 func imageOf(t *testing.T, layers ...[]tar.Header) v1.Image {
 	t.Helper()
-	img := v1.Image(empty.Image)
+	img := empty.Image
 	for _, headers := range layers {
 		data := tarOf(t, headers)
 		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })

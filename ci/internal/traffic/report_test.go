@@ -134,7 +134,7 @@ func TestOverrides(t *testing.T) {
 		{"too quick", traffic.Overrides{Rate: 1e6}, 0, 0, "rate 1e+06 is not between"},
 		{"too many", traffic.Overrides{Duration: 10_000 * time.Hour}, 0, 0, "number of requests"},
 		{"share above 1", traffic.Overrides{Slow: &two}, 0, 0, "share of slow requests 2"},
-		{"shares above 1 together", traffic.Overrides{Slow: &half, Error: ptr(0.6)}, 0, 0, "more than 1 together"},
+		{"shares above 1 together", traffic.Overrides{Slow: &half, Error: new(0.6)}, 0, 0, "more than 1 together"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,8 +154,6 @@ func TestOverrides(t *testing.T) {
 		})
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestProgressTo(t *testing.T) {
 	var b bytes.Buffer

@@ -89,7 +89,7 @@ var errDeadline = errors.New("the handler's deadline passed")
 // handler said something of its own: net/http also ends the context when a body
 // does not arrive in time, and then there is a client to be told so.
 func asError(ctx context.Context, err error, classify func(error) *Error) *Error {
-	tooLate := context.Cause(ctx) == errDeadline
+	tooLate := errors.Is(context.Cause(ctx), errDeadline)
 	said, isSaid := errors.AsType[*Error](err)
 	switch {
 	case isPanic(err):

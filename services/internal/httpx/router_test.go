@@ -199,15 +199,15 @@ func wantSpan(t *testing.T, l *lab, status int, errorType string, aborted bool) 
 	t.Helper()
 	span := l.spans.Ended()[0]
 	name, route := "GET /things/{id}", "/things/{id}"
-	switch {
-	case status == 404:
+	switch status {
+	case 404:
 		name, route = "GET", ""
-	case status == 405:
+	case 405:
 		name, route = "PATCH", ""
 	}
 	attrs := map[string]string{}
 	for _, kv := range span.Attributes() {
-		attrs[string(kv.Key)] = kv.Value.Emit()
+		attrs[string(kv.Key)] = kv.Value.String()
 	}
 	if attrs["http.route"] != route || attrs["error.type"] != errorType {
 		t.Errorf("span has http.route %q, error.type %q; want %q, %q", attrs["http.route"], attrs["error.type"], route, errorType)

@@ -21,7 +21,7 @@ import (
 func attributes(span sdktrace.ReadOnlySpan) map[string]string {
 	attrs := map[string]string{}
 	for _, kv := range span.Attributes() {
-		attrs[string(kv.Key)] = kv.Value.Emit()
+		attrs[string(kv.Key)] = kv.Value.String()
 	}
 	return attrs
 }
