@@ -1,0 +1,206 @@
+// Package e2e runs the lab as a person would, by its command line, with the real
+// Loki, Tempo, Mimir and Alloy, and a real browser.
+//
+// The tests need the stack's programs on this machine and a Chromium; without
+// them they skip and say how to get them.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+)
+
+// program is the lab's command, compiled once; missing are the stack's programs
+// that are not on this machine.
+var (
+	program string
+	missing []string
+	root    = filepath.Join("..", "..")
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	lock, err := images.Load(filepath.Join(root, "config", "images.json"))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	s, err := stack.New(stack.Config{Root: root, Images: lock})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	missing = s.Missing(context.Background())
+	dir, err := os.MkdirTemp("", "lgtm-lab-e2e-")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "lab")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", program, "../lab").CombinedOutput(); err != nil {
+		fmt.Printf("building the lab's command: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// needStack skips the test where the stack's programs are not there.
+func needStack(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs the whole lab")
+	}
+	if len(missing) > 0 {
+		t.Skipf("%s not on this machine: go run ./ci/lab stack build", strings.Join(missing, ", "))
+	}
+}
+
+// A testLab is a lab in a folder of its own, on ports of its own.
+type testLab struct {
+	*testing.T
+	dir    string
+	ground ground.Ground
+}
+
+// newLab brings a lab up, which is taken down when the test ends. When the test
+// has failed, the ends of the components' logs are printed.
+func newLab(t *testing.T, flags ...string) *testLab {
+	t.Helper()
+	needStack(t)
+	l := &testLab{T: t, dir: t.TempDir()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			l.printLogs()
+		}
+		l.lab("down")
+	})
+	l.lab(append([]string{"up", "--detach", "--free-ports"}, flags...)...)
+	l.readGround()
+	return l
+}
+
+// readGround notes where the lab listens.
+func (l *testLab) readGround() {
+	l.Helper()
+	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
+	if err != nil {
+		l.Fatal(err)
+	}
+	var state struct {
+		Ground ground.Ground `json:"ground"`
+	}
+	if err := json.Unmarshal(raw, &state); err != nil {
+		l.Fatal(err)
+	}
+	l.ground = state.Ground
+}
+
+// command is the lab's command with these arguments, for this lab.
+func (l *testLab) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(program, append(args, "--dir", l.dir)...)
+	cmd.Dir = root
+	return cmd
+}
+
+// try runs a command and returns what it printed, and its exit code.
+func (l *testLab) try(args ...string) (stdout, stderr string, code int) {
+	l.Helper()
+	var out, errs bytes.Buffer
+	cmd := l.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		l.Fatalf("lab %v: %v", args, err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// lab runs a command that must succeed.
+func (l *testLab) lab(args ...string) (stdout string) {
+	l.Helper()
+	stdout, stderr, code := l.try(args...)
+	if code != 0 {
+		l.Fatalf("lab %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+// component is a line of `lab status -o json`.
+type component struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	PID    int    `json:"pid"`
+	Memory uint64 `json:"memory_bytes"`
+}
+
+// status asks how the components are, by name.
+func (l *testLab) status() map[string]component {
+	l.Helper()
+	stdout, stderr, _ := l.try("status", "-o", "json")
+	var answer struct {
+		Components []component `json:"components"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &answer); err != nil {
+		l.Fatalf("lab status: %v\n%s%s", err, stdout, stderr)
+	}
+	all := map[string]component{}
+	for _, c := range answer.Components {
+		all[c.Name] = c
+	}
+	return all
+}
+
+// kill ends a component as a crash would.
+func (l *testLab) kill(name string) {
+	l.Helper()
+	proc, err := os.FindProcess(l.status()[name].PID)
+	if err == nil {
+		err = proc.Kill()
+	}
+	if err != nil {
+		l.Fatalf("killing %s: %v", name, err)
+	}
+	l.eventually(10*time.Second, name+" ends", func() bool { return l.status()[name].State == "ended" })
+}
+
+// eventually waits until it is so.
+func (l *testLab) eventually(within time.Duration, what string, so func() bool) {
+	l.Helper()
+	for deadline := time.Now().Add(within); !so(); {
+		if time.Now().After(deadline) {
+			l.Fatalf("after %v not yet: %s", within, what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (l *testLab) printLogs() {
+	names, _ := filepath.Glob(filepath.Join(l.dir, "logs", "*.log"))
+	for _, name := range names {
+		raw, _ := os.ReadFile(name)
+		l.Logf("%s ends:\n%s", filepath.Base(name), raw[max(0, len(raw)-1500):])
+	}
+}
+
+// client is for the questions that tests ask themselves.
+var client = &http.Client{Timeout: 10 * time.Second}

@@ -1,0 +1,189 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+)
+
+// The whole promise: a lab of its own, verified, and nothing left behind.
+func TestVerifyUp(t *testing.T) {
+	needStack(t)
+	l := &testLab{T: t, dir: t.TempDir()}
+	junit := l.dir + "/junit.xml"
+	stdout, stderr, code := l.try("verify", "--up", "-o", "json", "--junit", junit)
+	var r report.Report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("not a report: %v\n%s%s", err, stdout, stderr)
+	}
+	for _, c := range r.Checks {
+		if c.Failed() {
+			t.Errorf("%s: %s: measured %s, expected %s\n%s", c.Group, c.Name, c.Measured, c.Expected, c.Detail)
+		}
+	}
+	if code != 0 && !t.Failed() {
+		t.Errorf("exit code %d, though no check failed\n%s", code, stderr)
+	}
+	seen := map[string]bool{}
+	for _, c := range r.Checks {
+		seen[c.Group] = true
+	}
+	for _, group := range []string{"trace", "logs", "completeness", "metrics", "endpoints", "service graph", "exemplars", "freshness", "stack", "nothing lost"} {
+		if !seen[group] {
+			t.Errorf("no check of the group %q", group)
+		}
+	}
+	if raw, err := os.ReadFile(junit); err != nil || !bytes.Contains(raw, []byte("<testsuite ")) {
+		t.Errorf("the JUnit file: %v\n%.200s", err, raw)
+	}
+	t.Logf("%d checks in %v", len(r.Checks), r.Duration)
+}
+
+// A lab without faults cannot tell its story, and verify says so.
+func TestVerifyFails(t *testing.T) {
+	l := newLab(t, "--no-faults")
+	stdout, _, code := l.try("verify", "--requests", "20")
+	if code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	for _, want := range []string{"FAIL  a slow query is where the time went", "was the lab brought up without faults?", " failed"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the table lacks %q:\n%s", want, stdout)
+		}
+	}
+	if stdout, _, code := l.try("verify", "--requests", "20", "--no-faults"); code != 0 || !strings.Contains(stdout, "skip") {
+		t.Errorf("told that there are no faults: exit code %d\n%s", code, stdout)
+	}
+	l.kill("loki")
+	if _, stderr, code := l.try("verify"); code != 1 || !strings.Contains(stderr, "loki is not ready") {
+		t.Errorf("without Loki: exit code %d: %s", code, stderr)
+	}
+	if stdout, _, code := l.try("status"); code != 1 || !strings.Contains(stdout, "ended") {
+		t.Errorf("status without Loki: exit code %d\n%s", code, stdout)
+	}
+}
+
+// A backend that is away for a while, and a collector that is killed while it
+// holds what the backend has not had, lose nothing.
+func TestOutageLosesNothing(t *testing.T) {
+	l := newLab(t)
+	l.kill("tempo")
+	l.kill("loki")
+	profile, err := traffic.ByName("smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := traffic.Run(t.Context(), traffic.Options{Frontend: l.ground.Frontend, Profile: profile})
+	if err != nil || !run.OK() {
+		t.Fatalf("traffic: %v %v", err, run.Problems())
+	}
+	// The services export every second; then all of it is in Alloy's queue.
+	time.Sleep(3 * time.Second)
+	l.kill("alloy")
+	l.lab("up", "--detach")
+
+	loki := query.Loki{URL: l.ground.Loki, HTTP: client}
+	tempo := query.Tempo{URL: l.ground.Tempo, HTTP: client}
+	var traces, lines int
+	l.eventually(60*time.Second, "every trace and line is stored", func() bool {
+		traces = 0
+		for n := 1; n <= run.Requests; n++ {
+			if _, err := tempo.Trace(t.Context(), traffic.TraceID(run.TracePrefix, n)); err == nil {
+				traces++
+			}
+		}
+		counts, err := loki.Count(t.Context(), `sum by (job) (count_over_time({job="frontend"} |~ "^request$" | trace_id=~"`+run.TracePrefix+`.*" [10m]))`, "job", time.Now())
+		if err != nil {
+			return false
+		}
+		lines = int(counts["frontend"])
+		t.Logf("%d traces and %d lines of %d requests", traces, lines, run.Requests)
+		return traces == run.Requests && lines == run.Requests
+	})
+}
+
+// A `lab up` that is killed leaves a lab that the next one takes over.
+func TestKilledLab(t *testing.T) {
+	needStack(t)
+	l := &testLab{T: t, dir: t.TempDir()}
+	t.Cleanup(func() { l.lab("down") })
+	first := l.foreground("up", "--free-ports")
+	before := l.status()
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	second := l.foreground("up")
+	for name, c := range l.status() {
+		if c.State != "ready" || c.PID != before[name].PID {
+			t.Errorf("%s is %s as process %d, before it was %d", name, c.State, c.PID, before[name].PID)
+		}
+	}
+	if stdout := l.lab("up", "--detach"); !strings.Contains(stdout, "up already, and unchanged") {
+		t.Errorf("a third `lab up` printed:\n%s", stdout)
+	}
+	if err := second.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+	for _, c := range before {
+		if proc, err := os.FindProcess(c.PID); err == nil && proc.Signal(nil) == nil {
+			t.Errorf("%s (process %d) still runs after Ctrl-C", c.Name, c.PID)
+		}
+	}
+	if _, _, code := l.try("status"); code != 1 {
+		t.Errorf("status of a lab that is down: exit code %d, want 1", code)
+	}
+}
+
+// foreground starts `lab up` and returns once the lab is up.
+func (l *testLab) foreground(args ...string) *exec.Cmd {
+	l.Helper()
+	cmd := l.command(args...)
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		l.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		l.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(l.Context(), 2*time.Minute)
+	defer cancel()
+	up := make(chan string, 1)
+	go func() {
+		var all strings.Builder
+		buf := make([]byte, 4096)
+		for {
+			n, err := stdout.Read(buf)
+			all.Write(buf[:n])
+			if strings.Contains(all.String(), "Ctrl-C stops it") || err != nil {
+				up <- all.String()
+				return
+			}
+		}
+	}()
+	select {
+	case text := <-up:
+		if !strings.Contains(text, "Ctrl-C stops it") {
+			_ = cmd.Wait()
+			l.Fatalf("lab %v ended:\n%s%s", args, text, out.String())
+		}
+	case <-ctx.Done():
+		_ = cmd.Process.Kill()
+		l.Fatalf("lab %v is not up in time:\n%s", args, out.String())
+	}
+	return cmd
+}

@@ -1,0 +1,146 @@
+package query
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Tempo reads traces.
+type Tempo struct {
+	// URL is Tempo's base URL.
+	URL  string
+	HTTP *http.Client
+}
+
+// Kind is a span's kind, as OpenTelemetry names it.
+type Kind string
+
+// The kinds of span that the lab has.
+const (
+	Internal Kind = "internal"
+	Server   Kind = "server"
+	Client   Kind = "client"
+)
+
+// Span is one span of a trace.
+type Span struct {
+	ID, ParentID string // hexadecimal; ParentID is "" for a root
+	Service      string
+	Name         string
+	Kind         Kind
+	Start, End   time.Time
+	// Failed says that the span's status is an error.
+	Failed     bool
+	Attributes map[string]string
+}
+
+// Duration is the time that the span took.
+func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
+
+// Trace returns the spans of a trace by its id, the earliest first. It returns
+// ErrNotFound when Tempo has none of them.
+func (t Tempo) Trace(ctx context.Context, id string) ([]Span, error) {
+	req, err := http.NewRequest(http.MethodGet, t.URL+"/api/traces/"+url.PathEscape(id), nil)
+	if err != nil {
+		return nil, err
+	}
+	// Tempo's Trace message is OTLP's TracesData under another name.
+	req.Header.Set("Accept", "application/protobuf")
+	body, err := fetch(ctx, t.HTTP, req)
+	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
+		return nil, fmt.Errorf("trace %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trace %s: %w", id, err)
+	}
+	var data tracepb.TracesData
+	if err := proto.Unmarshal(body, &data); err != nil {
+		return nil, unexpected(req.URL.Path, err, body)
+	}
+	var spans []Span
+	for _, rs := range data.GetResourceSpans() {
+		resource := attributes(rs.GetResource().GetAttributes())
+		for _, ss := range rs.GetScopeSpans() {
+			for _, s := range ss.GetSpans() {
+				spans = append(spans, span(s, resource))
+			}
+		}
+	}
+	if len(spans) == 0 {
+		return nil, fmt.Errorf("trace %s: %w", id, ErrNotFound)
+	}
+	slices.SortFunc(spans, func(a, b Span) int { return a.Start.Compare(b.Start) })
+	return spans, nil
+}
+
+func span(s *tracepb.Span, resource map[string]string) Span {
+	kinds := map[tracepb.Span_SpanKind]Kind{
+		tracepb.Span_SPAN_KIND_SERVER:   Server,
+		tracepb.Span_SPAN_KIND_CLIENT:   Client,
+		tracepb.Span_SPAN_KIND_INTERNAL: Internal,
+	}
+	return Span{
+		ID: hex.EncodeToString(s.GetSpanId()), ParentID: hex.EncodeToString(s.GetParentSpanId()),
+		Service: resource["service.name"], Name: s.GetName(), Kind: kinds[s.GetKind()],
+		Start:      time.Unix(0, int64(s.GetStartTimeUnixNano())),
+		End:        time.Unix(0, int64(s.GetEndTimeUnixNano())),
+		Failed:     s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR,
+		Attributes: attributes(s.GetAttributes()),
+	}
+}
+
+func attributes(kvs []*commonpb.KeyValue) map[string]string {
+	m := make(map[string]string, len(kvs))
+	for _, kv := range kvs {
+		switch v := kv.GetValue().GetValue().(type) {
+		case *commonpb.AnyValue_StringValue:
+			m[kv.GetKey()] = v.StringValue
+		case *commonpb.AnyValue_IntValue:
+			m[kv.GetKey()] = strconv.FormatInt(v.IntValue, 10)
+		case *commonpb.AnyValue_BoolValue:
+			m[kv.GetKey()] = strconv.FormatBool(v.BoolValue)
+		case *commonpb.AnyValue_DoubleValue:
+			m[kv.GetKey()] = strconv.FormatFloat(v.DoubleValue, 'g', -1, 64)
+		}
+	}
+	return m
+}
+
+// traceIDDigits is the length of a trace id in hexadecimal.
+const traceIDDigits = 32
+
+// Search returns the ids of up to limit traces that the TraceQL query selects
+// between two times, in 32 digits each. In the query itself an id has no leading
+// zeros: `{ trace:id = "0abc…" }` selects nothing.
+func (t Tempo) Search(ctx context.Context, traceQL string, from, to time.Time, limit int) ([]string, error) {
+	var answer struct {
+		Traces []struct {
+			TraceID string `json:"traceID"`
+		} `json:"traces"`
+	}
+	params := url.Values{
+		"q": {traceQL}, "limit": {strconv.Itoa(limit)},
+		"start": {strconv.FormatInt(from.Unix(), 10)}, "end": {strconv.FormatInt(to.Unix()+1, 10)},
+	}
+	if err := getJSON(ctx, t.HTTP, t.URL, "/api/search", params, &answer); err != nil {
+		return nil, fmt.Errorf("%s: %w", traceQL, err)
+	}
+	var ids []string
+	for _, tr := range answer.Traces {
+		// Tempo leaves out leading zeros.
+		ids = append(ids, strings.Repeat("0", max(0, traceIDDigits-len(tr.TraceID)))+tr.TraceID)
+	}
+	return ids, nil
+}

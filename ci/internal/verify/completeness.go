@@ -1,0 +1,210 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+)
+
+// counted is a service and the number of requests that it must have counted and
+// logged.
+type counted struct {
+	service  string
+	run      int // of the run itself, in traces and logs
+	requests int // with those around it that leave no trace, in counters
+}
+
+// completeness sends traffic, or takes the run that it was given, and checks that
+// all of it was stored, and nothing twice. It returns an error only when ctx has
+// ended.
+func (v *verifier) completeness(ctx context.Context) error {
+	t, base, err := v.theRun(ctx)
+	if err != nil || t.Requests == 0 {
+		return err // the check of the traffic has said that there is none
+	}
+	outside := t.Outside.Preflight + t.Outside.Cleanup
+	services := []counted{
+		{"frontend", t.Requests, t.Requests + outside},
+		{"backend", t.BackendRequests, t.BackendRequests + outside},
+	}
+	v.Progress("every trace, log line and count of it")
+	v.allTraces(ctx, t)
+	// What is stored or counted twice may come later than what is right.
+	if err := sleep(ctx, time.Until(t.Finished.Add(v.timing.export))); err != nil {
+		return err
+	}
+	for _, s := range services {
+		v.allLines(ctx, t, s)
+	}
+	for i, s := range services {
+		v.allCounts(ctx, base[i], s)
+	}
+	return context.Cause(ctx)
+}
+
+// requestCounters are the counters of all requests, the frontend's and the
+// backend's.
+var requestCounters = []string{
+	`http_server_request_duration_seconds_count{service_name="frontend"}`,
+	`http_server_request_duration_seconds_count{service_name="backend"}`,
+}
+
+// theRun returns the run, and the counters as they were before it.
+func (v *verifier) theRun(ctx context.Context) (t traffic.Report, base []counter, err error) {
+	if v.Run != nil {
+		t = *v.Run
+		v.earlierRun(&t)
+		// The last sample from before the pre-flight.
+		at := t.Started.Add(-3 * time.Second)
+		for _, selector := range requestCounters {
+			base = append(base, v.read(ctx, selector, at))
+		}
+		return t, base, nil
+	}
+	v.Progress("waiting for the counters to be at rest")
+	if err := sleep(ctx, v.timing.export); err != nil {
+		return t, nil, err
+	}
+	for _, selector := range requestCounters {
+		base = append(base, v.read(ctx, selector, time.Now()))
+	}
+	return v.sendTraffic(ctx), base, context.Cause(ctx)
+}
+
+var tracePrefix = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+// earlierRun checks that the report names requests that can be looked for. What
+// they were answered is the business of who sent them.
+func (v *verifier) earlierRun(t *traffic.Report) {
+	v.check("completeness", "traffic of the earlier run", "a report with requests and their trace ids", func() (string, error) {
+		if t.Requests <= 0 || !tracePrefix.MatchString(t.TracePrefix) || t.Started.IsZero() {
+			measured := fmt.Sprintf("%d requests with the trace prefix %q", t.Requests, t.TracePrefix)
+			t.Requests = 0
+			return measured, errors.New("the report names no requests that could be looked for: is it one of `lab traffic -o json`?")
+		}
+		v.Progress(fmt.Sprintf("the %d requests of the earlier run %s", t.Requests, t.TracePrefix))
+		return fmt.Sprintf("%d requests, %d answered otherwise than expected", t.Requests, t.Failed()), nil
+	})
+}
+
+// sendTraffic runs the profile; what happened must be what was asked for.
+func (v *verifier) sendTraffic(ctx context.Context) (t traffic.Report) {
+	p := v.Profile
+	v.Progress(fmt.Sprintf("traffic: %d requests at %g/s", p.Requests, p.Rate))
+	v.check("completeness", "traffic "+p.Name, fmt.Sprintf("%d requests at %g/s, each with the right answer", p.Requests, p.Rate), func() (measured string, err error) {
+		if t, err = v.send(ctx, traffic.Options{Frontend: v.Ground.Frontend, Profile: p}); err != nil {
+			return "", err
+		}
+		measured = fmt.Sprintf("%d at %.1f/s, p95 %v", t.Requests, t.Rate, t.Latency.P95.Round(time.Millisecond))
+		if !t.OK() {
+			return measured, errors.New(strings.Join(t.Problems(), "\n"))
+		}
+		return measured, nil
+	})
+	return t
+}
+
+// linesChunk is the number of traces, a power of 16, whose lines are counted in
+// one query: Loki answers with 500 series at most.
+const linesChunk = 256
+
+// allLines counts the access-log lines of the run, and then those of each trace:
+// of two errors, one line too many and one too few, neither shows in a sum.
+func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
+	v.check("completeness", "access-log lines of the "+s.service, fmt.Sprint(s.run), func() (string, error) {
+		got := 0
+		err := v.poll(ctx, v.timing.lines, func(ctx context.Context) error {
+			counts, err := v.countLines(ctx, t, s.service, "service_name", t.TracePrefix)
+			if err != nil {
+				return err
+			}
+			if got = int(counts[s.service]); got != s.run {
+				return fmt.Errorf("Loki has %d access-log lines of the %s for %d requests", got, s.service, s.run)
+			}
+			return nil
+		})
+		measured := fmt.Sprint(got)
+		perTrace := map[string]float64{}
+		for n := 0; n <= t.Requests && got > 0; n += linesChunk {
+			first := traffic.TraceID(t.TracePrefix, n)
+			chunk, chunkErr := v.countLines(ctx, t, s.service, "trace_id", first[:len(first)-2])
+			if chunkErr != nil {
+				return measured, errors.Join(err, chunkErr)
+			}
+			maps.Copy(perTrace, chunk)
+		}
+		return measured, errors.Join(err, v.oddLines(t, s, perTrace))
+	})
+}
+
+// oddLines names requests with a number of lines other than one. Which of the
+// requests have reached the backend is not known here, so it may have none.
+func (v *verifier) oddLines(t traffic.Report, s counted, perTrace map[string]float64) error {
+	var none, many examples
+	for n := 1; n <= t.Requests; n++ {
+		id := traffic.TraceID(t.TracePrefix, n)
+		switch lines := perTrace[id]; {
+		case lines == 0 && s.run == t.Requests:
+			none.add(id)
+		case lines > 1:
+			many.add(id)
+		}
+		delete(perTrace, id)
+	}
+	return errors.Join(
+		none.failure("requests have no line"), many.failure("requests have more than one line"),
+		examples(slices.Sorted(maps.Keys(perTrace))).failure("lines have trace ids that no request had"))
+}
+
+// countLines counts the service's access-log lines whose trace id begins with the
+// prefix, by a label.
+func (v *verifier) countLines(ctx context.Context, t traffic.Report, service, by, prefix string) (map[string]float64, error) {
+	now := time.Now()
+	logQL := fmt.Sprintf(`sum by (%s) (count_over_time({service_name=%q} |~ "^request$" | trace_id=~"%s.*" [%s]))`,
+		by, service, prefix, inQuery(now.Sub(t.Started)+10*time.Second))
+	return v.loki.Count(ctx, logQL, by, now)
+}
+
+// allCounts checks that the service's request counter has risen by what it was
+// asked, no more and no less.
+func (v *verifier) allCounts(ctx context.Context, base counter, s counted) {
+	v.check("completeness", "requests counted by the "+s.service, fmt.Sprintf("+%d", s.requests), func() (measured string, err error) {
+		err = v.poll(ctx, v.timing.counts, func(ctx context.Context) error {
+			by, err := v.rise(ctx, base)
+			if err != nil {
+				return err
+			}
+			measured = fmt.Sprintf("%+.0f", by)
+			switch want := float64(s.requests); {
+			case by < 0:
+				return fmt.Errorf("the counter fell by %.0f (were old instances of the %s forgotten?)", -by, s.service)
+			case by < want:
+				return fmt.Errorf("the counter rose by %.0f, but %d requests were sent (was the %s started again meanwhile?)", by, s.requests, s.service)
+			case by > want:
+				return fmt.Errorf("the counter rose by %.0f, but only %d requests were sent (does somebody else use the lab now?)", by, s.requests)
+			}
+			return nil
+		})
+		return measured, err
+	})
+}
+
+// examples are trace ids of one kind.
+type examples []string
+
+func (e *examples) add(id string) { *e = append(*e, id) }
+
+// failure says how many there are, and names the first three; nil if none.
+func (e examples) failure(what string) error {
+	if len(e) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d %s, for example %s", len(e), what, strings.Join(e[:min(len(e), 3)], ", "))
+}

@@ -1,0 +1,192 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+)
+
+// probe is one request with a known trace id, and what became of it.
+type probe struct {
+	traceID, parentID string
+	sent              time.Time
+	// err is why it could not be made, or was not answered as it should be.
+	err error
+
+	// spans and way are its trace as far as it was found, wayErr what is wrong
+	// with that.
+	spans  []query.Span
+	way    path
+	wayErr error
+
+	mu sync.Mutex
+	// found holds, for each signal, when it could be queried.
+	found map[string]outcomeAt
+	done  sync.WaitGroup
+}
+
+// outcomeAt is how long after the request a signal was found, or why it was not.
+type outcomeAt struct {
+	after time.Duration
+	err   error
+}
+
+// The signals: each is one kind of telemetry that a request leaves.
+const (
+	traceByID   = "trace by id"
+	traceSearch = "trace by search"
+	logLine     = "log line"
+	metric      = "metric"
+	exemplar    = "exemplar"
+	spanMetric  = "span metric"
+)
+
+var signals = []string{traceByID, traceSearch, logLine, metric, exemplar, spanMetric}
+
+// get makes a GET request that begins the trace traceID, below a span that
+// nobody stores, with the given baggage.
+func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, status int, body []byte) {
+	p = &probe{traceID: randomHex(16), parentID: randomHex(8), found: map[string]outcomeAt{}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Ground.Frontend+path, nil)
+	if err != nil {
+		p.err = err
+		return p, 0, nil
+	}
+	req.Header.Set("User-Agent", "lgtm-lab-verify")
+	req.Header.Set("Traceparent", "00-"+p.traceID+"-"+p.parentID+"-01")
+	if baggage != "" {
+		req.Header.Set("Baggage", baggage)
+	}
+	p.sent = time.Now()
+	resp, err := v.http.Do(req)
+	if err != nil {
+		p.err = err
+		return p, 0, nil
+	}
+	defer resp.Body.Close()
+	body, p.err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return p, resp.StatusCode, body
+}
+
+// startProbe sends one request, and begins to look for all that it leaves.
+func (v *verifier) startProbe(ctx context.Context) *probe {
+	const route = "/api/users/{id}"
+	requests := v.read(ctx, fmt.Sprintf(`http_server_request_duration_seconds_count{service_name="frontend",http_route=%q}`, route), time.Now())
+	spans := v.read(ctx, fmt.Sprintf(`traces_spanmetrics_calls_total{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`, route), time.Now())
+	if err := errors.Join(requests.err, spans.err, v.findUser(ctx)); err != nil {
+		return &probe{err: fmt.Errorf("preparing the one request: %w", err)}
+	}
+	path := "/api/users/" + strconv.FormatInt(v.sample, 10)
+	p, status, body := v.get(ctx, path, "")
+	if p.err == nil && status != http.StatusOK {
+		p.err = fmt.Errorf("GET %s answered %d, not 200: %.200q", path, status, body)
+	}
+	if p.err != nil {
+		return p
+	}
+	for name, look := range v.looks(p, requests, spans) {
+		p.done.Go(func() {
+			err := v.poll(ctx, v.timing.fresh[name], look)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.found[name] = outcomeAt{time.Since(p.sent), err}
+		})
+	}
+	return p
+}
+
+// looks are the ways to find each signal of the probe. The counters are what
+// they were before it.
+func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(context.Context) error {
+	from := p.sent.Add(-time.Minute)
+	return map[string]func(context.Context) error{
+		traceByID: func(ctx context.Context) error { _, err := v.tempo.Trace(ctx, p.traceID); return err },
+		traceSearch: func(ctx context.Context) error {
+			ids, err := v.tempo.Search(ctx, `{ trace:id = "`+p.traceID+`" }`, from, time.Now(), 1)
+			if err == nil && !slices.Contains(ids, p.traceID) {
+				err = fmt.Errorf("Tempo's search does not find the trace %s", p.traceID)
+			}
+			return err
+		},
+		logLine: func(ctx context.Context) error {
+			lines, err := v.loki.Lines(ctx, `{service_name="frontend"} | trace_id="`+p.traceID+`"`, from, time.Now(), 10)
+			if err == nil && len(lines) == 0 {
+				err = fmt.Errorf("Loki has no line of the trace %s", p.traceID)
+			}
+			return err
+		},
+		metric: func(ctx context.Context) error { _, err := v.counts(ctx, requests); return err },
+		exemplar: func(ctx context.Context) error {
+			found, err := v.mimir.Exemplars(ctx, exemplarSources[0].selector, from, time.Now())
+			for _, e := range found {
+				// Of the requests of one export interval a histogram keeps any one in
+				// each bucket, so where others are busy it may be a later one.
+				if e.TraceID == p.traceID || e.TraceID != "" && e.Time.After(p.sent) {
+					return nil
+				}
+			}
+			if err == nil {
+				err = errors.New("Mimir has no exemplar of the frontend's requests from this one on")
+			}
+			return err
+		},
+		spanMetric: func(ctx context.Context) error { _, err := v.counts(ctx, spans); return err },
+	}
+}
+
+// findUser notes the id of some user: one of the samples, or the newest.
+func (v *verifier) findUser(ctx context.Context) error {
+	p, status, body := v.get(ctx, "/api/users?limit=1", "")
+	if p.err != nil {
+		return p.err
+	}
+	var page struct {
+		Users []struct {
+			ID int64 `json:"id"`
+		} `json:"users"`
+	}
+	if err := json.Unmarshal(body, &page); err != nil || status != http.StatusOK || len(page.Users) == 0 {
+		return fmt.Errorf("GET /api/users answered %d, not 200 with a user: %.200q", status, body)
+	}
+	v.sample = page.Users[0].ID
+	return nil
+}
+
+// freshness reports how long each signal of the probe took.
+func (v *verifier) freshness(p *probe) {
+	p.done.Wait()
+	for _, name := range signals {
+		at, looked := p.found[name]
+		o := outcome{measured: fmt.Sprintf("%.1f s", at.after.Seconds())}
+		switch {
+		case p.err != nil:
+			o = outcome{err: p.err}
+		case !looked:
+			o = outcome{err: errors.New("nobody has looked for it")}
+		case at.err != nil:
+			o = outcome{measured: "not found", err: at.err}
+		}
+		v.add("freshness", name, fmt.Sprintf("≤ %.0f s", v.timing.fresh[name].Seconds()), o, at.after)
+	}
+}
+
+// randomHex returns n random bytes in hexadecimal. The first digit is not 0:
+// Tempo writes a trace id without its leading zeros, and its search does not find
+// a trace by an id that has them.
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	b[0] |= 0x80
+	return hex.EncodeToString(b)
+}

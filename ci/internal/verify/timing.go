@@ -1,0 +1,104 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// timing is how long verify waits for what. Only tests use another than [usual].
+type timing struct {
+	// every is the time between two looks at the same thing.
+	every time.Duration
+	// ready bounds a component's answer to whether it is ready.
+	ready time.Duration
+	// answer bounds every other answer.
+	answer time.Duration
+
+	// export is the time within which the services' metrics reach Mimir, and the
+	// stack's own, when nothing is wrong: OTEL_METRIC_EXPORT_INTERVAL and Alloy's
+	// scrapes (5 s on every ground), its remote write (1 s) and a margin. Counters
+	// are compared when the services have been at rest for this long.
+	export time.Duration
+	// alive is the time within which a series that is still written has a sample:
+	// three intervals, and the way. Without such a bound Mimir would answer with
+	// the last sample of the last five minutes, also when nothing arrives any more.
+	alive time.Duration
+	// generator is how long Tempo's generator may take: it was seen to need up to
+	// 20 s for its first series and 12 s later, because it reads its write-ahead
+	// log every 15 s.
+	generator time.Duration
+
+	// trace and line are for all spans of one request, and its log line.
+	trace, line time.Duration
+	// traces, lines and counts are for what is still on its way when a run has
+	// ended; a queue that was full may take a while to drain.
+	traces, lines, counts time.Duration
+	// exemplar is for the trace of one exemplar: it may be a moment ahead of it.
+	exemplar time.Duration
+	// delay is how slow a query is asked to be: long enough to stand out from a
+	// busy machine's noise.
+	delay time.Duration
+
+	// fresh is within what each signal of a request must be found. The limits are
+	// about twice what was measured on two cores; the generator's interval, which
+	// no setting changes, gives span metrics a minute.
+	fresh map[string]time.Duration
+}
+
+// usual is the timing on every ground.
+func usual() timing {
+	return timing{
+		every: 200 * time.Millisecond, ready: 5 * time.Second, answer: 30 * time.Second,
+		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second,
+		trace: 15 * time.Second, line: 10 * time.Second,
+		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
+		exemplar: 5 * time.Second, delay: 300 * time.Millisecond,
+		fresh: map[string]time.Duration{
+			traceByID: 10 * time.Second, traceSearch: 15 * time.Second, logLine: 10 * time.Second,
+			metric: 15 * time.Second, exemplar: 20 * time.Second, spanMetric: 60 * time.Second,
+		},
+	}
+}
+
+// poll calls try until it returns nil, and returns the last error when the time
+// is up. try gets a context that ends then, so that what hangs, and what comes
+// too late, has failed.
+func (v *verifier) poll(ctx context.Context, within time.Duration, try func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var last error
+	for {
+		err := try(limited)
+		if err == nil && limited.Err() == nil {
+			return nil
+		}
+		if limited.Err() == nil {
+			last = err
+			_ = sleep(limited, v.timing.every)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case limited.Err() == nil:
+			continue
+		case last == nil: // the very first look has taken all the time
+			return fmt.Errorf("no answer within %v", within)
+		}
+		return fmt.Errorf("after %v: %w", within, last)
+	}
+}
+
+// sleep waits, or returns why ctx has ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// inQuery writes a duration for PromQL and LogQL.
+func inQuery(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }

@@ -1,0 +1,125 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+)
+
+// tally is what became of a run's traces.
+type tally struct {
+	mu                        sync.Mutex
+	stored, frontend, backend int
+	missing                   examples
+	flawed                    []string
+}
+
+// allTraces fetches every trace of the run by its id. Each must be one whole
+// trace, and as many of them must have reached the backend as were answered by it.
+func (v *verifier) allTraces(ctx context.Context, t traffic.Report) {
+	expected := fmt.Sprintf("%d, with %d spans of the frontend and %d of the backend", t.Requests, t.Requests, t.BackendRequests)
+	v.check("completeness", "traces stored", expected, func() (string, error) {
+		var all tally
+		err := v.fetchAll(ctx, t, &all)
+		measured := fmt.Sprintf("%d, with %d and %d spans", all.stored, all.frontend, all.backend)
+		if err != nil {
+			return measured, err
+		}
+		slices.Sort(all.missing)
+		slices.Sort(all.flawed)
+		errs := []error{all.missing.failure("traces are not stored")}
+		if n := len(all.flawed); n > 0 {
+			errs = append(errs, fmt.Errorf("%d traces are not whole, for example\n%s", n, strings.Join(all.flawed[:min(n, 3)], "\n")))
+		}
+		if all.backend != t.BackendRequests {
+			errs = append(errs, fmt.Errorf("the backend has answered %d requests, and %d spans of it are stored", t.BackendRequests, all.backend))
+		}
+		return measured, errors.Join(errs...)
+	})
+}
+
+func (v *verifier) fetchAll(ctx context.Context, t traffic.Report, all *tally) error {
+	// What is not there by then is lost; to find that out of every trace takes its
+	// time too.
+	deadline := time.Now().Add(v.timing.traces)
+	limit := 2*v.timing.traces + time.Duration(t.Requests)*5*time.Millisecond
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("to look up all traces took longer than %v", limit))
+	defer cancel()
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for n := 1; n <= t.Requests; n++ {
+		group.Go(func() error { return v.fetch(groupCtx, traffic.TraceID(t.TracePrefix, n), deadline, all) })
+	}
+	err := group.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// fetch looks up a trace, and again until the deadline while it is not whole: the
+// services export on their own schedules.
+func (v *verifier) fetch(ctx context.Context, id string, deadline time.Time, all *tally) error {
+	for {
+		spans, err := v.tempo.Trace(ctx, id)
+		if err != nil && !errors.Is(err, query.ErrNotFound) {
+			return err
+		}
+		var wrong error
+		if err == nil {
+			wrong = whole(spans)
+		}
+		late := time.Now().After(deadline)
+		if late || err == nil && wrong == nil && (len(serverSpans(spans, "backend")) > 0 || !calledBackend(spans)) {
+			all.add(id, spans, wrong)
+			return nil
+		}
+		if err := sleep(ctx, v.timing.every); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *tally) add(id string, spans []query.Span, wrong error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(spans) == 0 {
+		a.missing.add(id)
+		return
+	}
+	a.stored++
+	a.frontend += len(serverSpans(spans, "frontend"))
+	a.backend += len(serverSpans(spans, "backend"))
+	if wrong != nil {
+		a.flawed = append(a.flawed, id+": "+wrong.Error())
+	}
+}
+
+// whole tells whether the spans are the trace of one request: one span of the
+// frontend, and, when the backend has one too, the way to it and to a statement.
+func whole(spans []query.Span) error {
+	frontend := serverSpans(spans, "frontend")
+	if len(frontend) == 1 && len(serverSpans(spans, "backend")) == 0 {
+		return nil
+	}
+	root := ""
+	if len(frontend) > 0 {
+		root = frontend[0].ParentID // the request's own, which nobody has stored
+	}
+	_, err := follow(spans, root)
+	return err
+}
+
+// calledBackend tells whether the trace has a call to the backend in it.
+func calledBackend(spans []query.Span) bool {
+	return slices.ContainsFunc(spans, func(s query.Span) bool { return s.Service == "frontend" && s.Kind == query.Client })
+}

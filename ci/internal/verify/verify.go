@@ -1,0 +1,189 @@
+// Package verify proves that telemetry flows: not that processes run, but that a
+// request made now is one joined trace, its log lines and its counted metric,
+// that nothing was lost on the way, and how long each took to be found.
+//
+// It talks to the services, and to Loki, Tempo and Mimir through their HTTP
+// APIs, as any client would; so it is the same on every ground.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+)
+
+// Options say what to verify.
+type Options struct {
+	// Ground says where the lab listens.
+	Ground ground.Ground
+	// Profile is the traffic that completeness is proved with.
+	Profile traffic.Profile
+	// NoFaults says that the lab does not cause faults on request: the checks of
+	// them are skipped. The profile must then ask for none.
+	NoFaults bool
+	// Run is the report of traffic that was sent before. When set, completeness
+	// is proved for it, and verify sends no traffic of its own.
+	Run *traffic.Report
+	// Progress is told what is being done, a line at a time. It may be nil.
+	Progress func(line string)
+}
+
+// verifier is one run.
+type verifier struct {
+	Options
+	timing timing
+	// send and endpoints are traffic.Run and endpoints.Run, but in tests.
+	send      func(context.Context, traffic.Options) (traffic.Report, error)
+	endpoints func(context.Context, endpoints.Target) []report.Check
+
+	http  *http.Client
+	loki  query.Loki
+	tempo query.Tempo
+	mimir query.Mimir
+
+	started time.Time
+	// sample is the id of a user that exists.
+	sample int64
+	report report.Report
+}
+
+// Run verifies the lab and reports every check. It returns an error only when
+// there is nothing to report: the lab does not answer, or ctx has ended.
+func Run(ctx context.Context, o Options) (report.Report, error) {
+	v := &verifier{Options: o, timing: usual(), send: traffic.Run, endpoints: endpoints.Run}
+	return v.run(ctx)
+}
+
+func (v *verifier) run(ctx context.Context) (report.Report, error) {
+	if v.Progress == nil {
+		v.Progress = func(string) {}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	defer transport.CloseIdleConnections()
+	v.http = &http.Client{Transport: transport, Timeout: v.timing.answer}
+	v.loki = query.Loki{URL: v.Ground.Loki, HTTP: v.http}
+	v.tempo = query.Tempo{URL: v.Ground.Tempo, HTTP: v.http}
+	v.mimir = query.Mimir{URL: v.Ground.Mimir, HTTP: v.http}
+	v.started = time.Now()
+	v.report = report.Report{Name: "verify", Started: v.started, Environment: map[string]string{
+		"ground": v.Ground.Name, "frontend": v.Ground.Frontend,
+	}}
+	if err := v.reachable(ctx); err != nil {
+		return v.report, err
+	}
+	err := v.all(ctx)
+	v.report.Duration = time.Since(v.started)
+	return v.report, err
+}
+
+// all runs the checks. The order matters: completeness compares counters, so no
+// other request may be counted between the traffic and the comparison.
+func (v *verifier) all(ctx context.Context) error {
+	lost, made := v.readLosses(ctx), v.readGenerated(ctx)
+	if v.Run != nil {
+		if err := v.completeness(ctx); err != nil {
+			return err
+		}
+	}
+	v.Progress("one request, followed through the stack")
+	fresh := v.startProbe(ctx)
+	defer fresh.done.Wait()
+	v.joinedTrace(ctx, fresh)
+	v.correlatedLogs(ctx, fresh)
+	if v.NoFaults {
+		v.report.Add(report.Check{Group: "trace", Name: "faults on request", Status: report.Skip, Detail: "the lab was brought up without faults"})
+	} else {
+		v.faults(ctx)
+	}
+	if v.Run == nil {
+		if err := v.completeness(ctx); err != nil {
+			return err
+		}
+	}
+	v.Progress("the services' own metrics")
+	v.ownMetrics(ctx)
+	v.Progress("every endpoint of both services")
+	v.report.Add(v.endpoints(ctx, endpoints.Target{Frontend: v.Ground.Frontend, Backend: v.Ground.Backend, HTTP: v.http})...)
+	v.Progress("service graph and span metrics (Tempo takes up to 40 s to make the first)")
+	v.generated(ctx, made)
+	v.exemplars(ctx)
+	v.freshness(fresh)
+	v.up(ctx)
+	v.nothingLost(ctx, lost)
+	return context.Cause(ctx)
+}
+
+// reachable fails early, and says which parts do not answer.
+func (v *verifier) reachable(ctx context.Context) error {
+	parts := []struct{ name, path string }{
+		{ground.Frontend, "/ready"}, {ground.Backend, "/ready"}, {ground.Alloy, "/-/ready"},
+		{ground.Loki, "/ready"}, {ground.Tempo, "/ready"}, {ground.Mimir, "/ready"},
+	}
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() {
+			if err := v.ready(ctx, v.Ground.URL(part.name)+part.path); err != nil {
+				errs[i] = fmt.Errorf("%s is not ready: %w", part.name, err)
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+func (v *verifier) ready(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, v.timing.ready, fmt.Errorf("no answer within %v", v.timing.ready))
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := v.http.Do(req)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, resp.Status)
+	}
+	return nil
+}
+
+// outcome is what a check returns: what it measured, and an error when that is
+// not what was expected.
+type outcome struct {
+	measured string
+	err      error
+}
+
+// check runs one check and adds it to the report.
+func (v *verifier) check(group, name, expected string, run func() (measured string, err error)) {
+	begin := time.Now()
+	measured, err := run()
+	v.add(group, name, expected, outcome{measured, err}, time.Since(begin))
+}
+
+func (v *verifier) add(group, name, expected string, o outcome, took time.Duration) {
+	c := report.Check{Group: group, Name: name, Expected: expected, Measured: o.measured, Status: report.Pass, Duration: took}
+	if o.err != nil {
+		c.Status, c.Detail = report.Fail, o.err.Error()
+		if c.Measured == "" {
+			c.Measured = "–"
+		}
+	}
+	v.report.Add(c)
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
+)
+
+func verifyCommand(e *env) *cobra.Command {
+	var flags upFlags
+	var load trafficFlags
+	var output, run, junit string
+	var own bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove that the lab's telemetry flows",
+		Long: `verify sends requests to the running lab and checks what became of them in Loki,
+Tempo and Mimir: that a request is one joined trace, with its log lines and its
+counted metrics; that of all requests sent none is missing and none is counted
+twice; that exemplars lead to traces; and how long all that took. It prints a table
+of what it measured and exits with 1 when a check does not hold.
+
+With --up it starts a lab of its own, on free ports and in a temporary folder, and
+takes it down afterwards. The traffic that completeness is proved with is --traffic
+(default smoke); --run FILE or --run last takes traffic that was sent before.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := report.ParseFormat(output)
+			if err != nil {
+				return usageError{err}
+			}
+			profile, err := load.resolve(cmd)
+			if err != nil {
+				return err
+			}
+			if flags.noFaults {
+				profile.Slow, profile.Error = 0, 0
+			}
+			o := verify.Options{Profile: profile, NoFaults: flags.noFaults, Progress: func(line string) { e.say("· " + line) }}
+			if run != "" {
+				if own {
+					return usageError{fmt.Errorf("--run and --up do not go together: a new lab has seen no traffic")}
+				}
+				if o.Run, err = e.readRun(run); err != nil {
+					return err
+				}
+			}
+			if own {
+				down, g, err := e.ownLab(cmd.Context(), flags)
+				if err != nil {
+					return err
+				}
+				defer down()
+				o.Ground = g
+			} else if o.Ground, err = e.ground(); err != nil {
+				return e.notUp(err)
+			}
+			result, err := verify.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return e.writeReport(result, format, junit)
+		},
+	}
+	flags.register(cmd)
+	load.register(cmd)
+	cmd.Flags().StringVar(&load.profile, "traffic", traffic.Profiles()[0].Name, "the traffic to prove completeness with: smoke, steady or heavy")
+	cmd.Flags().StringVar(&run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
+	cmd.Flags().BoolVar(&own, "up", false, "start a lab for the purpose and take it down afterwards")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
+	cmd.Flags().StringVar(&junit, "junit", "", "write JUnit XML to this `FILE` too")
+	return cmd
+}
+
+// writeReport prints the report, and fails when a check did.
+func (e *env) writeReport(r report.Report, format report.Format, junit string) error {
+	if junit != "" {
+		f, err := os.Create(junit)
+		if err != nil {
+			return err
+		}
+		if err := report.Write(f, report.JUnit, r); err != nil {
+			f.Close()
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	if err := report.Write(e.stdout, format, r); err != nil {
+		return err
+	}
+	if !r.OK() {
+		return errFailed
+	}
+	return nil
+}
+
+// ownLab brings a lab up in a temporary folder. When it cannot, it leaves the
+// folder with the logs and says where.
+func (e *env) ownLab(ctx context.Context, flags upFlags) (down func(), g ground.Ground, err error) {
+	dir, err := os.MkdirTemp("", "lgtm-lab-")
+	if err != nil {
+		return nil, g, err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return nil, g, err
+	}
+	flags.freePorts = true
+	cfg, err := flags.config(e, dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, g, err
+	}
+	begin := time.Now()
+	lab := local.Open(cfg)
+	state, started, err := lab.Up(ctx)
+	if err != nil {
+		return nil, g, fmt.Errorf("%w\n(the lab's folder is kept: %s)", err, dir)
+	}
+	e.say(fmt.Sprintf("· a lab of its own is up: %d components in %.1f s", len(started), time.Since(begin).Seconds()))
+	return func() {
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		if _, err := lab.Down(stopCtx); err != nil {
+			e.say("lab: taking the lab down: " + err.Error())
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			e.say("lab: " + err.Error())
+		}
+	}, state.Ground, nil
+}
+
+func endpointsCommand(e *env) *cobra.Command {
+	var output, frontend, backend string
+	cmd := &cobra.Command{
+		Use:   "test-endpoints",
+		Short: "Check that every endpoint of both services answers as documented",
+		Long: `test-endpoints asks every endpoint of the frontend and the backend, with good and bad
+input, and compares the answers with what is documented, errors included.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := report.ParseFormat(output)
+			if err != nil {
+				return usageError{err}
+			}
+			if frontend == "" || backend == "" {
+				g, err := e.ground()
+				if err != nil {
+					return e.notUp(err)
+				}
+				frontend, backend = orElse(frontend, g.Frontend), orElse(backend, g.Backend)
+			}
+			r := report.Report{Name: "test-endpoints", Started: time.Now(),
+				Environment: map[string]string{"frontend": frontend, "backend": backend}}
+			r.Add(endpoints.Run(cmd.Context(), endpoints.Target{Frontend: frontend, Backend: backend})...)
+			r.Duration = time.Since(r.Started)
+			return e.writeReport(r, format, "")
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
+	cmd.Flags().StringVar(&frontend, "frontend", "", "the frontend's `URL` (default that of the running lab)")
+	cmd.Flags().StringVar(&backend, "backend", "", "the backend's `URL` (default that of the running lab)")
+	return cmd
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
