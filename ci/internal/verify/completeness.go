@@ -184,7 +184,7 @@ func (v *verifier) allCounts(ctx context.Context, base counter, s counted) {
 			measured = fmt.Sprintf("%+.0f", by)
 			switch want := float64(s.requests); {
 			case by < 0:
-				return fmt.Errorf("the counter fell by %.0f (were old instances of the %s forgotten?)", -by, s.service)
+				return fmt.Errorf("the counter fell by %.0f: the %s has forgotten what it had counted", -by, s.service)
 			case by < want:
 				return fmt.Errorf("the counter rose by %.0f, but %d requests were sent (was the %s started again meanwhile?)", by, s.requests, s.service)
 			case by > want:

@@ -22,7 +22,7 @@ var exemplarSources = []struct{ name, selector string }{
 }
 
 // maxExemplars is how many traces are looked up for each source.
-const maxExemplars = 100
+const maxExemplars = 500
 
 // exemplars checks that each exemplar stored since verify began leads to a trace.
 func (v *verifier) exemplars(ctx context.Context) {
