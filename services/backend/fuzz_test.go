@@ -60,7 +60,7 @@ func FuzzUserID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id string) {
 		switch id {
 		case "", ".", "..":
-			t.Skip("another path")
+			return // another path
 		}
 		want := []int{400}
 		if n, err := users.ParseID(id); err == nil {

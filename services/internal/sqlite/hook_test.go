@@ -275,7 +275,7 @@ func FuzzWithoutValues(f *testing.F) {
 			blob = []byte{}
 		}
 		if strings.ContainsRune(text, 0) {
-			t.Skip("Bun refuses NUL")
+			return // Bun refuses NUL
 		}
 		query := db.NewSelect().ColumnExpr("a").TableExpr("t").
 			Where("b = ?", text).Where("c IN (?)", bun.List([]string{text, "s"})).Where("d = ?", number).Where("e = ?", blob).Where("f = ?", text).
