@@ -114,7 +114,7 @@ func (cfg *ServerConfig) finish(ctx context.Context) error {
 
 func (cfg *ServerConfig) server(log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           cfg.Handler,
+		Handler:           cfg.leaving(cfg.Handler),
 		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
 		ReadTimeout:       cfg.ReadTimeout,
 		WriteTimeout:      cfg.WriteTimeout,
@@ -122,6 +122,22 @@ func (cfg *ServerConfig) server(log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// leaving closes each connection with its next answer once the server is about to
+// stop, so that clients come back on a new one, which leads elsewhere. Otherwise
+// the connections that are kept alive would all be cut at the end of
+// ShutdownDelay, with whatever request a client has just sent on one of them.
+func (cfg *ServerConfig) leaving(next http.Handler) http.Handler {
+	if cfg.Readiness == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cfg.Readiness.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (cfg *ServerConfig) setDefaults() {

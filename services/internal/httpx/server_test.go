@@ -255,6 +255,28 @@ func TestStopInOrder(t *testing.T) {
 	}
 }
 
+// A server that is about to stop still answers, and closes the connection with
+// the answer, so that the client's next request goes elsewhere.
+func TestLeaving(t *testing.T) {
+	l := newLab(t, RouterConfig{})
+	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
+	ready := NewReadiness(nil)
+	server := runServer(t, l, ServerConfig{Readiness: ready})
+	for _, leaving := range []bool{false, true} {
+		if leaving {
+			ready.Drain()
+		}
+		res, err := http.Get("http://" + server.addr + "/quick")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 200 || res.Close != leaving {
+			t.Errorf("leaving %v: status %d, connection closed: %v", leaving, res.StatusCode, res.Close)
+		}
+	}
+}
+
 // A request that does not end in time is cut off, and Run says so.
 func TestStopDeadline(t *testing.T) {
 	l := newLab(t, RouterConfig{Timeout: 5 * time.Second})
