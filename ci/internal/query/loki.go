@@ -60,7 +60,7 @@ func (l Loki) Lines(ctx context.Context, logQL string, from, to time.Time, limit
 			}
 			ns, err := strconv.ParseInt(v[0], 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", logQL, err)
+				return nil, fmt.Errorf("%s: a line with the time %.50q, which is not nanoseconds", logQL, v[0])
 			}
 			lines = append(lines, Line{Time: time.Unix(0, ns), Text: v[1], Labels: stream.Stream})
 		}

@@ -98,11 +98,8 @@ func number(sample [2]json.RawMessage) (float64, error) {
 		return 0, fmt.Errorf("a sample without a value: %w", err)
 	}
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return 0, err
-	}
-	if math.IsNaN(v) {
-		return 0, errors.New("a value that is not a number") // which no comparison would notice
+	if err != nil || math.IsNaN(v) { // NaN is equal to nothing and above nothing: a comparison would not notice
+		return 0, fmt.Errorf("a sample with the value %.50q, which is not a number", text)
 	}
 	return v, nil
 }

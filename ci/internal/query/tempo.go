@@ -44,6 +44,8 @@ type Span struct {
 	// Failed says that the span's status is an error.
 	Failed     bool
 	Attributes map[string]string
+	// Resource are the attributes of what has made the span: the service, its pod.
+	Resource map[string]string
 }
 
 // Duration is the time that the span took.
@@ -98,6 +100,7 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		End:        time.Unix(0, int64(s.GetEndTimeUnixNano())),
 		Failed:     s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR,
 		Attributes: attributes(s.GetAttributes()),
+		Resource:   resource,
 	}
 }
 

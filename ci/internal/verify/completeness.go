@@ -63,18 +63,13 @@ func (v *verifier) theRun(ctx context.Context) (t traffic.Report, base []counter
 		v.earlierRun(&t)
 		// The last sample from before the pre-flight.
 		at := t.Started.Add(-3 * time.Second)
-		for _, selector := range requestCounters {
-			base = append(base, v.read(ctx, selector, at))
-		}
-		return t, base, nil
+		return t, v.readAll(ctx, requestCounters, at), nil
 	}
 	v.Progress("waiting for the counters to be at rest")
 	if err := sleep(ctx, v.timing.export); err != nil {
 		return t, nil, err
 	}
-	for _, selector := range requestCounters {
-		base = append(base, v.read(ctx, selector, time.Now()))
-	}
+	base = v.readAll(ctx, requestCounters, time.Now())
 	return v.sendTraffic(ctx), base, context.Cause(ctx)
 }
 
@@ -119,17 +114,21 @@ const linesChunk = 256
 // of two errors, one line too many and one too few, neither shows in a sum.
 func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
 	v.check("completeness", "access-log lines of the "+s.service, fmt.Sprint(s.run), func() (string, error) {
-		got := 0
+		got, answered := 0, false
 		err := v.poll(ctx, v.timing.lines, func(ctx context.Context) error {
 			counts, err := v.countLines(ctx, t, s.service, "service_name", t.TracePrefix)
 			if err != nil {
 				return err
 			}
+			answered = true
 			if got = int(counts[s.service]); got != s.run {
 				return fmt.Errorf("Loki has %d access-log lines of the %s for %d requests", got, s.service, s.run)
 			}
 			return nil
 		})
+		if !answered {
+			return "", err
+		}
 		measured := fmt.Sprint(got)
 		perTrace := map[string]float64{}
 		for n := 0; n <= t.Requests && got > 0; n += linesChunk {

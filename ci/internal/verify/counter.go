@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -28,6 +29,18 @@ type counter struct {
 func (v *verifier) read(ctx context.Context, selector string, at time.Time) counter {
 	value, _, err := v.mimir.Scalar(ctx, sumOver(selector, lookBack), at)
 	return counter{selector: selector, at: at, value: value, err: err}
+}
+
+// readAll reads counters all at once: should Mimir hang, that takes the time of
+// one.
+func (v *verifier) readAll(ctx context.Context, selectors []string, at time.Time) []counter {
+	counters := make([]counter, len(selectors))
+	var all sync.WaitGroup
+	for i, selector := range selectors {
+		all.Go(func() { counters[i] = v.read(ctx, selector, at) })
+	}
+	all.Wait()
+	return counters
 }
 
 // rise returns by how much the counter has risen since it was read, below 0 when

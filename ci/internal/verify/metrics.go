@@ -58,8 +58,7 @@ func (v *verifier) ownMetrics(ctx context.Context) {
 // alive waits until the series have samples from just now, the sum of which
 // passes the judge. It returns the sum.
 func (v *verifier) alive(ctx context.Context, selector string, judge func(float64) error) (measured string, err error) {
-	// What the traffic changed last comes with the next export, or the one after.
-	err = v.poll(ctx, 2*v.timing.export, func(ctx context.Context) error {
+	err = v.poll(ctx, v.timing.metrics, func(ctx context.Context) error {
 		value, found, err := v.mimir.Scalar(ctx, sumOver(selector, v.timing.alive), time.Now())
 		if err != nil {
 			return err
@@ -96,11 +95,15 @@ var products = []product{
 
 // readGenerated reads the counters of all products, by their selectors.
 func (v *verifier) readGenerated(ctx context.Context) map[string]counter {
-	counters := map[string]counter{}
+	var selectors []string
 	for _, p := range products {
 		for _, s := range p.selectors {
-			counters[s.selector] = v.read(ctx, s.selector, time.Now())
+			selectors = append(selectors, s.selector)
 		}
+	}
+	counters := map[string]counter{}
+	for i, c := range v.readAll(ctx, selectors, time.Now()) {
+		counters[selectors[i]] = c
 	}
 	return counters
 }

@@ -82,8 +82,11 @@ func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, sta
 // startProbe sends one request, and begins to look for all that it leaves.
 func (v *verifier) startProbe(ctx context.Context) *probe {
 	const route = "/api/users/{id}"
-	requests := v.read(ctx, fmt.Sprintf(`http_server_request_duration_seconds_count{service_name="frontend",http_route=%q}`, route), time.Now())
-	spans := v.read(ctx, fmt.Sprintf(`traces_spanmetrics_calls_total{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`, route), time.Now())
+	before := v.readAll(ctx, []string{
+		fmt.Sprintf(`http_server_request_duration_seconds_count{service_name="frontend",http_route=%q}`, route),
+		fmt.Sprintf(`traces_spanmetrics_calls_total{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`, route),
+	}, time.Now())
+	requests, spans := before[0], before[1]
 	if err := errors.Join(requests.err, spans.err, v.findUser(ctx)); err != nil {
 		return &probe{err: fmt.Errorf("preparing the one request: %w", err)}
 	}

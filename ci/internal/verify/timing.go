@@ -30,11 +30,18 @@ type timing struct {
 	// log every 15 s.
 	generator time.Duration
 
+	// metrics is for what the services count about themselves: what changed last
+	// comes with the next export, or the one after.
+	metrics time.Duration
 	// trace and line are for all spans of one request, and its log line.
 	trace, line time.Duration
 	// traces, lines and counts are for what is still on its way when a run has
 	// ended; a queue that was full may take a while to drain.
 	traces, lines, counts time.Duration
+	// kubelet is the time within which what a node measures of a pod is in Mimir,
+	// and how old it may be: cAdvisor measures every 10 to 20 s, with its own
+	// timestamps, and is scraped every 10 s; a new pod is seen a round later.
+	kubelet time.Duration
 	// exemplar is for the trace of one exemplar: it may be a moment ahead of it.
 	exemplar time.Duration
 	// delay is how slow a query is asked to be: long enough to stand out from a
@@ -51,10 +58,10 @@ type timing struct {
 func usual() timing {
 	return timing{
 		every: 200 * time.Millisecond, ready: 5 * time.Second, answer: 30 * time.Second,
-		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second,
+		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second,
 		trace: 15 * time.Second, line: 10 * time.Second,
 		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
-		exemplar: 5 * time.Second, delay: 300 * time.Millisecond,
+		kubelet: time.Minute, exemplar: 5 * time.Second, delay: 300 * time.Millisecond,
 		fresh: map[string]time.Duration{
 			traceByID: 10 * time.Second, traceSearch: 15 * time.Second, logLine: 10 * time.Second,
 			metric: 15 * time.Second, exemplar: 20 * time.Second, spanMetric: 60 * time.Second,

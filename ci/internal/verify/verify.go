@@ -33,6 +33,9 @@ type Options struct {
 	// Run is the report of traffic that was sent before. When set, completeness
 	// is proved for it, and verify sends no traffic of its own.
 	Run *traffic.Report
+	// Kubernetes says that the lab runs in a cluster: what its nodes measure of the
+	// pods, and that all telemetry names its pod, is checked too.
+	Kubernetes bool
 	// Progress is told what is being done, a line at a time. It may be nil.
 	Progress func(line string)
 }
@@ -112,6 +115,10 @@ func (v *verifier) all(ctx context.Context) error {
 	}
 	v.Progress("the services' own metrics")
 	v.ownMetrics(ctx)
+	if v.Kubernetes {
+		v.Progress("what the cluster says of the pods")
+		v.kubernetes(ctx, fresh)
+	}
 	v.Progress("every endpoint of both services")
 	v.report.Add(v.endpoints(ctx, endpoints.Target{Frontend: v.Ground.Frontend, Backend: v.Ground.Backend, HTTP: v.http})...)
 	v.Progress("service graph and span metrics (Tempo takes up to 40 s to make the first)")

@@ -1,0 +1,220 @@
+package verify
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+)
+
+// handler serves all four parts of the stack, each below its name.
+func (f *fake) handler() http.Handler {
+	mux := http.NewServeMux()
+	ready := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") }
+	mux.HandleFunc("GET /alloy/-/ready", ready)
+	mux.HandleFunc("GET /loki/ready", ready)
+	mux.HandleFunc("GET /tempo/ready", ready)
+	mux.HandleFunc("GET /mimir/ready", ready)
+	mux.HandleFunc("GET /tempo/api/traces/{id}", f.traceByID)
+	mux.HandleFunc("GET /tempo/api/search", f.traceSearch)
+	mux.HandleFunc("GET /loki/loki/api/v1/query", f.logQL)
+	mux.HandleFunc("GET /loki/loki/api/v1/query_range", f.logQL)
+	mux.HandleFunc("GET /mimir/prometheus/api/v1/query", f.query)
+	mux.HandleFunc("GET /mimir/prometheus/api/v1/query_exemplars", f.queryExemplars)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		part := strings.Split(r.URL.Path, "/")[1]
+		if f.answers == nil || !f.answers(part, w, r) {
+			mux.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (f *fake) traceByID(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	spans := f.traces[r.PathValue("id")]
+	f.mu.Unlock()
+	if len(spans) == 0 {
+		http.Error(w, "", http.StatusNotFound)
+		return
+	}
+	var data tracepb.TracesData
+	for _, s := range spans { // a resource for each is as good as one for many
+		data.ResourceSpans = append(data.ResourceSpans, &tracepb.ResourceSpans{
+			Resource:   &resourcepb.Resource{Attributes: toProto(s.Resource)},
+			ScopeSpans: []*tracepb.ScopeSpans{{Spans: []*tracepb.Span{spanToProto(s)}}},
+		})
+	}
+	body, err := proto.Marshal(&data)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/protobuf")
+	w.Write(body) //nolint:errcheck // a client that is gone
+}
+
+func spanToProto(s query.Span) *tracepb.Span {
+	id, _ := hex.DecodeString(s.ID)
+	parent, _ := hex.DecodeString(s.ParentID)
+	out := &tracepb.Span{
+		SpanId: id, ParentSpanId: parent, Name: s.Name, Attributes: toProto(s.Attributes),
+		StartTimeUnixNano: uint64(s.Start.UnixNano()), EndTimeUnixNano: uint64(s.End.UnixNano()),
+		Kind: map[query.Kind]tracepb.Span_SpanKind{
+			query.Server: tracepb.Span_SPAN_KIND_SERVER, query.Client: tracepb.Span_SPAN_KIND_CLIENT, query.Internal: tracepb.Span_SPAN_KIND_INTERNAL,
+		}[s.Kind],
+	}
+	if s.Failed {
+		out.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR}
+	}
+	return out
+}
+
+func toProto(attrs labels) (out []*commonpb.KeyValue) {
+	for k, v := range attrs {
+		out = append(out, &commonpb.KeyValue{Key: k, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: v}}})
+	}
+	return out
+}
+
+var traceQL = regexp.MustCompile(`^\{ trace:id = "([0-9a-f]+)" \}$`)
+
+// traceSearch does as Tempo does: ids are without leading zeros.
+func (f *fake) traceSearch(w http.ResponseWriter, r *http.Request) {
+	m := traceQL.FindStringSubmatch(r.FormValue("q"))
+	if m == nil {
+		http.Error(w, "invalid TraceQL query", http.StatusBadRequest)
+		return
+	}
+	found := []labels{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, spans := range f.traces {
+		if short := strings.TrimLeft(id, "0"); short == m[1] && len(spans) > 0 {
+			found = append(found, labels{"traceID": short})
+		}
+	}
+	writeJSON(w, map[string]any{"traces": found})
+}
+
+var logQL = regexp.MustCompile(`^(?:sum by \((\w+)\) \(count_over_time\()?` + // 1: by
+	`\{service_name="(\w+)"\}( \|~ "\^request\$")? \| trace_id(=~?)"([^"]*)"` + // 2: service, 3: text, 4 and 5: trace id
+	`(?: \[(\d+)ms\]\)\))?$`) // 6: window
+
+// maxLokiSeries is Loki's own limit on the series of an answer.
+const maxLokiSeries = 500
+
+func (f *fake) logQL(w http.ResponseWriter, r *http.Request) {
+	m := logQL.FindStringSubmatch(r.FormValue("query"))
+	if m == nil {
+		http.Error(w, "parse error: "+r.FormValue("query"), http.StatusBadRequest)
+		return
+	}
+	to := nanoseconds(r.FormValue("end") + r.FormValue("time"))
+	from := nanoseconds(r.FormValue("start"))
+	if m[6] != "" {
+		ms, _ := strconv.Atoi(m[6])
+		from = to.Add(-time.Duration(ms) * time.Millisecond)
+	}
+	pattern := m[5]
+	if m[4] == "=" {
+		pattern = regexp.QuoteMeta(pattern)
+	}
+	traceID := regexp.MustCompile("^(?:" + pattern + ")$")
+	var lines []query.Line
+	f.mu.Lock()
+	for _, l := range f.logs {
+		if l.Labels["service_name"] == m[2] && traceID.MatchString(l.Labels["trace_id"]) && (m[3] == "" || l.Text == "request") &&
+			!l.Time.Before(from) && !l.Time.After(to) {
+			lines = append(lines, l)
+		}
+	}
+	f.mu.Unlock()
+	if m[1] == "" {
+		streams := []any{}
+		for _, l := range lines {
+			streams = append(streams, map[string]any{"stream": l.Labels, "values": [][2]string{{strconv.FormatInt(l.Time.UnixNano(), 10), l.Text}}})
+		}
+		writeData(w, "streams", streams)
+		return
+	}
+	counts, vector := map[string]int{}, []any{}
+	for _, l := range lines {
+		counts[l.Labels[m[1]]]++
+	}
+	if len(counts) > maxLokiSeries {
+		http.Error(w, "maximum number of series (500) reached for a single query", http.StatusBadRequest)
+		return
+	}
+	for value, n := range counts {
+		vector = append(vector, map[string]any{"metric": labels{m[1]: value}, "value": []any{0, strconv.Itoa(n)}})
+	}
+	writeData(w, "vector", vector)
+}
+
+func nanoseconds(text string) time.Time {
+	ns, _ := strconv.ParseInt(text, 10, 64)
+	return time.Unix(0, ns)
+}
+
+func (f *fake) query(w http.ResponseWriter, r *http.Request) {
+	samples, err := f.instant(r.FormValue("query"), seconds(r.FormValue("time")))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		writeJSON(w, labels{"status": "error", "errorType": "bad_data", "error": err.Error()})
+		return
+	}
+	vector := []any{}
+	for _, s := range samples {
+		vector = append(vector, map[string]any{"metric": s.Labels, "value": []any{0, strconv.FormatFloat(s.Value, 'g', -1, 64)}})
+	}
+	writeData(w, "vector", vector)
+}
+
+func seconds(text string) time.Time {
+	s, _ := strconv.ParseFloat(text, 64)
+	return time.UnixMilli(int64(s*1000 + 0.5))
+}
+
+func (f *fake) queryExemplars(w http.ResponseWriter, r *http.Request) {
+	name, rest, _ := strings.Cut(r.FormValue("query"), "{")
+	selected, err := selects(name, strings.TrimSuffix(rest, "}"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	from, to := seconds(r.FormValue("start")), seconds(r.FormValue("end"))
+	data := []any{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.marks {
+		if selected(e.Series) && !e.Time.Before(from) && !e.Time.After(to) {
+			marks := labels{"trace_id": e.TraceID, "span_id": e.SpanID}
+			if e.TraceID == "" {
+				marks = labels{"traceID": "1234"} // Tempo's own name for it, which Grafana's link does not know
+			}
+			data = append(data, map[string]any{"seriesLabels": e.Series, "exemplars": []any{
+				map[string]any{"labels": marks, "timestamp": float64(e.Time.UnixMilli()) / 1000, "value": "0.1"}}})
+		}
+	}
+	writeJSON(w, map[string]any{"status": "success", "data": data})
+}
+
+func writeData(w http.ResponseWriter, resultType string, result any) {
+	writeJSON(w, map[string]any{"status": "success", "data": map[string]any{"resultType": resultType, "result": result}})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // maps of plain values, to a client that may be gone
+}
