@@ -54,6 +54,10 @@ func Names() []string {
 	return []string{Loki, Tempo, Mimir, Alloy, Grafana, Docker, Golang, Base, Node, MetricsServer}
 }
 
+// Workloads lists the names of the images that run in the cluster, in the order in
+// which they come up.
+func Workloads() []string { return []string{Loki, Tempo, Mimir, Grafana, Alloy} }
+
 // maxLockSize bounds what is read as a lock; the real one is about 2 KiB.
 const maxLockSize = 1 << 20
 
