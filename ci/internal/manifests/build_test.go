@@ -1,0 +1,295 @@
+package manifests
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+)
+
+// Every image in the manifests is one of those given.
+func TestImages(t *testing.T) {
+	for name, o := range variants {
+		t.Run(name, func(t *testing.T) {
+			given := map[string]bool{}
+			for _, ref := range o.Images {
+				given[ref] = true
+			}
+			for _, w := range buildVariant(t, name).workloads {
+				for _, c := range w.template.Spec.Containers {
+					if !given[c.Image] {
+						t.Errorf("%s: image %s is not among those given", w.name(), c.Image)
+					}
+					want := "IfNotPresent"
+					if o.Overlay == Kind && w.meta.Namespace != "kube-system" {
+						want = "Never"
+					}
+					if string(c.ImagePullPolicy) != want {
+						t.Errorf("%s: the image is pulled %s, want %s", w.name(), c.ImagePullPolicy, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestVersionLabel(t *testing.T) {
+	l := buildVariant(t, "production")
+	if have := l.workload(t, "observability/alloy").template.Labels[versionLabel]; have != "v1.19.2" {
+		t.Errorf("alloy: version %q", have)
+	}
+}
+
+// What cannot be deployed is an error that names it.
+func TestBuildRefuses(t *testing.T) {
+	change := func(o Options, f func(*Options)) Options {
+		images := map[string]string{}
+		maps.Copy(images, o.Images)
+		o.Images = images
+		f(&o)
+		return o
+	}
+	for name, test := range map[string]struct {
+		o    Options
+		want []string
+	}{
+		"overlay":   {change(kindOptions(), func(o *Options) { o.Overlay = "staging" }), []string{`unknown overlay "staging"`}},
+		"password":  {change(kindOptions(), func(o *Options) { o.AdminPassword = "" }), []string{"no password"}},
+		"retention": {change(kindOptions(), func(o *Options) { o.Retention = time.Hour }), []string{"retention 1h0m0s"}},
+		"missing": {change(kindOptions(), func(o *Options) { delete(o.Images, "loki"); delete(o.Images, "backend") }),
+			[]string{`no image "loki"`, `no image "backend"`}},
+		"malformed":                {change(kindOptions(), func(o *Options) { o.Images["loki"] = "a b" }), []string{`image "loki"`}},
+		"no tag":                   {change(kindOptions(), func(o *Options) { o.Images["loki"] = "localhost:5000/loki" }), []string{`image "loki"`, "no tag"}},
+		"digest on kind":           {change(kindOptions(), func(o *Options) { o.Images = productionOptions().Images }), []string{"has a digest"}},
+		"no digest in production":  {change(productionOptions(), func(o *Options) { o.Images = kindOptions().Images }), []string{"not pinned"}},
+		"metrics-server on theirs": {withMetricsServer(productionOptions()), []string{"metrics-server"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Build(checkout, test.o)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+	if _, err := Build(t.TempDir(), kindOptions()); err == nil || !strings.Contains(err.Error(), "a checkout of the lab?") {
+		t.Errorf("a folder that is no checkout: %v", err)
+	}
+}
+
+// A name in the lock that the manifests use is really in the lock.
+func TestLockHasTheImages(t *testing.T) {
+	lock, err := images.Load(filepath.Join(checkout, "config", "images.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := productionOptions()
+	for _, name := range []string{images.Loki, images.Tempo, images.Mimir, images.Alloy, images.Grafana, images.MetricsServer} {
+		image, err := lock.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Images[name] = image.Reference()
+	}
+	build(t, checkout, o)
+}
+
+func TestSettings(t *testing.T) {
+	o := kindOptions()
+	o.Retention = 72 * time.Hour
+	o.GrafanaURL = "http://localhost:3333/"
+	l := build(t, checkout, o)
+	for _, c := range l.configs {
+		switch {
+		case strings.HasPrefix(c.Name, "stack-"):
+			if diff := cmp.Diff(map[string]string{"LAB_RETENTION": "72h", "GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
+				t.Error(diff)
+			}
+		case strings.HasPrefix(c.Name, "services-"):
+			if c.Data["LAB_FAULTS"] != "true" || c.Data["LAB_ENVIRONMENT"] != "kind" ||
+				!strings.HasPrefix(c.Data["LAB_TRACE_URL"], "http://localhost:3333/explore?") || !strings.Contains(c.Data["LAB_TRACE_URL"], "{trace_id}") {
+				t.Errorf("%v", c.Data)
+			}
+		}
+	}
+	for _, s := range l.secrets {
+		if have := string(s.Data["password"]); have != o.AdminPassword {
+			t.Errorf("the password is %q, want %q", have, o.AdminPassword)
+		}
+	}
+	if len(l.secrets) != 1 {
+		t.Errorf("%d secrets", len(l.secrets))
+	}
+}
+
+// An edit of a configuration file renames its ConfigMap, and with it changes the
+// one pod that reads it; everything else stays byte for byte.
+func TestConfigurationRollsItsReader(t *testing.T) {
+	root := copyOf(t)
+	templates := func() map[string]string {
+		found := map[string]string{}
+		for _, w := range build(t, root, kindOptions()).workloads {
+			raw, err := json.Marshal(w.template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[w.name()] = string(raw)
+		}
+		return found
+	}
+	before := templates()
+	for file, reader := range map[string]string{
+		"loki/loki.yaml": "observability/loki", "tempo/tempo.yaml": "observability/tempo", "mimir/mimir.yaml": "observability/mimir",
+		"alloy/config.alloy": "observability/alloy", "alloy/kubernetes.alloy": "observability/alloy",
+		"grafana/provisioning/datasources/lab.yaml": "observability/grafana",
+	} {
+		name := filepath.Join(root, "config", filepath.FromSlash(file))
+		original, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, append(bytes.Clone(original), "\n# edited\n"...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for workload, template := range templates() {
+			if changed := template != before[workload]; changed != (workload == reader) {
+				t.Errorf("after an edit of %s, %s changed: %v", file, workload, changed)
+			}
+		}
+		if err := os.WriteFile(name, original, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The ConfigMaps have the files as they are.
+func TestConfigurationIsTheFiles(t *testing.T) {
+	l := build(t, checkout, kindOptions())
+	for _, c := range l.configs {
+		base, _, _ := strings.Cut(c.Name, "-")
+		for key, content := range c.Data {
+			if base == "stack" || base == "services" {
+				continue
+			}
+			folder := filepath.Join(checkout, "config", base)
+			if base == "grafana" {
+				folder = filepath.Join(checkout, "config", "grafana", "provisioning", "datasources")
+				if !strings.HasPrefix(c.Name, "grafana-datasources-") {
+					continue // in TestDashboards
+				}
+			}
+			want, err := os.ReadFile(filepath.Join(folder, key))
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(string(want), content); diff != "" {
+				t.Errorf("%s: %s", c.Name, diff)
+			}
+		}
+	}
+}
+
+// Dashboards and further provisioning are there when the checkout has them.
+func TestDashboards(t *testing.T) {
+	root := copyOf(t)
+	for _, dir := range []string{"dashboards", "config/grafana/provisioning/dashboards"} {
+		if err := os.RemoveAll(filepath.Join(root, filepath.FromSlash(dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grafanaMaps := func() map[string]int {
+		found := map[string]int{}
+		for _, v := range build(t, root, kindOptions()).workload(t, "observability/grafana").template.Spec.Volumes {
+			if v.ConfigMap != nil && v.Name == "providers" {
+				found[v.ConfigMap.Name]++
+			}
+			if v.Projected != nil {
+				for _, s := range v.Projected.Sources {
+					found[s.ConfigMap.Name]++
+				}
+			}
+		}
+		return found
+	}
+	// An optional ConfigMap that is not there keeps its plain name.
+	if have := grafanaMaps(); have["grafana-dashboard-providers"] != 1 || have["grafana-dashboards-1"] != 1 {
+		t.Errorf("without dashboards, Grafana's pod mounts %v", have)
+	}
+	write(t, root, "config/grafana/provisioning/dashboards/lab.yaml", "apiVersion: 1\n")
+	write(t, root, "dashboards/overview.json", `{"uid": "overview"}`)
+	write(t, root, "dashboards/z.json", `{"uid": "z", "text": "`+strings.Repeat("x", maxConfigMap-30)+`"}`)
+	write(t, root, "dashboards/main.go", "package main\n")
+	have := grafanaMaps()
+	if have["grafana-dashboard-providers"] != 0 || have["grafana-dashboards-1"] != 0 || have["grafana-dashboards-2"] != 0 || have["grafana-dashboards-3"] != 1 {
+		t.Errorf("with dashboards, Grafana's pod mounts %v", have)
+	}
+	keys := map[string]bool{}
+	for _, c := range build(t, root, kindOptions()).configs {
+		if strings.HasPrefix(c.Name, "grafana-dashboard") {
+			for key := range c.Data {
+				keys[key] = true
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"lab.yaml": true, "overview.json": true, "z.json": true}, keys); diff != "" {
+		t.Error(diff)
+	}
+	write(t, root, "dashboards/large.json", strings.Repeat("x", maxConfigMap+1))
+	if _, err := Build(root, kindOptions()); err == nil || !strings.Contains(err.Error(), "dashboards/large.json") {
+		t.Errorf("a dashboard that is too large: %v", err)
+	}
+}
+
+// The same input gives the same bytes.
+func TestBuildIsReproducible(t *testing.T) {
+	first, err := Build(checkout, withMetricsServer(kindOptions()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Build(copyOf(t), withMetricsServer(kindOptions()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Error("two builds of the same files differ")
+	}
+}
+
+func TestJob(t *testing.T) {
+	job := jobOf(t, "verify", JobOptions{ID: "7", Image: "lgtm-lab/lab:1", Args: []string{"verify", "-o", "json"},
+		Env: map[string]string{"B": "2", "A": "1"}, Timeout: 90 * time.Second, TTL: time.Minute})
+	if job.Name != "verify-7" || job.Namespace != "observability" || *job.Spec.BackoffLimit != 0 ||
+		*job.Spec.ActiveDeadlineSeconds != 90 || *job.Spec.TTLSecondsAfterFinished != 60 {
+		t.Errorf("%+v", job)
+	}
+	c := job.Spec.Template.Spec.Containers[0]
+	if diff := cmp.Diff([]string{"verify", "-o", "json"}, c.Args); diff != "" {
+		t.Error(diff)
+	}
+	if env(c, "A") != "1" || env(c, "B") != "2" {
+		t.Errorf("%v", c.Env)
+	}
+	if job.Spec.Template.Labels[componentLabel] != jobComponent {
+		t.Error("the network policies would not know it")
+	}
+	if name := jobOf(t, "traffic", JobOptions{Image: "x"}).Name; name != "traffic" {
+		t.Errorf("without an ID it is called %s", name)
+	}
+	for name, o := range map[string]JobOptions{"no image": {}, "bad id": {Image: "x", ID: "A b"}} {
+		if _, err := Job("verify", o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
