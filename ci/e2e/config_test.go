@@ -35,7 +35,9 @@ func TestConfigurationIsValid(t *testing.T) {
 		{"tempo", "tempo", []string{"-config.verify=true", "-config.expand-env=true", "-config.file=tempo/tempo.yaml"}},
 		{"mimir", "mimir", []string{"-modules", "-config.expand-env=true", "-config.file=mimir/mimir.yaml"}},
 		{"alloy", "alloy", []string{"validate", "--stability.level=public-preview", "alloy/config.alloy"}},
+		{"alloy in a cluster", "alloy", []string{"validate", "--stability.level=public-preview", "alloy"}},
 		{"alloy is formatted", "alloy", []string{"fmt", "-t", "alloy/config.alloy"}},
+		{"alloy in a cluster is formatted", "alloy", []string{"fmt", "-t", "alloy/kubernetes.alloy"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, ok := set.Program(test.program)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +28,7 @@ type env struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	dir            string
+	chosen         groundFlags
 
 	mu sync.Mutex
 }
@@ -81,28 +81,6 @@ func (e *env) labDir() (string, error) {
 		return "", err
 	}
 	return filepath.Join(root, ".lab"), nil
-}
-
-// lab opens the lab in its folder, as it is.
-func (e *env) lab() (*local.Lab, error) {
-	dir, err := e.labDir()
-	if err != nil {
-		return nil, err
-	}
-	return local.Open(local.Config{Dir: dir, Progress: e.say}), nil
-}
-
-// ground is where the running lab listens.
-func (e *env) ground() (ground.Ground, error) {
-	lab, err := e.lab()
-	if err != nil {
-		return ground.Ground{}, err
-	}
-	state, err := lab.State()
-	if err != nil {
-		return ground.Ground{}, err
-	}
-	return state.Ground, nil
 }
 
 // programs is how a lab gets the programs of its stack.
@@ -165,13 +143,4 @@ func oneOf(flag, value string, valid ...string) error {
 		return nil
 	}
 	return usageError{fmt.Errorf("--%s %q: want %s", flag, value, strings.Join(valid, ", "))}
-}
-
-// notUp turns "not up" into a failure that has been told.
-func (e *env) notUp(err error) error {
-	if errors.Is(err, local.ErrNotUp) {
-		e.say("lab: " + err.Error())
-		return errFailed
-	}
-	return err
 }

@@ -70,7 +70,7 @@ func newRoot(e *env) *cobra.Command {
 		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
 		Long: `lab runs the observability lab on this machine: two instrumented services, Grafana
 Alloy as the collector, and Loki, Tempo and Mimir (and Grafana, where it can be
-had) behind it, as plain processes.
+had) behind it. It runs as plain processes, or with --ground kind in a cluster.
 
     lab up            bring it up; Ctrl-C stops it
     lab traffic       send it requests
@@ -81,9 +81,11 @@ had) behind it, as plain processes.
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, what runs (default $LAB_DIR, or .lab in the checkout)")
+	e.chosen.register(e, root.PersistentFlags())
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
 		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), stackCommand(e),
+		imagesCommand(e), manifestsCommand(e),
 	)
 	return root
 }

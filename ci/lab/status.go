@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -25,28 +24,11 @@ address. It exits with 1 when the lab is not up or a component is not ready.`,
 			if err := oneOf("output", output, "table", "json"); err != nil {
 				return err
 			}
-			lab, err := e.lab()
+			s, err := e.site()
 			if err != nil {
 				return err
 			}
-			state, components, err := lab.Status(cmd.Context())
-			if err != nil {
-				return e.notUp(err)
-			}
-			if output == "json" {
-				err = writeJSON(e.stdout, map[string]any{"started": state.Started, "components": components})
-			} else {
-				err = statusTable(e.stdout, state, components)
-			}
-			if err != nil {
-				return err
-			}
-			for _, c := range components {
-				if c.State != "ready" {
-					return errFailed
-				}
-			}
-			return nil
+			return s.status(cmd.Context(), output == "json")
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
@@ -87,29 +69,11 @@ func logsCommand(e *env) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lab, err := e.lab()
+			s, err := e.site()
 			if err != nil {
 				return err
 			}
-			name, err := lab.LogFile(args[0])
-			if err != nil {
-				return usageError{err}
-			}
-			f, err := os.Open(name)
-			if err != nil {
-				return fmt.Errorf("%s has no log yet: %w", args[0], err)
-			}
-			defer f.Close()
-			for {
-				if _, err := io.Copy(e.stdout, f); err != nil || !follow {
-					return err
-				}
-				select {
-				case <-cmd.Context().Done():
-					return nil
-				case <-time.After(200 * time.Millisecond):
-				}
-			}
+			return s.logs(cmd.Context(), e.stdout, args[0], follow)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -31,20 +30,11 @@ X-Trace-Id of every answer name the id.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			g, err := e.ground()
-			if err != nil {
-				return e.notUp(err)
-			}
-			client := &http.Client{Timeout: 10 * time.Second}
-			spans, err := (query.Tempo{URL: g.Tempo, HTTP: client}).Trace(cmd.Context(), args[0])
-			if errors.Is(err, query.ErrNotFound) {
-				return fmt.Errorf("no trace %s in Tempo; a trace arrives about two seconds after its request, and is kept for a day", args[0])
-			}
+			s, err := e.site()
 			if err != nil {
 				return err
 			}
-			writeTree(e.stdout, spans)
-			return writeLines(cmd.Context(), e.stdout, query.Loki{URL: g.Loki, HTTP: client}, args[0], spans)
+			return s.trace(cmd.Context(), e.stdout, args[0])
 		},
 	}
 }

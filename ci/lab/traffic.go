@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,9 @@ type trafficFlags struct {
 	slow, errors float64
 	seed         uint64
 }
+
+// trafficFlagNames are the flags that register makes.
+var trafficFlagNames = []string{"rate", "requests", "duration", "slow", "errors", "seed"}
 
 func (f *trafficFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -82,21 +86,17 @@ func trafficCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if frontend == "" {
-				g, err := e.ground()
-				if err != nil {
-					return e.notUp(err)
-				}
-				frontend = g.Frontend
-			}
-			progress := traffic.ProgressTo(e.stderr)
-			report, err := traffic.Run(cmd.Context(), traffic.Options{
-				Frontend: frontend, Profile: profile, NoFaults: noFaults, Progress: progress,
-			})
+			s, err := e.site()
 			if err != nil {
 				return err
 			}
-			if err := e.keepRun(report); err != nil {
+			o := trafficRun{Options: traffic.Options{Frontend: frontend, Profile: profile, NoFaults: noFaults, Progress: e.progress()},
+				flags: append([]string{flags.profile}, given(cmd, append(trafficFlagNames, "frontend", "no-faults")...)...)}
+			report, err := s.traffic(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if err := keepRun(s, report); err != nil {
 				e.say("lab: the report is not kept: " + err.Error())
 			}
 			if output == "json" {
@@ -125,16 +125,10 @@ func profileList() string {
 	return b.String()
 }
 
-// lastRun is the file in the lab's folder with the report of the last traffic.
-func (e *env) lastRun() (string, error) {
-	dir, err := e.labDir()
-	return filepath.Join(dir, "last-traffic.json"), err
-}
-
 // keepRun writes the report where `verify --run last` finds it.
-func (e *env) keepRun(r traffic.Report) error {
-	name, err := e.lastRun()
-	if err != nil {
+func keepRun(s site, r traffic.Report) error {
+	name, err := s.lastRun()
+	if err != nil || name == "" {
 		return err
 	}
 	raw, err := json.MarshalIndent(r, "", "  ")
@@ -147,11 +141,15 @@ func (e *env) keepRun(r traffic.Report) error {
 	return os.WriteFile(name, append(raw, '\n'), 0o644)
 }
 
-// readRun reads a report of traffic: a file's, or the last of this lab.
-func (e *env) readRun(name string) (*traffic.Report, error) {
+// readRun reads a report of traffic: a file's, the last of this lab, or one that
+// is on the command line itself.
+func readRun(s site, name string) (*traffic.Report, error) {
+	if strings.HasPrefix(name, "{") {
+		return parseRun(name, []byte(name))
+	}
 	if name == "last" {
 		var err error
-		if name, err = e.lastRun(); err != nil {
+		if name, err = s.lastRun(); err != nil {
 			return nil, err
 		}
 	}
@@ -162,9 +160,13 @@ func (e *env) readRun(name string) (*traffic.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseRun(name, raw)
+}
+
+func parseRun(name string, raw []byte) (*traffic.Report, error) {
 	var r traffic.Report
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return nil, fmt.Errorf("%s is not a report of traffic: %w", name, err)
+		return nil, fmt.Errorf("%s is not a report of traffic: %w", shorten(name), err)
 	}
 	// Loki and Tempo answer for a day at the least; Mimir for as long as its
 	// counters are looked back at.
@@ -172,4 +174,32 @@ func (e *env) readRun(name string) (*traffic.Report, error) {
 		return nil, fmt.Errorf("that traffic ended %v ago; its counters can be compared for 10 minutes", age.Round(time.Minute))
 	}
 	return &r, nil
+}
+
+// shorten is the beginning of a text, for a message.
+func shorten(text string) string {
+	const most = 60
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}
+
+// progress shows how far traffic is: on standard error, or in a pod as lines that
+// whoever has started it recognizes.
+func (e *env) progress() func(traffic.Event) {
+	if e.chosen.name != onCluster {
+		return traffic.ProgressTo(e.stderr)
+	}
+	return traffic.ProgressTo(marked{e.stdout})
+}
+
+// marked puts the mark of progress before every line.
+type marked struct{ w io.Writer }
+
+func (m marked) Write(p []byte) (int, error) {
+	if _, err := fmt.Fprintf(m.w, "· %s", p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

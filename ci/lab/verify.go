@@ -1,17 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
@@ -47,26 +41,32 @@ takes it down afterwards. The traffic that completeness is proved with is --traf
 			if flags.noFaults {
 				profile.Slow, profile.Error = 0, 0
 			}
-			o := verify.Options{Profile: profile, NoFaults: flags.noFaults, Progress: func(line string) { e.say("· " + line) }}
+			if err := e.chosen.check(cmd, onlyOn); err != nil {
+				return err
+			}
+			s, err := e.site()
+			if err != nil {
+				return err
+			}
+			o := verifyRun{Options: verify.Options{Profile: profile, NoFaults: flags.noFaults, Progress: func(line string) { e.say("· " + line) }},
+				flags: given(cmd, append(trafficFlagNames, "traffic", "no-faults")...)}
 			if run != "" {
 				if own {
 					return usageError{fmt.Errorf("--run and --up do not go together: a new lab has seen no traffic")}
 				}
-				if o.Run, err = e.readRun(run); err != nil {
+				if o.Run, err = readRun(s, run); err != nil {
 					return err
 				}
 			}
 			if own {
-				down, g, err := e.ownLab(cmd.Context(), flags)
+				down, mine, err := s.own(cmd.Context(), flags)
 				if err != nil {
 					return err
 				}
 				defer down()
-				o.Ground = g
-			} else if o.Ground, err = e.ground(); err != nil {
-				return e.notUp(err)
+				s = mine
 			}
-			result, err := verify.Run(cmd.Context(), o)
+			result, err := s.verify(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -107,42 +107,6 @@ func (e *env) writeReport(r report.Report, format report.Format, junit string) e
 	return nil
 }
 
-// ownLab brings a lab up in a temporary folder. When it cannot, it leaves the
-// folder with the logs and says where.
-func (e *env) ownLab(ctx context.Context, flags upFlags) (down func(), g ground.Ground, err error) {
-	dir, err := os.MkdirTemp("", "lgtm-lab-")
-	if err != nil {
-		return nil, g, err
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil, g, err
-	}
-	flags.freePorts = true
-	cfg, err := flags.config(e, dir)
-	if err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, g, err
-	}
-	begin := time.Now()
-	lab := local.Open(cfg)
-	state, started, err := lab.Up(ctx)
-	if err != nil {
-		return nil, g, fmt.Errorf("%w\n(the lab's folder is kept: %s)", err, dir)
-	}
-	e.say(fmt.Sprintf("· a lab of its own is up: %d components in %.1f s", len(started), time.Since(begin).Seconds()))
-	return func() {
-		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-		defer cancel()
-		if _, err := lab.Down(stopCtx); err != nil {
-			e.say("lab: taking the lab down: " + err.Error())
-			return
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			e.say("lab: " + err.Error())
-		}
-	}, state.Ground, nil
-}
-
 func endpointsCommand(e *env) *cobra.Command {
 	var output, frontend, backend string
 	cmd := &cobra.Command{
@@ -156,17 +120,14 @@ input, and compares the answers with what is documented, errors included.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if frontend == "" || backend == "" {
-				g, err := e.ground()
-				if err != nil {
-					return e.notUp(err)
-				}
-				frontend, backend = orElse(frontend, g.Frontend), orElse(backend, g.Backend)
+			s, err := e.site()
+			if err != nil {
+				return err
 			}
-			r := report.Report{Name: "test-endpoints", Started: time.Now(),
-				Environment: map[string]string{"frontend": frontend, "backend": backend}}
-			r.Add(endpoints.Run(cmd.Context(), endpoints.Target{Frontend: frontend, Backend: backend})...)
-			r.Duration = time.Since(r.Started)
+			r, err := s.endpoints(cmd.Context(), endpointsRun{frontend, backend, given(cmd, "frontend", "backend")})
+			if err != nil {
+				return err
+			}
 			return e.writeReport(r, format, "")
 		},
 	}

@@ -1,0 +1,211 @@
+// Package cluster keeps the Kind cluster that the lab runs in: it makes it,
+// repairs what an interrupted run has left, loads images into it and deletes it.
+//
+// Nothing here talks to the Kubernetes API from outside. kubectl runs inside the
+// control-plane node, through the container runtime, so that a runtime on this
+// machine, on another one and one inside a container are the same, and no
+// kubeconfig is written on the host.
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/exec"
+)
+
+// DefaultName is the name of the lab's cluster unless another is asked for.
+const DefaultName = "lgtm-lab"
+
+// ErrAbsent says that there is no cluster of that name.
+var ErrAbsent = errors.New("there is no such cluster")
+
+// Config describes a cluster. Only Name is needed to look at one that exists.
+type Config struct {
+	// Name is the cluster's; its nodes are containers whose names begin with it.
+	Name string
+	// Kind is Kind's own configuration, the contents of config/kubernetes/kind.yaml.
+	Kind []byte
+	// NodeImage is the reference of the nodes' image.
+	NodeImage string
+	// NodeArchive is a file, as `docker save` writes it, that the node image is
+	// loaded from when the runtime does not have it. Empty: the runtime pulls it.
+	NodeArchive string
+	// Workers is the number of nodes besides the control plane.
+	Workers int
+	// Listen is the host's address that ports are published on; empty leaves what
+	// the configuration says.
+	Listen string
+	// Ports are the host's ports by the node's port that they lead to; they replace
+	// those of the configuration, and 0 is one that the runtime picks. A node's port that the configuration does not
+	// publish is an error.
+	Ports map[int]int
+	// Progress is told what is being done, a line at a time. It may be nil.
+	Progress func(line string)
+}
+
+// Cluster is a cluster that may or may not exist.
+type Cluster struct {
+	Config
+	docker docker
+	kind   provider
+	// clearWithin is the constant of that name, but in tests.
+	clearWithin time.Duration
+
+	mu    sync.Mutex
+	nodes []nodes.Node
+}
+
+// provider is what is used of Kind's own.
+type provider interface {
+	Create(name string, options ...cluster.CreateOption) error
+	ListNodes(name string) ([]nodes.Node, error)
+}
+
+// New returns a handle of the cluster; it does nothing yet. The cluster's
+// runtime is the one that the docker command talks to (DOCKER_HOST, or its context).
+func New(cfg Config) *Cluster {
+	if cfg.Name == "" {
+		cfg.Name = DefaultName
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	c := &Cluster{Config: cfg, docker: command, clearWithin: clearWithin}
+	c.kind = cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(logger{c.Progress}))
+	return c
+}
+
+func (c *Cluster) say(format string, args ...any) { c.Progress(fmt.Sprintf(format, args...)) }
+
+// controlPlane is the name of the node that kubectl runs in.
+func (c *Cluster) controlPlane() string { return c.Name + "-control-plane" }
+
+// listNodes returns the cluster's nodes, the control plane first. It fails with
+// ErrAbsent when there is no control plane.
+func (c *Cluster) listNodes() ([]nodes.Node, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.nodes) > 0 {
+		return c.nodes, nil
+	}
+	found, err := c.kind.ListNodes(c.Name)
+	if err != nil {
+		return nil, fmt.Errorf("listing the nodes of the cluster %s: %w", c.Name, quoted(err))
+	}
+	for i, n := range found {
+		if n.String() == c.controlPlane() {
+			found[0], found[i] = found[i], found[0]
+			c.nodes = found
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("cluster %s: %w", c.Name, ErrAbsent)
+}
+
+// forget drops what is known of the nodes, after they were made or deleted.
+func (c *Cluster) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = nil
+}
+
+// Kubectl runs kubectl in the control-plane node with the administrator's rights
+// and returns what it prints. stdin may be nil. An error quotes what kubectl has
+// written to its standard error.
+func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	err := c.KubectlTo(ctx, &out, stdin, args...)
+	return out.Bytes(), err
+}
+
+// KubectlTo is Kubectl for output that is long or comes slowly: it goes to w as
+// it is printed.
+func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, args ...string) error {
+	found, err := c.listNodes()
+	if err != nil {
+		return err
+	}
+	args = append([]string{"--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
+	if err := inNode(ctx, found[0], w, stdin, "kubectl", args...); err != nil {
+		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
+	}
+	return nil
+}
+
+// Kubeconfig returns a configuration with which a program inside the runtime's
+// network, such as another container, reaches the cluster as its administrator.
+func (c *Cluster) Kubeconfig(ctx context.Context) ([]byte, error) {
+	found, err := c.listNodes()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = inNode(ctx, found[0], &out, nil, "cat", "/etc/kubernetes/admin.conf")
+	return out.Bytes(), err
+}
+
+// inNode runs a command in a node. The error says why the command failed in its
+// own words.
+func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, name string, args ...string) error {
+	var complaint bytes.Buffer
+	cmd := n.CommandContext(ctx, name, args...).SetStdout(w).SetStderr(&complaint)
+	if stdin != nil {
+		cmd = cmd.SetStdin(stdin)
+	}
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	if said := lastLines(complaint.String(), 8); said != "" {
+		return errors.New(said)
+	}
+	if run := exec.RunErrorForError(err); run != nil && run.Inner != nil {
+		err = run.Inner
+	}
+	return fmt.Errorf("%s in %s: %w", name, n, err)
+}
+
+// quoted replaces Kind's error, which names the command alone, by one that says
+// what the command has printed.
+func quoted(err error) error {
+	run := exec.RunErrorForError(err)
+	if run == nil {
+		return err
+	}
+	if said := lastLines(string(run.Output), 15); said != "" {
+		return fmt.Errorf("%w\n%s", err, said)
+	}
+	return err
+}
+
+// lastLines is the end of a text, without empty lines.
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, " \r\n"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// summary is the beginning of a command line, for a message.
+func summary(args []string) string {
+	const most = 6
+	if len(args) > most {
+		return strings.Join(args[:most], " ") + " …"
+	}
+	return strings.Join(args, " ")
+}

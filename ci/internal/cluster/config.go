@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	"sigs.k8s.io/yaml"
+)
+
+// kindConfig is Kind's configuration with what this cluster wants of its own.
+func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
+	var cfg v1alpha4.Cluster
+	if err := yaml.UnmarshalStrict(c.Kind, &cfg); err != nil {
+		return nil, fmt.Errorf("Kind's configuration: %w", err)
+	}
+	if cfg.APIVersion != "kind.x-k8s.io/v1alpha4" {
+		return nil, fmt.Errorf("Kind's configuration: apiVersion is %q, not kind.x-k8s.io/v1alpha4", cfg.APIVersion)
+	}
+	cfg.Name = c.Name
+	if len(cfg.Nodes) == 0 {
+		cfg.Nodes = []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole}}
+	}
+	if cfg.Networking.APIServerPort == 0 {
+		// The runtime picks a port: one that is free here need not be free there.
+		cfg.Networking.APIServerPort = -1
+	}
+	published := map[int]bool{}
+	for n := range cfg.Nodes {
+		for p := range cfg.Nodes[n].ExtraPortMappings {
+			mapping := &cfg.Nodes[n].ExtraPortMappings[p]
+			published[int(mapping.ContainerPort)] = true
+			if port, ok := c.Ports[int(mapping.ContainerPort)]; ok {
+				mapping.HostPort = int32(port)
+				if port == 0 {
+					mapping.HostPort = -1 // Kind's word for the runtime's choice
+				}
+			}
+			if c.Listen != "" {
+				mapping.ListenAddress = c.Listen
+			}
+		}
+	}
+	for port := range c.Ports {
+		if !published[port] {
+			return nil, fmt.Errorf("Kind's configuration does not publish the node's port %d", port)
+		}
+	}
+	for range c.Workers {
+		cfg.Nodes = append(cfg.Nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole})
+	}
+	return &cfg, nil
+}
+
+// wanted is what a cluster is made of, as it can be compared with one that exists.
+type wanted struct {
+	nodes int
+	ports map[int]int
+}
+
+func (c *Cluster) wanted() (wanted, error) {
+	cfg, err := c.kindConfig()
+	if err != nil {
+		return wanted{}, err
+	}
+	w := wanted{nodes: len(cfg.Nodes), ports: map[int]int{}}
+	for _, n := range cfg.Nodes {
+		for _, p := range n.ExtraPortMappings {
+			if p.HostPort > 0 {
+				w.ports[int(p.ContainerPort)] = int(p.HostPort)
+			}
+		}
+	}
+	return w, nil
+}
+
+// differences lists, in words, in what the nodes are not what is wanted.
+func (w wanted) differences(found []container) []string {
+	var out []string
+	if len(found) != w.nodes {
+		out = append(out, fmt.Sprintf("it has %d nodes, not %d", len(found), w.nodes))
+	}
+	ports := map[int]int{}
+	for _, n := range found {
+		maps.Copy(ports, n.Ports)
+	}
+	for _, inside := range slices.Sorted(maps.Keys(w.ports)) {
+		if have, want := ports[inside], w.ports[inside]; have != want {
+			out = append(out, fmt.Sprintf("its port %d is the host's port %s, not %d", inside, orNone(have), want))
+		}
+	}
+	return out
+}
+
+func orNone(port int) string {
+	if port == 0 {
+		return "(none)"
+	}
+	return fmt.Sprint(port)
+}
+
+// Port returns the host's port that leads to the node's port, of the cluster as
+// it was made; 0 when there is none.
+func port(found []container, inside int) int {
+	for _, n := range found {
+		if p := n.Ports[inside]; p != 0 {
+			return p
+		}
+	}
+	return 0
+}
+
+// minor is the Kubernetes minor version that a node image's tag names, or 0.
+func minor(image string) int {
+	_, tag, _ := strings.Cut(strings.SplitN(image, "@", 2)[0], ":v1.")
+	var n int
+	if _, err := fmt.Sscanf(tag, "%d", &n); err != nil {
+		return 0
+	}
+	return n
+}

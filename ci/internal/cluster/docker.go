@@ -1,0 +1,158 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// docker runs the container runtime's command and returns what it prints. stdin
+// may be nil.
+type docker func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
+
+// errNoCommand says that the docker command is not installed.
+var errNoCommand = errors.New("there is no docker command in PATH")
+
+// command is docker as it is installed. Kind uses the same.
+func command(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	var out, complaint bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &complaint
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errNoCommand
+	case err != nil:
+		said := lastLines(complaint.String(), 8)
+		if said == "" {
+			said = err.Error()
+		}
+		return out.Bytes(), fmt.Errorf("docker %s: %s", summary(args), said)
+	}
+	return out.Bytes(), nil
+}
+
+// clusterLabel is the label by which Kind knows a node's cluster.
+const clusterLabel = "io.x-k8s.kind.cluster"
+
+// container is a node as the runtime sees it.
+type container struct {
+	Name string
+	// Status is created, running, paused, restarting, removing, exited or dead.
+	Status string
+	// Image is the reference that it was made from.
+	Image string
+	// Ports are the host's ports by the node's.
+	Ports map[int]int
+}
+
+// containers returns the cluster's nodes in any state.
+func (c *Cluster) containers(ctx context.Context) ([]container, error) {
+	out, err := c.docker(ctx, nil, "ps", "-a", "--filter", "label="+clusterLabel+"="+c.Name, "--format", "{{.Names}}")
+	if err != nil {
+		return nil, err
+	}
+	names := strings.Fields(string(out))
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if out, err = c.docker(ctx, nil, append([]string{"inspect", "--type=container"}, names...)...); err != nil {
+		return nil, err
+	}
+	return parseContainers(out)
+}
+
+// parseContainers reads what `docker inspect` prints.
+func parseContainers(raw []byte) ([]container, error) {
+	var inspected []struct {
+		Name  string
+		State struct{ Status string }
+		// What was asked for is in HostConfig, also while a container is stopped.
+		HostConfig struct {
+			PortBindings map[string][]struct{ HostPort string }
+		}
+		Config struct{ Image string }
+	}
+	if err := json.Unmarshal(raw, &inspected); err != nil {
+		return nil, fmt.Errorf("reading `docker inspect`: %w", err)
+	}
+	var all []container
+	for _, i := range inspected {
+		node := container{Name: strings.TrimPrefix(i.Name, "/"), Status: i.State.Status, Image: i.Config.Image, Ports: map[int]int{}}
+		for port, bindings := range i.HostConfig.PortBindings {
+			inside, _, _ := strings.Cut(port, "/")
+			from, err := strconv.Atoi(inside)
+			if err != nil || len(bindings) == 0 {
+				continue
+			}
+			// An empty host port was left to the runtime; nobody has asked for it.
+			if to, err := strconv.Atoi(bindings[0].HostPort); err == nil && to > 0 {
+				node.Ports[from] = to
+			}
+		}
+		all = append(all, node)
+	}
+	slices.SortFunc(all, func(a, b container) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// labNetworkLabel marks the network that this package has made.
+const labNetworkLabel = "lgtm-lab.cluster"
+
+// networkName is the network that Kind puts every cluster's nodes into.
+const networkName = "kind"
+
+// ensureNetwork makes Kind's network when there is none, with a label by which
+// Delete knows that it may go. One that exists is somebody else's.
+func (c *Cluster) ensureNetwork(ctx context.Context) error {
+	out, err := c.docker(ctx, nil, "network", "ls", "--filter", "name=^"+networkName+"$", "--format", "{{.ID}}")
+	if err != nil || len(bytes.TrimSpace(out)) > 0 {
+		return err
+	}
+	args := []string{"network", "create", "--driver", "bridge", "--label", labNetworkLabel + "=" + c.Name,
+		"--opt", "com.docker.network.bridge.enable_ip_masquerade=true"}
+	// As Kind does: packets as large as in the default network, and no larger.
+	if mtu, err := c.docker(ctx, nil, "network", "inspect", "bridge", "--format", `{{index .Options "com.docker.network.driver.mtu"}}`); err == nil {
+		if n, err := strconv.Atoi(strings.TrimSpace(string(mtu))); err == nil && n > 0 {
+			args = append(args, "--opt", "com.docker.network.driver.mtu="+strconv.Itoa(n))
+		}
+	}
+	if _, err := c.docker(ctx, nil, append(args, networkName)...); err != nil && !strings.Contains(err.Error(), "already exists") {
+		return err
+	}
+	return nil
+}
+
+// deleteNetwork removes Kind's network when this package has made it and no
+// container, running or not, is in it.
+func (c *Cluster) deleteNetwork(ctx context.Context) error {
+	out, err := c.docker(ctx, nil, "network", "ls", "--filter", "label="+labNetworkLabel, "--filter", "name=^"+networkName+"$", "--format", "{{.ID}}")
+	if err != nil {
+		return err
+	}
+	id := strings.TrimSpace(string(out))
+	if id == "" {
+		return nil
+	}
+	if out, err = c.docker(ctx, nil, "ps", "-a", "--quiet", "--filter", "network="+networkName); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		return err
+	}
+	_, err = c.docker(ctx, nil, "network", "rm", id)
+	return err
+}
+
+// Arch is the processor architecture of the runtime, as Go and images name it:
+// "amd64", "arm64".
+func (c *Cluster) Arch(ctx context.Context) (string, error) {
+	out, err := c.docker(ctx, nil, "version", "--format", "{{.Server.Arch}}")
+	return strings.TrimSpace(string(out)), err
+}

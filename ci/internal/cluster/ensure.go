@@ -1,0 +1,314 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster"
+)
+
+// marker is a file in the control-plane node. It says that the cluster was once
+// whole, so that what is in it is somebody's and not to be thrown away.
+const marker = "/kind/lgtm-lab-made"
+
+const (
+	// startWithin bounds the time until a cluster whose nodes were stopped answers.
+	// Kubernetes' own retries take up to a minute.
+	startWithin = 2 * time.Minute
+	// answerWithin bounds that of a cluster that runs.
+	answerWithin = 20 * time.Second
+	// clearWithin bounds the time until a node that is in the way has gone: a slow
+	// disk takes most of a minute to make a container of a node's size.
+	clearWithin = 2 * time.Minute
+	// askEvery is the time between two questions.
+	askEvery = time.Second
+)
+
+// Ensure makes the cluster unless it is there, and reports whether it has. A
+// cluster that was stopped is started again; one that an interrupted run has left
+// half made is deleted and made anew. One that was whole and does not come to
+// life, or that was made with other ports or nodes, is left alone: an error says
+// what to do.
+func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
+	want, err := c.wanted()
+	if err != nil {
+		return false, err
+	}
+	found, err := c.containers(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(found) == 0 {
+		return true, c.create(ctx)
+	}
+	started, err := c.start(ctx, found)
+	if err != nil {
+		c.say("cluster: its nodes do not start: %v", err)
+	}
+	whole := c.marked(ctx)
+	if err == nil {
+		err = c.answers(ctx, len(found), started, whole)
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	differs := want.differences(found)
+	switch {
+	case err == nil && len(differs) == 0:
+		return false, c.mark(ctx)
+	case err == nil && !whole && len(found) != want.nodes, err != nil && !whole:
+		c.say("cluster: an interrupted run has left it half made; making it anew")
+		if err := c.Delete(ctx); err != nil {
+			return false, err
+		}
+		return true, c.create(ctx)
+	case err == nil:
+		return false, fmt.Errorf("the cluster %s was made with other settings: %s.\n"+
+			"Call again with those, or delete it with its data first: go run ./ci/lab down --ground kind", c.Name, strings.Join(differs, "; "))
+	}
+	return false, fmt.Errorf("the cluster %s was whole once, but does not come to life: %w\n"+
+		"To make it anew, without its data: go run ./ci/lab down --ground kind, then up.\n"+
+		"Its own log: docker logs %s; docker exec %s journalctl -u kubelet", c.Name, err, c.controlPlane(), c.controlPlane())
+}
+
+// start starts the nodes that do not run, and reports whether there were any.
+func (c *Cluster) start(ctx context.Context, found []container) (started bool, err error) {
+	for _, n := range found {
+		verb := "start"
+		switch n.Status {
+		case "running", "restarting":
+			continue
+		case "paused":
+			verb = "unpause"
+		}
+		if !started {
+			c.say("cluster: it is %s; starting it", n.Status)
+		}
+		started = true
+		if _, err := c.docker(ctx, nil, verb, n.Name); err != nil {
+			return started, err
+		}
+	}
+	return started, nil
+}
+
+// marked tells whether the cluster was whole once. Where that cannot be found
+// out, it counts as if it was.
+func (c *Cluster) marked(ctx context.Context) bool {
+	_, err := c.docker(ctx, nil, "exec", c.controlPlane(), "test", "-e", marker)
+	if err == nil {
+		return true
+	}
+	// `test` fails without a word. Anything else is a node that is not there or
+	// does not run, and that was never more than made.
+	return false
+}
+
+func (c *Cluster) mark(ctx context.Context) error {
+	_, err := c.docker(ctx, nil, "exec", c.controlPlane(), "touch", marker)
+	return err
+}
+
+// answers waits until the cluster is whole. One that was never whole gets no
+// time: nobody is at work on it any more.
+func (c *Cluster) answers(ctx context.Context, nodes int, started, whole bool) error {
+	limit := answerWithin
+	if started {
+		limit = startWithin
+	}
+	if !whole {
+		limit = 0
+	}
+	deadline := time.Now().Add(limit)
+	for {
+		c.forget()
+		raw, err := c.Kubectl(ctx, nil, "get", "nodes,storageclasses", "--output=json", "--request-timeout=5s")
+		if err == nil {
+			err = complete(raw, nodes)
+		}
+		if err == nil || ctx.Err() != nil || !time.Now().Before(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+// complete judges what `kubectl get nodes,storageclasses` prints: the last steps
+// in which Kind makes a cluster are the network, the storage class and the
+// workers.
+func complete(raw []byte, nodes int) error {
+	var list struct {
+		Items []struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Status   struct {
+				Conditions []struct{ Type, Status, Message string }
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return fmt.Errorf("reading the nodes: %w", err)
+	}
+	ready, storage := 0, false
+	var why error
+	for _, item := range list.Items {
+		if item.Kind == "StorageClass" {
+			storage = true
+		}
+		for _, condition := range item.Status.Conditions {
+			if item.Kind != "Node" || condition.Type != "Ready" {
+				continue
+			}
+			if condition.Status == "True" {
+				ready++
+			} else {
+				why = fmt.Errorf("the node %s is not ready: %s", item.Metadata.Name, condition.Message)
+			}
+		}
+	}
+	switch {
+	case why != nil:
+		return why
+	case ready != nodes:
+		return fmt.Errorf("%d of %d nodes are ready", ready, nodes)
+	case !storage:
+		return errors.New("it has no storage class")
+	}
+	return nil
+}
+
+// create makes the cluster. What a run that was killed a moment ago has asked the
+// runtime for may still be under way: a node's name is then taken, but the node
+// cannot be seen yet. Such a node is waited for and cleared away.
+func (c *Cluster) create(ctx context.Context) error {
+	image, err := c.ensureNodeImage(ctx)
+	if err != nil {
+		return err
+	}
+	for begin, told := time.Now(), false; ; {
+		if err := c.ensureNetwork(ctx); err != nil {
+			return err
+		}
+		err := c.createOnce(ctx, image)
+		if err == nil {
+			c.forget()
+			return c.mark(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case !inTheWay(err) || time.Since(begin) > c.clearWithin:
+			return explainCreate(err)
+		}
+		if !told {
+			told = true
+			c.say("cluster: a node of an interrupted run is in the way; clearing it away")
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(c.clearWithin / 60):
+		}
+		if err := c.Delete(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// createOnce has Kind make the cluster. Kind cannot be told to stop; when ctx
+// ends, what it has begun is found and cleared away by the next Ensure or Delete.
+func (c *Cluster) createOnce(ctx context.Context, image string) error {
+	cfg, err := c.kindConfig()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "lgtm-lab-")
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		// Kind always writes a kubeconfig; nobody reads this one.
+		defer os.RemoveAll(dir)
+		done <- c.kind.Create(c.Name,
+			cluster.CreateWithV1Alpha4Config(cfg), cluster.CreateWithNodeImage(image),
+			cluster.CreateWithKubeconfigPath(filepath.Join(dir, "config")))
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case err := <-done:
+		return err
+	}
+}
+
+// inTheWay tells whether a creation failed because nodes of that name exist.
+func inTheWay(err error) bool {
+	text := quoted(err).Error()
+	return strings.Contains(text, "node(s) already exist") || strings.Contains(text, "is already in use by container")
+}
+
+// explainCreate adds to Kind's error what to do about it, where that is known.
+func explainCreate(err error) error {
+	err = quoted(err)
+	for _, known := range []struct{ sign, advice string }{
+		{"port is already allocated", "Another container has the port: `docker ps` shows which. --port frontend=8081 or grafana=3001 uses others."},
+		{"address already in use", "Another program listens on the port. --port frontend=8081 or grafana=3001 uses others."},
+		{"no space left on device", "The container runtime's disk is full: `docker system df` shows with what."},
+		{"failed to pull image", "The runtime cannot pull the node image. Give it as a file (--archives DIR with node.tar), or another with --node-image."},
+		{"could not find a log line that matches", "The node's init did not come up. Mostly the inotify limits are too low (sysctl fs.inotify.max_user_instances=512), or the runtime does not allow privileged containers."},
+	} {
+		if strings.Contains(err.Error(), known.sign) {
+			return fmt.Errorf("making the cluster: %w\n%s", err, known.advice)
+		}
+	}
+	return fmt.Errorf("making the cluster: %w", err)
+}
+
+// Exists tells whether there is anything of the cluster: whole, stopped or half
+// made.
+func (c *Cluster) Exists(ctx context.Context) (bool, error) {
+	found, err := c.containers(ctx)
+	return len(found) > 0, err
+}
+
+// HostPort returns the host's port that leads to the node's port. It fails with
+// ErrAbsent when there is no cluster, and returns 0 when the port is not published.
+func (c *Cluster) HostPort(ctx context.Context, inside int) (int, error) {
+	found, err := c.containers(ctx)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("cluster %s: %w", c.Name, ErrAbsent)
+	}
+	return port(found, inside), err
+}
+
+// Delete removes the cluster with all that belongs to it: containers, their
+// volumes, and Kind's network when Ensure has made it and nothing else uses it.
+// When there is nothing, it does nothing.
+func (c *Cluster) Delete(ctx context.Context) error {
+	found, err := c.containers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		args := []string{"rm", "--force", "--volumes"}
+		for _, n := range found {
+			args = append(args, n.Name)
+		}
+		if _, err := c.docker(ctx, nil, args...); err != nil {
+			return err
+		}
+	}
+	c.forget()
+	return c.deleteNetwork(ctx)
+}

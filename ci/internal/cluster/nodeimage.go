@@ -1,0 +1,56 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// ensureNodeImage returns the reference that the nodes are made from. When the
+// runtime does not have the image, and there is an archive, it is loaded; else
+// Kind has the runtime pull it.
+func (c *Cluster) ensureNodeImage(ctx context.Context) (string, error) {
+	if c.NodeImage == "" && c.NodeArchive == "" {
+		return "", errors.New("no node image is given")
+	}
+	if c.NodeImage != "" && c.hasImage(ctx, c.NodeImage) {
+		return c.NodeImage, nil
+	}
+	if c.NodeArchive == "" {
+		c.say("cluster: pulling %s", withoutDigest(c.NodeImage))
+		return c.NodeImage, nil
+	}
+	archive, err := ReadArchive(c.NodeArchive)
+	if err != nil {
+		return "", err
+	}
+	if len(archive.Tags) == 0 {
+		return "", fmt.Errorf("%s: the image in it has no name", c.NodeArchive)
+	}
+	tag := archive.Tags[0]
+	if out, err := c.docker(ctx, nil, "image", "inspect", "--format", "{{.Id}}", tag); err == nil && strings.TrimSpace(string(out)) == archive.ID {
+		return tag, nil
+	}
+	f, err := os.Open(c.NodeArchive)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	c.say("cluster: loading the node image %s", tag)
+	if _, err := c.docker(ctx, f, "load", "--quiet"); err != nil {
+		return "", err
+	}
+	return tag, nil
+}
+
+func (c *Cluster) hasImage(ctx context.Context, ref string) bool {
+	_, err := c.docker(ctx, nil, "image", "inspect", "--format", "{{.Id}}", ref)
+	return err == nil
+}
+
+func withoutDigest(ref string) string {
+	tagged, _, _ := strings.Cut(ref, "@")
+	return tagged
+}

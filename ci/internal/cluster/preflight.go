@@ -1,0 +1,230 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Problem is something that a cluster cannot be made with.
+type Problem struct {
+	// What is missing or in the way, and what to do about it.
+	What, Do string
+	// Likely says that it mostly, but not always, is a problem.
+	Likely bool
+}
+
+// String is the problem in two lines.
+func (p Problem) String() string { return p.What + "\n    " + p.Do }
+
+// minMemory is what a machine with 4 GB has: the firmware and the kernel take
+// the rest. The pods' limits together are a little less.
+const minMemory = 3_800_000_000
+
+// The inotify limits below which nodes fail with "too many open files". They are
+// Linux' own defaults on a machine with 4 GB or more, which one node of this lab
+// fits into; every further node wants half as much again.
+const (
+	minWatches   = 32768
+	minInstances = 128
+)
+
+// outside is the machine, as preflight looks at it.
+type outside struct {
+	readFile func(string) ([]byte, error)
+	listen   func(address string) error
+	getenv   func(string) string
+	goos     string
+}
+
+func machine() outside {
+	return outside{
+		readFile: os.ReadFile, getenv: os.Getenv, goos: runtime.GOOS,
+		listen: func(address string) error {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				return err
+			}
+			return l.Close()
+		},
+	}
+}
+
+// dockerInfo is what preflight wants to know of the container runtime.
+type dockerInfo struct {
+	MemTotal      int64
+	OSType        string
+	CgroupVersion string
+	ServerErrors  []string
+}
+
+// Preflight looks for what would keep the cluster from being made, before
+// anything is done. It returns every problem that it finds; an error says that it
+// could not look.
+func (c *Cluster) Preflight(ctx context.Context) ([]Problem, error) {
+	return c.preflight(ctx, machine())
+}
+
+func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
+	raw, err := c.docker(ctx, nil, "info", "--format", "{{json .}}")
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if errors.Is(err, errNoCommand) {
+		return []Problem{{What: "There is no docker command in PATH.",
+			Do: "Install Docker (https://docs.docker.com/engine/install) or another runtime with its command line, or use --ground local, which needs none."}}, nil
+	}
+	var info dockerInfo
+	if jsonErr := json.Unmarshal(raw, &info); err == nil && jsonErr != nil {
+		err = fmt.Errorf("reading `docker info`: %w", jsonErr)
+	}
+	if err == nil && len(info.ServerErrors) > 0 {
+		err = errors.New(strings.Join(info.ServerErrors, "; "))
+	}
+	if err != nil {
+		return []Problem{{What: fmt.Sprintf("No container runtime answers at %s: %v.", endpoint(m), strings.TrimRight(err.Error(), ".?")),
+			Do: "Start it (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --ground local needs none."}}, nil
+	}
+	problems := c.judgeRuntime(info)
+	if local(m) {
+		problems = append(problems, c.judgeLimits(m)...)
+	}
+	found, err := c.containers(ctx)
+	if err != nil || len(found) > 0 {
+		return problems, err // what exists has its ports
+	}
+	taken, err := c.judgePorts(ctx, m)
+	return append(problems, taken...), err
+}
+
+// judgeRuntime judges the runtime by what it says of itself.
+func (c *Cluster) judgeRuntime(info dockerInfo) []Problem {
+	var problems []Problem
+	if info.OSType != "" && info.OSType != "linux" {
+		problems = append(problems, Problem{What: "The container runtime runs " + info.OSType + " containers.", Do: "Switch it to Linux containers."})
+	}
+	if info.MemTotal < minMemory {
+		problems = append(problems, Problem{Likely: true,
+			What: fmt.Sprintf("The container runtime has %.1f GB of memory; the lab needs 4.", float64(info.MemTotal)/1e9),
+			Do:   "Give it more (Docker Desktop: Settings, Resources; colima start --memory 6)."})
+	}
+	if v := minor(c.NodeImage); info.CgroupVersion == "1" && v >= 35 {
+		problems = append(problems, Problem{Likely: true,
+			What: fmt.Sprintf("The runtime uses cgroup v1, and Kubernetes 1.%d does not start there.", v),
+			Do:   "Use a node image of Kubernetes 1.34 (--node-image), or a system with cgroup v2."})
+	}
+	return problems
+}
+
+// judgeLimits judges the kernel's inotify limits, which all nodes share.
+func (c *Cluster) judgeLimits(m outside) []Problem {
+	var problems []Problem
+	for _, limit := range []struct {
+		name string
+		min  int
+	}{{"max_user_watches", minWatches}, {"max_user_instances", minInstances}} {
+		raw, err := m.readFile("/proc/sys/fs/inotify/" + limit.name)
+		if err != nil {
+			continue // not Linux, or not allowed to look
+		}
+		have, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+		need := limit.min + c.Workers*limit.min/2
+		if err == nil && have < need {
+			problems = append(problems, Problem{Likely: true,
+				What: fmt.Sprintf("fs.inotify.%s is %d; %d nodes need %d.", limit.name, have, 1+c.Workers, need),
+				Do:   fmt.Sprintf("sudo sysctl fs.inotify.%s=%d (and in /etc/sysctl.d, to keep it)", limit.name, max(need, 4*limit.min))})
+		}
+	}
+	return problems
+}
+
+// judgePorts looks for other containers, and where the runtime is on this machine
+// for other programs, that have the host's ports.
+func (c *Cluster) judgePorts(ctx context.Context, m outside) ([]Problem, error) {
+	want, err := c.wanted()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.docker(ctx, nil, "ps", "--format", "{{.Names}}\t{{.Ports}}")
+	if err != nil {
+		return nil, err
+	}
+	owners := publishers(string(out))
+	var problems []Problem
+	for _, port := range slices.Sorted(maps.Values(want.ports)) {
+		who := ""
+		if owner, ok := owners[port]; ok {
+			who = "the container " + owner
+		} else if local(m) && m.listen(net.JoinHostPort(orAny(c.Listen), strconv.Itoa(port))) != nil {
+			who = "another program (a lab on the local ground? `go run ./ci/lab down` stops it)"
+		}
+		if who != "" {
+			problems = append(problems, Problem{What: fmt.Sprintf("Port %d is taken by %s.", port, who),
+				Do: "Free it, or use another: --port frontend=8081, --port grafana=3001."})
+		}
+	}
+	return problems, nil
+}
+
+func orAny(address string) string {
+	if address == "" {
+		return "0.0.0.0"
+	}
+	return address
+}
+
+// publishers reads the host's ports out of `docker ps`:
+// "name\t0.0.0.0:8080->30080/tcp, [::]:8080->30080/tcp, 127.0.0.1:9000-9002->9000-9002/tcp".
+func publishers(ps string) map[int]string {
+	owners := map[int]string{}
+	for line := range strings.Lines(ps) {
+		name, ports, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		for mapping := range strings.SplitSeq(ports, ",") {
+			host, _, published := strings.Cut(strings.TrimSpace(mapping), "->")
+			if !published {
+				continue
+			}
+			host = host[strings.LastIndex(host, ":")+1:]
+			first, last, isRange := strings.Cut(host, "-")
+			from, err := strconv.Atoi(first)
+			if err != nil {
+				continue
+			}
+			to := from
+			if isRange {
+				if to, err = strconv.Atoi(last); err != nil {
+					continue
+				}
+			}
+			for p := from; p <= to; p++ {
+				owners[p] = name
+			}
+		}
+	}
+	return owners
+}
+
+// defaultSocket is where a runtime on this machine listens unless told otherwise.
+const defaultSocket = "unix:///var/run/docker.sock"
+
+func endpoint(m outside) string {
+	if host := m.getenv("DOCKER_HOST"); host != "" {
+		return host
+	}
+	return "docker's default address"
+}
+
+// local tells whether the runtime certainly shares this machine's kernel and
+// network.
+func local(m outside) bool {
+	host := m.getenv("DOCKER_HOST")
+	return m.goos == "linux" && (host == "" || host == defaultSocket) && m.getenv("DOCKER_CONTEXT") == ""
+}

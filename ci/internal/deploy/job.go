@@ -1,0 +1,282 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// JobOptions say how to run a Job.
+type JobOptions struct {
+	// Start bounds the time until the Job's pod runs; 0 is 2 minutes.
+	Start time.Duration
+	// Progress is told the lines of progress that the Job prints. It may be nil.
+	Progress func(line string)
+}
+
+// JobResult is what a Job has left.
+type JobResult struct {
+	// Output is all that it has printed but the lines of progress.
+	Output []byte
+	// ExitCode is its container's.
+	ExitCode int
+}
+
+const (
+	defaultStart = 2 * time.Minute
+	// deleteWithin bounds the clearing away of a Job that was interrupted.
+	deleteWithin = 15 * time.Second
+	// endWithin bounds the time between the end of a Job's log and that of its pod.
+	endWithin = 20 * time.Second
+)
+
+// RunJob creates the Job of the manifest under a name of its own, passes on what
+// its one pod prints as it comes, waits for its end and deletes it, also when ctx
+// ends. A Job that runs and fails is no error; its exit code says so.
+func RunJob(ctx context.Context, k Kubectl, manifest []byte, o JobOptions) (JobResult, error) {
+	if o.Start == 0 {
+		o.Start = defaultStart
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	job, doc, err := uniqueJob(manifest)
+	if err != nil {
+		return JobResult{}, err
+	}
+	if _, err := k.Kubectl(ctx, bytes.NewReader(doc), "create", "--filename=-"); err != nil && ctx.Err() == nil {
+		return JobResult{}, fmt.Errorf("creating the job: %w", err)
+	}
+	defer func() {
+		// The create may have come through although ctx had ended by then.
+		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteWithin)
+		defer cancel()
+		if _, err := k.Kubectl(gone, nil, "delete", "job", job.Name, "--namespace="+job.Namespace, "--ignore-not-found", "--cascade=background", "--wait=false"); err != nil {
+			o.Progress("the job " + job.Name + " is left behind: " + err.Error())
+		}
+	}()
+	pod, err := awaitPod(ctx, k, job, o.Start)
+	if err != nil {
+		return JobResult{}, err
+	}
+	if err := follow(ctx, k, pod, o.Progress); err != nil {
+		return JobResult{}, err
+	}
+	return collect(ctx, k, job, pod)
+}
+
+// uniqueJob gives the manifest's Job a name that no other has.
+func uniqueJob(manifest []byte) (Ref, []byte, error) {
+	var fields map[string]any
+	if err := yaml.Unmarshal(manifest, &fields); err != nil {
+		return Ref{}, nil, fmt.Errorf("the job's manifest: %w", err)
+	}
+	meta, _ := fields["metadata"].(map[string]any)
+	name, _ := meta["name"].(string)
+	namespace, _ := meta["namespace"].(string)
+	if fields["kind"] != "Job" || name == "" || namespace == "" {
+		return Ref{}, nil, errors.New("the job's manifest: want a Job with a name and a namespace")
+	}
+	suffix := make([]byte, 3)
+	_, _ = rand.Read(suffix) // never fails
+	name += "-" + hex.EncodeToString(suffix)
+	meta["name"] = name
+	doc, err := json.Marshal(fields)
+	return Ref{"Job", namespace, name}, doc, err
+}
+
+// jobPod asks for the Job's pod; it has none at first.
+func jobPod(ctx context.Context, k Kubectl, job Ref) (Pod, bool, error) {
+	raw, err := k.Kubectl(ctx, nil, "get", "pods", "--namespace="+job.Namespace, "--selector=batch.kubernetes.io/job-name="+job.Name, "--output=json")
+	if err != nil {
+		return Pod{}, false, err
+	}
+	s, err := parseSnapshot(raw)
+	if err != nil || len(s.pods) == 0 {
+		return Pod{}, false, err
+	}
+	return s.pods[0], true, nil
+}
+
+// started tells whether the pod's containers have begun to run, or to end.
+func (p Pod) started() bool { return p.Phase != "Pending" && p.Phase != "" }
+
+// awaitPod waits until the Job's pod runs. One that never can is explained.
+func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod, error) {
+	begin := time.Now()
+	asked := begin
+	w := Workload{Ref: job, Desired: 1, Seen: true}
+	r := newRollout([]Ref{job}, begin, limit)
+	for {
+		pod, there, err := jobPod(ctx, k, job)
+		if ctx.Err() != nil {
+			return pod, context.Cause(ctx)
+		}
+		now := time.Now()
+		if err == nil && there && pod.started() {
+			return pod, nil
+		}
+		if err == nil {
+			s := snapshot{}
+			if w.Pods = nil; there {
+				w.Pods = []Pod{pod}
+			}
+			if r.wantsEvents(now) && now.Sub(asked) > 5*time.Second {
+				asked = now
+				if raw, err := k.Kubectl(ctx, nil, "get", "events", "--namespace="+job.Namespace, "--output=json"); err == nil {
+					s.events, _ = parseEvents(raw)
+				}
+			}
+			s.workloads = []Workload{w}
+			if _, end, err := r.observe(s, now); end {
+				return pod, fmt.Errorf("the job does not start: %s", Explain(ctx, k, err))
+			}
+		} else if now.Sub(begin) > limit {
+			return pod, fmt.Errorf("the job does not start: %w", err)
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			return pod, err
+		}
+	}
+}
+
+// follow passes on the pod's lines of progress until it ends. A stream that
+// breaks off is taken up again, without repeating what was told.
+func follow(ctx context.Context, k Kubectl, pod Pod, progress func(string)) error {
+	told := 0
+	for {
+		lines := splitter{skip: told, progress: progress}
+		err := k.KubectlTo(ctx, &lines, nil, "logs", pod.Name, "--namespace="+pod.Namespace, "--follow")
+		lines.flush()
+		told = max(told, lines.seen)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		now, err2 := podByName(ctx, k, pod)
+		if err2 == nil && (now.Phase == "Succeeded" || now.Phase == "Failed") {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err2, errPodGone) {
+			return fmt.Errorf("the job's pod %s was deleted while it ran", pod.Name)
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+		_ = err // a broken stream: what matters is whether the pod still runs
+	}
+}
+
+var errPodGone = errors.New("it is gone")
+
+// podByName looks at the pod again.
+func podByName(ctx context.Context, k Kubectl, pod Pod) (Pod, error) {
+	raw, err := k.Kubectl(ctx, nil, "get", "pods", pod.Name, "--namespace="+pod.Namespace, "--ignore-not-found", "--output=json")
+	if err != nil {
+		return Pod{}, err
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return Pod{}, errPodGone
+	}
+	var i item
+	if err := json.Unmarshal(raw, &i); err != nil {
+		return Pod{}, err
+	}
+	return i.pod(), nil
+}
+
+// collect reads all that the pod has printed, once it has ended: a stream may
+// have lost its end.
+func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error) {
+	deadline := time.Now().Add(endWithin)
+	for {
+		now, err := podByName(ctx, k, pod)
+		if ctx.Err() != nil {
+			return JobResult{}, context.Cause(ctx)
+		}
+		if err == nil && len(now.Containers) > 0 && now.Containers[0].Over {
+			out, err := k.Kubectl(ctx, nil, "logs", pod.Name, "--namespace="+pod.Namespace)
+			if err != nil {
+				return JobResult{}, fmt.Errorf("reading what the job has printed: %w", err)
+			}
+			ended := now.Containers[0].Ended
+			result := JobResult{ExitCode: ended.ExitCode}
+			lines := splitter{rest: &result.Output}
+			_, _ = lines.Write(out)
+			lines.flush()
+			if ended.Reason == "OOMKilled" {
+				return result, fmt.Errorf("the job %s was ended because it used more memory than its limit", job.Name)
+			}
+			return result, nil
+		}
+		if err == nil {
+			err = errors.New("its pod has not ended")
+		}
+		if time.Now().After(deadline) {
+			return JobResult{}, fmt.Errorf("the job %s: %w", job.Name, err)
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			return JobResult{}, err
+		}
+	}
+}
+
+// progressMark is how a line of progress begins that a Job prints.
+const progressMark = "· "
+
+// splitter tells lines of progress from the rest of what a Job prints.
+type splitter struct {
+	// progress is told the lines of progress, without their mark, but the first
+	// skip of them. It may be nil.
+	progress func(line string)
+	skip     int
+	// rest gets all other lines, when it is not nil.
+	rest *[]byte
+
+	seen int
+	part []byte
+}
+
+// Write implements io.Writer. It never fails.
+func (s *splitter) Write(p []byte) (int, error) {
+	s.part = append(s.part, p...)
+	for {
+		i := bytes.IndexByte(s.part, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		s.line(s.part[:i+1])
+		s.part = s.part[i+1:]
+	}
+}
+
+// flush takes what follows the last line's end as a line.
+func (s *splitter) flush() {
+	if len(s.part) > 0 {
+		s.line(s.part)
+		s.part = nil
+	}
+}
+
+func (s *splitter) line(line []byte) {
+	text, marked := strings.CutPrefix(string(line), progressMark)
+	if !marked {
+		if s.rest != nil {
+			*s.rest = append(*s.rest, line...)
+		}
+		return
+	}
+	if s.seen++; s.seen > s.skip && s.progress != nil {
+		s.progress(strings.TrimRight(text, "\r\n"))
+	}
+}

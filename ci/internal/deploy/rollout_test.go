@@ -1,0 +1,264 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The recordings are of a cluster whose backend, or frontend for the port, was
+// given a manifest that is broken in one way; the other is ready.
+func TestObserveRecorded(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// after is how long the state has lasted when it is judged final, and
+		// before a time at which it is not; 0 for a state that is final at once.
+		before, after time.Duration
+		failed        Ref
+		reason        string
+		says          string
+	}{
+		{"image", 0, 0, backend, "ErrImageNeverPull", "nothere"},
+		{"config", 4 * time.Second, 5 * time.Second, backend, "CreateContainerConfigError", "LAB_FUALTS"},
+		{"crash", 0, 0, backend, "CrashLoopBackOff", "ended 3 times, the last time with exit code 0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			begin := time.Now()
+			s := recordedSnapshot(t, test.name)
+			r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
+			if test.after > 0 {
+				if _, end, _ := r.observe(s, begin); end {
+					t.Fatal("it was given no time to pass")
+				}
+				if _, end, _ := r.observe(s, begin.Add(test.before)); end {
+					t.Fatalf("it was given only %v to pass", test.before)
+				}
+			}
+			_, end, err := r.observe(s, begin.Add(test.after))
+			stuck, ok := errors.AsType[*Stuck](err)
+			if !end || !ok {
+				t.Fatalf("observe = %v, %v, want the end with a *Stuck", end, err)
+			}
+			f := stuck.Failures[0]
+			if f.Ref != test.failed || f.Obstacle == nil || f.Obstacle.Reason != test.reason || stuck.TimedOut {
+				t.Fatalf("%s, obstacle %+v, timed out %v; want %s with %s", f.Ref, f.Obstacle, stuck.TimedOut, test.failed, test.reason)
+			}
+			if text := f.Obstacle.Message + f.Obstacle.Image; !strings.Contains(text, test.says) {
+				t.Errorf("it says %q, without %q", text, test.says)
+			}
+		})
+	}
+}
+
+func TestObserveWrongPortTimesOut(t *testing.T) {
+	begin := time.Now()
+	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
+	s := recordedSnapshot(t, "port")
+	if _, end, _ := r.observe(s, begin.Add(59*time.Second)); end {
+		t.Fatal("a failing probe may pass until the time is up")
+	}
+	_, end, err := r.observe(s, begin.Add(61*time.Second))
+	stuck, ok := errors.AsType[*Stuck](err)
+	if !end || !ok || !stuck.TimedOut {
+		t.Fatalf("observe = %v, %v, want a *Stuck that timed out", end, err)
+	}
+	if want := "1 of 2 workloads are not ready after 61 s: frontend (running, not ready)"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	if f := stuck.Failures[0]; f.Obstacle != nil || len(f.Old) != 2 {
+		t.Errorf("obstacle %v with %d old pods, want none with 2", f.Obstacle, len(f.Old))
+	}
+}
+
+func TestObserveReady(t *testing.T) {
+	begin := time.Now()
+	ready := recordedSnapshot(t, "ready")
+	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
+	if lines, end, err := r.observe(ready, begin); !end || err != nil || len(lines) > 0 || len(r.took) > 0 {
+		t.Errorf("what is ready from the beginning: %q, %v, %v, took %v; want the end without a word", lines, end, err, r.took)
+	}
+
+	r = newRollout([]Ref{frontend, backend}, begin, time.Minute)
+	lines, end, err := r.observe(recordedSnapshot(t, "config"), begin)
+	if end || err != nil || !slices.Equal(lines, []string{"waiting for backend 0/1 CreateContainerConfigError"}) {
+		t.Fatalf("the first look: %q, %v, %v", lines, end, err)
+	}
+	lines, end, err = r.observe(ready, begin.Add(4200*time.Millisecond))
+	if !end || err != nil || !slices.Equal(lines, []string{"backend 1/1 ready in 4.2 s"}) {
+		t.Fatalf("when it is ready: %q, %v, %v", lines, end, err)
+	}
+	if r.took[backend] != 4200*time.Millisecond || len(r.took) != 1 {
+		t.Errorf("took %v, want 4.2 s of the backend alone", r.took)
+	}
+}
+
+// A state that comes and goes is not one that lasts.
+func TestObserveObstacleThatGoes(t *testing.T) {
+	begin := time.Now()
+	r := newRollout([]Ref{backend}, begin, time.Hour)
+	bad, other := recordedSnapshot(t, "config"), snapshot{}
+	for _, at := range []time.Duration{0, 3, 6, 9, 12} {
+		s := bad
+		if at%2 == 1 { // every other time nothing is wrong
+			s = other
+		}
+		if _, end, err := r.observe(s, begin.Add(at*time.Second)); end {
+			t.Fatalf("after %d s: %v", at, err)
+		}
+	}
+}
+
+func TestObserveAbsent(t *testing.T) {
+	begin := time.Now()
+	r := newRollout([]Ref{{"StatefulSet", "observability", "loki"}}, begin, time.Minute)
+	if lines, end, _ := r.observe(snapshot{}, begin); end || !strings.Contains(strings.Join(lines, ""), "loki 0/0 not begun") {
+		t.Errorf("%q, %v: what is not there yet is not ready", lines, end)
+	}
+}
+
+// change decodes a recording, changes its items and reads it again.
+func change(t *testing.T, name string, edit func(i map[string]any)) snapshot {
+	t.Helper()
+	var list map[string]any
+	if err := json.Unmarshal([]byte(recorded(t, name+".json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list["items"].([]any) {
+		edit(i.(map[string]any))
+	}
+	raw, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseSnapshot(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Whatever of the readiness is missing, the workload is not ready.
+func TestDoneNeedsAll(t *testing.T) {
+	for field, value := range map[string]any{"observedGeneration": 0, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 3} {
+		s := change(t, "ready", func(i map[string]any) {
+			if meta := i["metadata"].(map[string]any); i["kind"] == "Deployment" && meta["name"] == "frontend" {
+				i["status"].(map[string]any)[field] = value
+			}
+		})
+		i := slices.IndexFunc(s.workloads, func(w Workload) bool { return w.Ref == frontend })
+		if s.workloads[i].Done {
+			t.Errorf("done with %s = %v", field, value)
+		}
+	}
+}
+
+func TestObstacles(t *testing.T) {
+	pod := func(p Pod) Workload { return Workload{Ref: backend, Desired: 1, Seen: true, Pods: []Pod{p}} }
+	waits := func(reason string, restarts int, ended *Ended) Workload {
+		return pod(Pod{Name: "p", Namespace: "app", Phase: "Running", Containers: []Container{{Name: "c", Waiting: reason, Restarts: restarts, Ended: ended}}})
+	}
+	podEvent := func(reason, message string) []Event {
+		return []Event{{Ref: Ref{"Pod", "app", "p"}, Reason: reason, Message: message}}
+	}
+	pending := pod(Pod{Name: "p", Namespace: "app", Phase: "Pending", Containers: []Container{{Name: "c", Waiting: "ContainerCreating"}}})
+	for _, test := range []struct {
+		name   string
+		w      Workload
+		events []Event
+		want   string // reason, message, grace; "" for none
+	}{
+		{"starting", waits("ContainerCreating", 0, nil), nil, ""},
+		{"first crash", waits("CrashLoopBackOff", 1, &Ended{ExitCode: 1}), nil, ""},
+		{"second crash", waits("CrashLoopBackOff", 2, &Ended{ExitCode: 1, Reason: "Error"}), nil, "CrashLoopBackOff: ended 3 times, the last time with exit code 1, 0s"},
+		{"out of memory", waits("CrashLoopBackOff", 4, &Ended{ExitCode: 137, Reason: "OOMKilled"}), nil, "CrashLoopBackOff: ended 5 times, the last time with exit code 137 (OOMKilled), 0s"},
+		{"first pull", waits("ErrImagePull", 0, nil), nil, ""},
+		{"second pull", waits("ImagePullBackOff", 0, nil), nil, "ImagePullBackOff: , 0s"},
+		{"bad name", waits("InvalidImageName", 0, nil), nil, "InvalidImageName: , 0s"},
+		{"no room", pod(Pod{Name: "p", Phase: "Pending", Unschedulable: "Insufficient memory"}), nil, "Unschedulable: Insufficient memory, 30s"},
+		{"volume on its way", pending, podEvent("FailedMount", "timed out"), ""},
+		{"volume missing", pending, podEvent("FailedMount", `configmap "x" not found`), `FailedMount: configmap "x" not found, 15s`},
+		{"another pod's volume", pending, []Event{{Ref: Ref{"Pod", "app", "q"}, Reason: "FailedMount", Message: "not found"}}, ""},
+		{"refused", Workload{Ref: backend, Desired: 1, Seen: true, Refused: "violates PodSecurity"}, nil, "FailedCreate: violates PodSecurity, 10s"},
+		{"set refused", Workload{Ref: Ref{"StatefulSet", "o", "s"}, Desired: 1, Seen: true},
+			[]Event{{Ref: Ref{"StatefulSet", "o", "s"}, Reason: "FailedCreate", Message: "forbidden"}}, "FailedCreate: forbidden, 10s"},
+		{"old pods do not count", Workload{Ref: backend, Desired: 1, Seen: true, Old: waits("CrashLoopBackOff", 9, nil).Pods}, nil, ""},
+		{"not seen yet", Workload{Ref: backend, Desired: 1, Pods: waits("ErrImageNeverPull", 0, nil).Pods}, nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := ""
+			for _, o := range test.w.obstacles(test.events) {
+				got += o.Reason + ": " + o.Message + ", " + o.grace.String()
+			}
+			if got != test.want {
+				t.Errorf("obstacles = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRolloutAsksUntilReady(t *testing.T) {
+	k := &fakeKubectl{rules: []rule{{begins: "get " + snapshotKinds, answers: []string{recorded(t, "config.json"), recorded(t, "ready.json")}}}}
+	var lines []string
+	took, err := Rollout(context.Background(), k, []Ref{frontend, backend}, RolloutOptions{Progress: func(l string) { lines = append(lines, l) }})
+	if err != nil || len(took) != 1 || len(lines) != 2 || !strings.HasPrefix(lines[1], "backend 1/1 ready in ") {
+		t.Errorf("Rollout = %v, %v, told %q", took, err, lines)
+	}
+}
+
+func TestRolloutCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	k := &fakeKubectl{rules: []rule{{begins: "get", answers: []string{recorded(t, "config.json")}, then: func() { cancel(errTest) }}}}
+	if _, err := Rollout(ctx, k, []Ref{backend}, RolloutOptions{}); !errors.Is(err, errTest) {
+		t.Errorf("Rollout = %v, want the cause", err)
+	}
+}
+
+// A StatefulSet's broken pod of an older version is deleted, once.
+func TestRolloutReplacesStuckPod(t *testing.T) {
+	k := &fakeKubectl{rules: []rule{{begins: "delete pod"}}}
+	bad := Pod{Namespace: "observability", Name: "loki-0", Phase: "Pending", Containers: []Container{{Waiting: "ErrImageNeverPull"}}}
+	set := Ref{"StatefulSet", "observability", "loki"}
+	s := snapshot{workloads: []Workload{{Ref: set, Desired: 1, Seen: true, Old: []Pod{bad}}, {Ref: backend, Desired: 1, Seen: true, Old: []Pod{bad}}}}
+	r := newRollout([]Ref{set, backend}, time.Now(), time.Minute)
+	for range 3 {
+		r.replaceStuck(context.Background(), k, s, func(string) {})
+	}
+	if calls := k.called("delete pod loki-0 --namespace=observability"); len(calls) != 1 || len(k.calls) != 1 {
+		t.Errorf("calls %v, want one that deletes loki-0", k.calls)
+	}
+}
+
+func TestExplainGolden(t *testing.T) {
+	for _, name := range []string{"image", "config", "crash", "port"} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			r := newRollout([]Ref{frontend, backend}, begin, 30*time.Second)
+			s := recordedSnapshot(t, name)
+			_, _, _ = r.observe(s, begin)
+			_, _, err := r.observe(s, begin.Add(31*time.Second))
+			k := &fakeKubectl{rules: []rule{
+				{begins: "get events", answers: []string{recorded(t, name+"-events.json")}},
+				{begins: "logs", answers: []string{"one line\n\nand its last words\n"}},
+			}}
+			got := Explain(context.Background(), k, err) + "\n"
+			if lines := strings.Count(got, "\n"); lines > 24 {
+				t.Errorf("%d lines do not fit on a screen", lines)
+			}
+			golden := filepath.Join("testdata", name+".txt")
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := recorded(t, name+".txt"); got != want {
+				t.Errorf("Explain wrote\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}

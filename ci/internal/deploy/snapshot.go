@@ -1,0 +1,296 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// item is the part of Kubernetes' objects that is looked at; each kind has some
+// of the fields.
+type item struct {
+	Kind     string
+	Metadata struct {
+		Name, Namespace     string
+		Generation          int64
+		CreationTimestamp   time.Time
+		DeletionTimestamp   *time.Time
+		Labels, Annotations map[string]string
+		OwnerReferences     []struct{ Kind, Name string }
+	}
+	Spec struct {
+		Replicas *int
+		Selector struct{ MatchLabels map[string]string }
+		NodeName string
+	}
+	Status struct {
+		ObservedGeneration                             int64
+		Replicas, UpdatedReplicas, ReadyReplicas       int
+		AvailableReplicas                              int
+		UpdateRevision                                 string
+		DesiredNumberScheduled, UpdatedNumberScheduled int
+		NumberReady, NumberAvailable                   int
+		Phase                                          string
+		Conditions                                     []condition
+		InitContainerStatuses, ContainerStatuses       []containerStatus
+	}
+}
+
+type condition struct{ Type, Status, Reason, Message string }
+
+type containerStatus struct {
+	Name             string
+	Image            string
+	Ready            bool
+	RestartCount     int
+	State, LastState struct {
+		Waiting    *struct{ Reason, Message string }
+		Running    *struct{ StartedAt time.Time }
+		Terminated *Ended
+	}
+}
+
+// Ended is how a container has ended.
+type Ended struct {
+	ExitCode int
+	Reason   string
+	Message  string
+}
+
+// Container is a container of a pod.
+type Container struct {
+	Name, Image string
+	Init        bool
+	Ready       bool
+	Restarts    int
+	// Waiting is why it does not run, "" when it does: Waiting reason and message.
+	Waiting, Message string
+	// Ended is how it has ended, now or the last time; nil when it never has.
+	Ended *Ended
+	// Over says that it has ended and is not run again.
+	Over bool
+}
+
+// Pod is a pod.
+type Pod struct {
+	Namespace, Name, Node string
+	Phase                 string // Pending, Running, Succeeded, Failed
+	Ready                 bool
+	Leaving               bool // it is being deleted
+	Created               time.Time
+	Containers            []Container
+	// Unschedulable is why no node takes it, "" when one has.
+	Unschedulable string
+}
+
+// Restarts of all its containers.
+func (p Pod) Restarts() (n int) {
+	for _, c := range p.Containers {
+		n += c.Restarts
+	}
+	return n
+}
+
+// Workload is a Deployment, StatefulSet or DaemonSet with its pods.
+type Workload struct {
+	Ref
+	// Desired pods, and those of them that are ready and of the newest version.
+	Desired, Ready int
+	// Done says that all pods are of the newest version and ready, and the old are
+	// gone.
+	Done bool
+	// Seen says that the cluster has begun to act on the newest version.
+	Seen bool
+	// Refused is why no pod can be made, "" when they can.
+	Refused string
+	// Selector selects its pods: "name=value,…".
+	Selector string
+	// Pods are of the newest version, Old of others.
+	Pods, Old []Pod
+}
+
+// Event is something that happened to an object.
+type Event struct {
+	Ref
+	Type, Reason, Message string
+	Count                 int
+	Last                  time.Time
+}
+
+// snapshot is a cluster's workloads at some time.
+type snapshot struct {
+	workloads []Workload
+	pods      []Pod
+	events    []Event
+}
+
+// snapshotKinds are the kinds that a snapshot is made from.
+const snapshotKinds = "deployments,statefulsets,daemonsets,replicasets,pods"
+
+// parseSnapshot reads what `kubectl get` prints about snapshotKinds as JSON.
+func parseSnapshot(raw []byte) (snapshot, error) {
+	var list struct{ Items []item }
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return snapshot{}, fmt.Errorf("reading `kubectl get`: %w", err)
+	}
+	var s snapshot
+	for _, i := range list.Items {
+		if i.Kind == "Pod" {
+			s.pods = append(s.pods, i.pod())
+		}
+	}
+	for _, i := range list.Items {
+		if (Ref{Kind: i.Kind}).isWorkload() {
+			s.workloads = append(s.workloads, i.workload(list.Items))
+		}
+	}
+	slices.SortFunc(s.workloads, func(a, b Workload) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(s.pods, func(a, b Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	return s, nil
+}
+
+func (i item) pod() Pod {
+	p := Pod{Namespace: i.Metadata.Namespace, Name: i.Metadata.Name, Node: i.Spec.NodeName, Phase: i.Status.Phase,
+		Created: i.Metadata.CreationTimestamp, Leaving: i.Metadata.DeletionTimestamp != nil}
+	for _, c := range i.Status.Conditions {
+		switch {
+		case c.Type == "Ready":
+			p.Ready = c.Status == "True" && !p.Leaving
+		case c.Type == "PodScheduled" && c.Status == "False":
+			p.Unschedulable = c.Message
+		}
+	}
+	for n, statuses := range [][]containerStatus{i.Status.InitContainerStatuses, i.Status.ContainerStatuses} {
+		for _, s := range statuses {
+			c := Container{Name: s.Name, Image: s.Image, Init: n == 0, Ready: s.Ready, Restarts: s.RestartCount, Ended: s.LastState.Terminated}
+			if w := s.State.Waiting; w != nil {
+				c.Waiting, c.Message = w.Reason, w.Message
+			}
+			if t := s.State.Terminated; t != nil {
+				c.Ended, c.Over = t, true
+			}
+			p.Containers = append(p.Containers, c)
+		}
+	}
+	return p
+}
+
+// workload reads a Deployment, StatefulSet or DaemonSet among all items. The
+// conditions are those of `kubectl rollout status`.
+func (i item) workload(all []item) Workload {
+	s := i.Status
+	w := Workload{Ref: Ref{i.Kind, i.Metadata.Namespace, i.Metadata.Name}, Desired: 1, Selector: i.selector()}
+	if i.Spec.Replicas != nil {
+		w.Desired = *i.Spec.Replicas
+	}
+	observed := s.ObservedGeneration >= i.Metadata.Generation
+	w.Seen = observed
+	var newest func(labels map[string]string) bool
+	switch i.Kind {
+	case "Deployment":
+		hash := i.newestHash(all)
+		newest = func(labels map[string]string) bool { return hash != "" && labels["pod-template-hash"] == hash }
+		w.Done = observed && s.UpdatedReplicas == w.Desired && s.Replicas == w.Desired && s.AvailableReplicas == w.Desired
+	case "StatefulSet":
+		newest = func(labels map[string]string) bool { return labels["controller-revision-hash"] == s.UpdateRevision }
+		w.Done = observed && s.UpdatedReplicas == w.Desired && s.ReadyReplicas == w.Desired && s.Replicas == w.Desired
+	case "DaemonSet":
+		generation := i.Metadata.Annotations["deprecated.daemonset.template.generation"]
+		newest = func(labels map[string]string) bool { return labels["pod-template-generation"] == generation }
+		w.Desired = s.DesiredNumberScheduled
+		w.Done = observed && w.Desired > 0 && s.UpdatedNumberScheduled == w.Desired && s.NumberAvailable == w.Desired
+	}
+	for _, c := range s.Conditions {
+		if c.Type == "ReplicaFailure" && c.Status == "True" {
+			w.Refused = c.Message
+		}
+	}
+	for _, p := range all {
+		if p.Kind != "Pod" || p.Metadata.Namespace != w.Namespace || !i.selects(p) {
+			continue
+		}
+		pod := p.pod()
+		if !observed || !newest(p.Metadata.Labels) || pod.Leaving {
+			w.Old = append(w.Old, pod)
+			continue
+		}
+		w.Pods = append(w.Pods, pod)
+		if pod.Ready {
+			w.Ready++
+		}
+	}
+	return w
+}
+
+// selects tells whether the workload's selector selects the pod.
+func (i item) selects(pod item) bool {
+	for name, value := range i.Spec.Selector.MatchLabels {
+		if pod.Metadata.Labels[name] != value {
+			return false
+		}
+	}
+	return len(i.Spec.Selector.MatchLabels) > 0
+}
+
+func (i item) selector() string {
+	var terms []string
+	for name, value := range i.Spec.Selector.MatchLabels {
+		terms = append(terms, name+"="+value)
+	}
+	slices.Sort(terms)
+	return strings.Join(terms, ",")
+}
+
+// newestHash is the label of the pods of a Deployment's newest version.
+func (i item) newestHash(all []item) string {
+	newest, hash := 0, ""
+	for _, rs := range all {
+		owned := slices.ContainsFunc(rs.Metadata.OwnerReferences, func(o struct{ Kind, Name string }) bool {
+			return o.Kind == "Deployment" && o.Name == i.Metadata.Name
+		})
+		if rs.Kind != "ReplicaSet" || rs.Metadata.Namespace != i.Metadata.Namespace || !owned {
+			continue
+		}
+		revision, _ := strconv.Atoi(rs.Metadata.Annotations["deployment.kubernetes.io/revision"])
+		if revision > newest {
+			newest, hash = revision, rs.Metadata.Labels["pod-template-hash"]
+		}
+	}
+	return hash
+}
+
+// parseEvents reads what `kubectl get events` prints as JSON, the oldest first.
+func parseEvents(raw []byte) ([]Event, error) {
+	var list struct {
+		Items []struct {
+			InvolvedObject        struct{ Kind, Namespace, Name string }
+			Type, Reason, Message string
+			Count                 int
+			LastTimestamp         time.Time
+			EventTime             time.Time
+			Series                *struct {
+				Count            int
+				LastObservedTime time.Time
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	var events []Event
+	for _, i := range list.Items {
+		e := Event{Ref: Ref(i.InvolvedObject), Type: i.Type, Reason: i.Reason, Message: i.Message, Count: max(1, i.Count), Last: i.LastTimestamp}
+		if e.Last.IsZero() {
+			e.Last = i.EventTime
+		}
+		if i.Series != nil {
+			e.Count, e.Last = i.Series.Count, i.Series.LastObservedTime
+		}
+		events = append(events, e)
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return a.Last.Compare(b.Last) })
+	return events, nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
+)
+
+// podSite is the lab around the pod that this program runs in: it can be looked
+// at and used, but not brought up or down.
+type podSite struct{ e *env }
+
+func (s podSite) traffic(ctx context.Context, o trafficRun) (traffic.Report, error) {
+	o.Frontend = orElse(o.Frontend, ground.Cluster().Frontend)
+	return traffic.Run(ctx, o.Options)
+}
+
+func (s podSite) verify(ctx context.Context, o verifyRun) (report.Report, error) {
+	o.Ground, o.Kubernetes = ground.Cluster(), true
+	return verify.Run(ctx, o.Options)
+}
+
+func (s podSite) endpoints(ctx context.Context, o endpointsRun) (report.Report, error) {
+	g := ground.Cluster()
+	o.frontend, o.backend = orElse(o.frontend, g.Frontend), orElse(o.backend, g.Backend)
+	return askEndpoints(ctx, o), nil
+}
+
+func (s podSite) trace(ctx context.Context, w io.Writer, id string) error {
+	return writeTrace(ctx, w, ground.Cluster(), id)
+}
+
+// lastRun says that nothing is kept: the pod's files end with it.
+func (s podSite) lastRun() (string, error) { return "", nil }
+
+func (s podSite) up(context.Context, upFlags) error  { return notHere("up") }
+func (s podSite) down(context.Context) error         { return notHere("down") }
+func (s podSite) reset(context.Context) error        { return notHere("reset") }
+func (s podSite) status(context.Context, bool) error { return notHere("status") }
+func (s podSite) logs(context.Context, io.Writer, string, bool) error {
+	return notHere("logs")
+}
+func (s podSite) own(context.Context, upFlags) (func(), site, error) {
+	return nil, nil, notHere("--up")
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
+)
+
+// The grounds that a command may be told to work on.
+const (
+	onLocal   = "local"   // processes on this machine
+	onKind    = "kind"    // a Kind cluster
+	onCluster = "cluster" // the cluster that this program runs in, in a pod
+)
+
+// A site is a ground as the commands use it. This is the one place where grounds
+// differ for them; what they print and how they exit is the same on each.
+type site interface {
+	// up brings the lab up and says where it is.
+	up(ctx context.Context, f upFlags) error
+	// down stops the lab; reset deletes its data too.
+	down(ctx context.Context) error
+	reset(ctx context.Context) error
+	// status shows how the components are, and fails when one is not ready.
+	status(ctx context.Context, asJSON bool) error
+	// logs writes what a component has printed.
+	logs(ctx context.Context, w io.Writer, name string, follow bool) error
+	// own brings up a lab for the purpose of the caller, who takes it down.
+	own(ctx context.Context, f upFlags) (down func(), lab site, err error)
+
+	// traffic sends requests, verify checks what became of them, endpoints asks
+	// every endpoint. Each returns a report; an error says that there is none.
+	traffic(ctx context.Context, o trafficRun) (traffic.Report, error)
+	verify(ctx context.Context, o verifyRun) (report.Report, error)
+	endpoints(ctx context.Context, o endpointsRun) (report.Report, error)
+	// trace writes one trace, with its log lines.
+	trace(ctx context.Context, w io.Writer, id string) error
+	// lastRun is the file with the report of the last traffic, "" when none is kept.
+	lastRun() (string, error)
+}
+
+// trafficRun is traffic as it was asked for. flags are the same in the words of
+// the command line, for a lab elsewhere.
+type trafficRun struct {
+	traffic.Options
+	flags []string
+}
+
+// verifyRun is a verification as it was asked for, as trafficRun is traffic.
+type verifyRun struct {
+	verify.Options
+	flags []string
+}
+
+// endpointsRun says where the services are; empty addresses are the ground's.
+type endpointsRun struct {
+	frontend, backend string
+	flags             []string
+}
+
+// groundFlags choose the ground.
+type groundFlags struct {
+	name, cluster string
+}
+
+func (g *groundFlags) register(e *env, flags *pflag.FlagSet) {
+	flags.StringVar(&g.name, "ground", orElse(e.getenv("LAB_GROUND"), onLocal),
+		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, cluster (default $LAB_GROUND, or local)")
+	flags.StringVar(&g.cluster, "cluster", orElse(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "with --ground kind: the cluster's `NAME`")
+}
+
+// site returns the ground that the command line chooses.
+func (e *env) site() (site, error) {
+	switch e.chosen.name {
+	case onLocal:
+		return localSite{e}, nil
+	case onKind:
+		return kindSite{e, e.chosen.cluster}, nil
+	case onCluster:
+		return podSite{e}, nil
+	}
+	return nil, oneOf("ground", e.chosen.name, onLocal, onKind, onCluster)
+}
+
+// check refuses flags that mean nothing on the chosen ground: those are a
+// misunderstanding, and better told than ignored.
+func (g *groundFlags) check(cmd *cobra.Command, only map[string][]string) error {
+	for ground, names := range only {
+		if ground == g.name {
+			continue
+		}
+		for _, name := range names {
+			if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+				return usageError{fmt.Errorf("--%s is for --ground %s, not for %s", name, ground, g.name)}
+			}
+		}
+	}
+	return nil
+}
+
+// given lists the flags of those names that are on the command line, as they can
+// be given to another `lab`.
+func given(cmd *cobra.Command, names ...string) []string {
+	var args []string
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		args = append(args, "--"+name+"="+f.Value.String())
+	}
+	return args
+}
+
+// notHere is the error of a command that a ground does not have.
+func notHere(what string) error {
+	return usageError{fmt.Errorf("%s: not on the ground %s", what, onCluster)}
+}
