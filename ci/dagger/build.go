@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/dagger/internal/dagger"
+)
+
+// workloads are the images that run in the cluster and are not built here.
+var workloads = []string{"loki", "tempo", "mimir", "alloy", "grafana"}
+
+// Build builds the images of frontend, backend and lab: for each an OCI archive
+// with all platforms, one that docker and kind load, and the SBOMs; and
+// digests.json. With --publish it pushes them, too.
+func (m *LgtmLab) Build(ctx context.Context,
+	// The platforms to build for.
+	// +default=["linux/amd64", "linux/arm64"]
+	platforms []string,
+	// Push to this repository, as REPOSITORY/frontend and so on.
+	// +optional
+	publish string,
+	// The registry's credentials with --publish: Docker's config.json, such as
+	// file:$HOME/.docker/config.json.
+	// +optional
+	dockerConfig *dagger.Secret,
+) (*dagger.Directory, error) {
+	c, err := m.builder(ctx, platforms)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"images", "build", "--base", "/base.tar", "--out", "/out", "--platform", strings.Join(platforms, ",")}
+	if publish != "" {
+		args = append(args, "--publish", publish)
+		c = always(c)
+		if dockerConfig != nil {
+			c = c.WithMountedSecret("/root/.docker/config.json", dockerConfig)
+		}
+	}
+	return c.WithExec(append([]string{"lab"}, args...)).Directory("/out"), nil
+}
+
+// Reproduce builds the images twice, from copies of the checkout in two
+// directories and without any cache, and fails unless every digest is equal.
+// +cache="never"
+func (m *LgtmLab) Reproduce(ctx context.Context,
+	// The platforms to build for.
+	// +default=["linux/amd64", "linux/arm64"]
+	platforms []string,
+) (string, error) {
+	c, err := m.builder(ctx, platforms)
+	if err != nil {
+		return "", err
+	}
+	return always(c).
+		WithExec([]string{"lab", "images", "reproduce", "--base", "/base.tar", "--platform", strings.Join(platforms, ",")}).
+		Stdout(ctx)
+}
+
+// builder is a Go container with the lab's command and the base image as a file:
+// whatever mirror and credentials a pull needs are the engine's business alone.
+func (m *LgtmLab) builder(ctx context.Context, platforms []string) (*dagger.Container, error) {
+	c, err := m.golang(ctx)
+	if err != nil {
+		return nil, err
+	}
+	program, err := m.program(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var variants []*dagger.Container
+	for _, p := range platforms {
+		base, err := m.image(ctx, "base", dagger.Platform(p))
+		if err != nil {
+			return nil, err
+		}
+		variants = append(variants, base)
+	}
+	base := dag.Container().AsTarball(dagger.ContainerAsTarballOpts{PlatformVariants: variants})
+	return c.
+		WithFile("/usr/local/bin/lab", program).
+		WithMountedFile("/base.tar", base).
+		WithMountedFile("/lock.json", m.Images), nil
+}
+
+// archives is every image that a cluster runs, as files for `lab up --archives`.
+func (m *LgtmLab) archives(ctx context.Context) (*dagger.Directory, error) {
+	platform, err := dag.DefaultPlatform(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := m.builder(ctx, []string{string(platform)})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"node"}, workloads...) {
+		image, err := m.image(ctx, name, platform)
+		if err != nil {
+			return nil, err
+		}
+		c = c.WithMountedFile("/pulled/"+name+".tar", image.AsTarball())
+	}
+	return c.
+		WithExec([]string{"lab", "images", "pack", "--images", "/lock.json", "/pulled", "/archives"}).
+		WithExec([]string{"lab", "images", "build", "--base", "/base.tar", "--out", "/archives", "--platform", string(platform)}).
+		Directory("/archives"), nil
+}
