@@ -81,7 +81,7 @@ func TestKindTable(t *testing.T) {
 	const want = `NAMESPACE      COMPONENT  READY  POD         STATE             RESTARTS  MEMORY  AGE
 app            backend    0/1    backend-1   CrashLoopBackOff  3         42 MB   90s
 app            frontend   2/2    frontend-1  Ready             0         19 MB   3h
-                                 frontend-2  Ready             0         0 MB    2d
+                                 frontend-2  Ready             0         –       2d
 observability  loki       0/1    –           no pod yet                          
 
 2 of 3 components are not ready; 61 MB of memory in all pods.

@@ -88,7 +88,11 @@ func kindTable(w io.Writer, workloads []workloadStatus, ports hostPorts, now tim
 		}
 		for _, p := range wl.Pods {
 			memory += p.Memory
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d MB\t%s\n", strings.Join(component, "\t"), p.Name, p.State, p.Restarts, p.Memory>>20, age(now.Sub(p.Created)))
+			used := "–" // the node has not measured it yet
+			if p.Memory > 0 {
+				used = fmt.Sprintf("%d MB", p.Memory>>20)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", strings.Join(component, "\t"), p.Name, p.State, p.Restarts, used, age(now.Sub(p.Created)))
 			component = []string{"", "", ""}
 		}
 	}

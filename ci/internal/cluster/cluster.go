@@ -15,7 +15,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
@@ -57,8 +56,7 @@ type Cluster struct {
 	Config
 	docker docker
 	kind   provider
-	// clearWithin is the constant of that name, but in tests.
-	clearWithin time.Duration
+	limits limits
 
 	mu    sync.Mutex
 	nodes []nodes.Node
@@ -79,7 +77,7 @@ func New(cfg Config) *Cluster {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
 	}
-	c := &Cluster{Config: cfg, docker: command, clearWithin: clearWithin}
+	c := &Cluster{Config: cfg, docker: command, limits: usual}
 	c.kind = cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(logger{c.Progress}))
 	return c
 }
@@ -190,11 +188,12 @@ func quoted(err error) error {
 	return err
 }
 
-// lastLines is the end of a text, without empty lines.
+// lastLines is the end of a text, without empty lines and repetitions.
 func lastLines(text string, n int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, " \r\n"); line != "" {
+		line = strings.TrimRight(line, " \r\n")
+		if line != "" && (len(lines) == 0 || lines[len(lines)-1] != line) {
 			lines = append(lines, line)
 		}
 	}

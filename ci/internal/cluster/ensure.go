@@ -17,18 +17,19 @@ import (
 // whole, so that what is in it is somebody's and not to be thrown away.
 const marker = "/kind/lgtm-lab-made"
 
-const (
-	// startWithin bounds the time until a cluster whose nodes were stopped answers.
-	// Kubernetes' own retries take up to a minute.
-	startWithin = 2 * time.Minute
-	// answerWithin bounds that of a cluster that runs.
-	answerWithin = 20 * time.Second
-	// clearWithin bounds the time until a node that is in the way has gone: a slow
-	// disk takes most of a minute to make a container of a node's size.
-	clearWithin = 2 * time.Minute
-	// askEvery is the time between two questions.
-	askEvery = time.Second
-)
+// limits are how long is waited for what. Only tests use others than [usual].
+type limits struct {
+	// start is the time until a cluster whose nodes were stopped answers:
+	// Kubernetes' own retries take up to a minute. answer is that of one that runs.
+	start, answer time.Duration
+	// clear is the time until a node that is in the way has gone: a slow disk takes
+	// most of a minute to make a container of a node's size.
+	clear time.Duration
+	// every is the time between two looks.
+	every time.Duration
+}
+
+var usual = limits{start: 2 * time.Minute, answer: 20 * time.Second, clear: 2 * time.Minute, every: time.Second}
 
 // Ensure makes the cluster unless it is there, and reports whether it has. A
 // cluster that was stopped is started again; one that an interrupted run has left
@@ -118,9 +119,9 @@ func (c *Cluster) mark(ctx context.Context) error {
 // answers waits until the cluster is whole. One that was never whole gets no
 // time: nobody is at work on it any more.
 func (c *Cluster) answers(ctx context.Context, nodes int, started, whole bool) error {
-	limit := answerWithin
+	limit := c.limits.answer
 	if started {
-		limit = startWithin
+		limit = c.limits.start
 	}
 	if !whole {
 		limit = 0
@@ -138,7 +139,7 @@ func (c *Cluster) answers(ctx context.Context, nodes int, started, whole bool) e
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(askEvery):
+		case <-time.After(c.limits.every):
 		}
 	}
 }
@@ -207,7 +208,7 @@ func (c *Cluster) create(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return err
-		case !inTheWay(err) || time.Since(begin) > c.clearWithin:
+		case !inTheWay(err) || time.Since(begin) > c.limits.clear:
 			return explainCreate(err)
 		}
 		if !told {
@@ -217,7 +218,7 @@ func (c *Cluster) create(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(c.clearWithin / 60):
+		case <-time.After(c.limits.every):
 		}
 		if err := c.Delete(ctx); err != nil {
 			return err
@@ -273,42 +274,4 @@ func explainCreate(err error) error {
 		}
 	}
 	return fmt.Errorf("making the cluster: %w", err)
-}
-
-// Exists tells whether there is anything of the cluster: whole, stopped or half
-// made.
-func (c *Cluster) Exists(ctx context.Context) (bool, error) {
-	found, err := c.containers(ctx)
-	return len(found) > 0, err
-}
-
-// HostPort returns the host's port that leads to the node's port. It fails with
-// ErrAbsent when there is no cluster, and returns 0 when the port is not published.
-func (c *Cluster) HostPort(ctx context.Context, inside int) (int, error) {
-	found, err := c.containers(ctx)
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("cluster %s: %w", c.Name, ErrAbsent)
-	}
-	return port(found, inside), err
-}
-
-// Delete removes the cluster with all that belongs to it: containers, their
-// volumes, and Kind's network when Ensure has made it and nothing else uses it.
-// When there is nothing, it does nothing.
-func (c *Cluster) Delete(ctx context.Context) error {
-	found, err := c.containers(ctx)
-	if err != nil {
-		return err
-	}
-	if len(found) > 0 {
-		args := []string{"rm", "--force", "--volumes"}
-		for _, n := range found {
-			args = append(args, n.Name)
-		}
-		if _, err := c.docker(ctx, nil, args...); err != nil {
-			return err
-		}
-	}
-	c.forget()
-	return c.deleteNetwork(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"sigs.k8s.io/kind/pkg/exec"
 )
@@ -68,11 +67,9 @@ func TestEnsureLeavesAlone(t *testing.T) {
 		}
 	}
 	f.whole = false
-	ctx, cancel := context.WithCancel(context.Background())
-	c := f.cluster(t, nil)
-	cancel() // in the place of waiting for it
-	if made, err := c.Ensure(ctx); made || err == nil {
-		t.Errorf("Ensure = %v, %v", made, err)
+	made, err := f.cluster(t, nil).Ensure(context.Background())
+	if made || err == nil || !strings.Contains(err.Error(), "was whole once, but does not come to life") || !strings.Contains(err.Error(), "was refused") {
+		t.Errorf("Ensure of one that is broken = %v, %v", made, err)
 	}
 	if f.called("rm") != 0 || f.called("kind create") != 0 {
 		t.Errorf("calls %q", f.calls)
@@ -84,7 +81,6 @@ func TestEnsureClearsTheWay(t *testing.T) {
 	f := newFake()
 	f.createErr = []error{inUse, inUse}
 	c := f.cluster(t, nil)
-	c.clearWithin = time.Minute / 60
 	if made, err := c.Ensure(context.Background()); !made || err != nil || f.called("kind create") != 3 {
 		t.Errorf("Ensure = %v, %v after %d creations", made, err, f.called("kind create"))
 	}
@@ -93,7 +89,6 @@ func TestEnsureClearsTheWay(t *testing.T) {
 		f.createErr = append(f.createErr, inUse)
 	}
 	c = f.cluster(t, nil)
-	c.clearWithin = 20 * time.Millisecond
 	if _, err := c.Ensure(context.Background()); err == nil || !strings.Contains(err.Error(), "already in use") {
 		t.Errorf("Ensure of what stays in the way = %v", err)
 	}

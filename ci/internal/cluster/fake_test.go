@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
@@ -60,6 +61,7 @@ func (f *fakeRuntime) cluster(t *testing.T, change func(*Config)) *Cluster {
 	}
 	c := New(cfg)
 	c.docker, c.kind = f.docker, f
+	c.limits = limits{start: 20 * time.Millisecond, answer: 20 * time.Millisecond, clear: 20 * time.Millisecond, every: time.Millisecond}
 	return c
 }
 

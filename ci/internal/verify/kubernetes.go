@@ -106,7 +106,7 @@ func (v *verifier) measuredDisk(ctx context.Context) (measured string, err error
 		return v.measuredPods(ctx, podDisk, ground.Backend)
 	}
 	err = v.poll(ctx, v.timing.kubelet, func(ctx context.Context) error {
-		used, found, err := v.mimir.Scalar(ctx, fmt.Sprintf(`sum(last_over_time(container_fs_usage_bytes{id="/"}[%s]))`, window), time.Now())
+		used, found, err := v.mimir.Scalar(ctx, fmt.Sprintf(`max(last_over_time(container_fs_usage_bytes{id="/"}[%s]))`, window), time.Now())
 		switch {
 		case err != nil:
 			return err
