@@ -296,7 +296,14 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg docker", err))
 				}
 			}
-			return (*LgtmLab).Up(&parent, ctx, docker)
+			var listen string
+			if inputArgs["listen"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["listen"]), &listen)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg listen", err))
+				}
+			}
+			return (*LgtmLab).Up(&parent, ctx, docker, listen)
 		case "Verify":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

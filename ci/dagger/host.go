@@ -14,12 +14,15 @@ import (
 func (m *LgtmLab) Up(ctx context.Context,
 	// The socket of this machine's Docker; the .env beside dagger.json names it.
 	docker *dagger.Socket,
+	// The address of this machine to publish the ports on.
+	// +default="127.0.0.1"
+	listen string,
 ) (string, error) {
 	c, err := m.outside(ctx, docker)
 	if err != nil {
 		return "", err
 	}
-	return c.WithExec(up()).Stdout(ctx)
+	return c.WithExec(up("--listen", listen)).Stdout(ctx)
 }
 
 // Down removes the lab that up has brought up: the cluster, its network and its
