@@ -67,7 +67,7 @@ func Pull(ctx context.Context, img Image, platform, dir string, o PullOptions) (
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Archive{}, fmt.Errorf("image %s: %s: %w", img.Name, img.Reference(), plain(err))
+		return Archive{}, fmt.Errorf("image %s: %s: %w", img.Name, img.Reference(), Plain(err))
 	}
 	p, err := v1.ParsePlatform(platform)
 	if err != nil || p.OS == "" || p.Architecture == "" {
@@ -124,24 +124,31 @@ func (o PullOptions) reference(img Image) (name.Digest, error) {
 	return ref, nil
 }
 
-// fetch gets the manifest for a platform; layers follow as they are read.
+// fetch is [Fetch] of a locked image, as the options say.
 func fetch(ctx context.Context, img Image, p v1.Platform, o PullOptions) (v1.Image, error) {
 	ref, err := o.reference(img)
 	if err != nil {
 		return nil, err
 	}
 	opts := []remote.Option{
-		remote.WithContext(ctx), remote.WithPlatform(p),
+		remote.WithContext(ctx),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("lgtm-lab"),
 	}
 	if o.Transport != nil {
 		opts = append(opts, remote.WithTransport(o.Transport))
 	}
-	desc, err := remote.Get(ref, opts...)
+	return Fetch(ref, p, opts...)
+}
+
+// Fetch gets the manifest of ref for a platform; layers follow as they are read.
+// What the registry sends is compared with the digest all the way down: index,
+// manifest, configuration.
+func Fetch(ref name.Digest, p v1.Platform, opts ...remote.Option) (v1.Image, error) {
+	desc, err := remote.Get(ref, append(opts, remote.WithPlatform(p))...)
 	if err != nil {
 		return nil, err
 	}
-	if desc.Digest.String() != img.Digest {
+	if desc.Digest.String() != ref.DigestStr() {
 		return nil, fmt.Errorf("the registry sent %s", desc.Digest)
 	}
 	image, err := desc.Image()
@@ -215,8 +222,8 @@ func opener(path string) tarball.Opener {
 	return func() (io.ReadCloser, error) { return os.Open(path) }
 }
 
-// plain is what a network error says without its URL and its resolver.
-func plain(err error) error {
+// Plain is what a network error says without its URL and its resolver.
+func Plain(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Errorf("%s: %s", dns.Name, dns.Err)
 	}

@@ -2,10 +2,8 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +66,7 @@ func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Program{}, fmt.Errorf("image %s: %w", img.Reference(), plain(err))
+		return Program{}, fmt.Errorf("image %s: %w", img.Reference(), images.Plain(err))
 	}
 	return cached(sp.name, Images, dir)
 }
@@ -159,50 +157,14 @@ func (s *Stack) probe(ctx context.Context, img images.Image) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer from %s within %s", ref.RegistryStr(), s.cfg.ProbeTimeout)
 	}
-	return plain(err)
+	return images.Plain(err)
 }
 
-// plain is what a network error says without its URL and its resolver.
-func plain(err error) error {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return fmt.Errorf("%s: %s", dns.Name, dns.Err)
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op
-	}
-	return err
-}
-
-// fetchImage gets the manifest for this platform. What the registry sends is
-// compared with the digests all the way down: index, manifest, configuration.
+// fetchImage gets the manifest for this platform.
 func (s *Stack) fetchImage(ctx context.Context, img images.Image) (v1.Image, error) {
 	ref, err := reference(img)
 	if err != nil {
 		return nil, err
 	}
-	platform := v1.Platform{OS: "linux", Architecture: s.goarch}
-	desc, err := remote.Get(ref, append(remoteOptions(ctx), remote.WithPlatform(platform))...)
-	if err != nil {
-		return nil, err
-	}
-	if desc.Digest.String() != img.Digest {
-		return nil, fmt.Errorf("the registry sent %s", desc.Digest)
-	}
-	manifest, err := desc.Image()
-	if err != nil {
-		return nil, fmt.Errorf("for %s: %w", platform, err)
-	}
-	raw, err := manifest.RawConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	var cfg v1.ConfigFile
-	if err := json.Unmarshal(raw, &cfg); err != nil {
-		return nil, err
-	}
-	// A digest of one platform's manifest instead of the index gets here.
-	if cfg.OS != platform.OS || cfg.Architecture != platform.Architecture {
-		return nil, fmt.Errorf("it is for %s/%s, not for %s", cfg.OS, cfg.Architecture, platform)
-	}
-	return manifest, nil
+	return images.Fetch(ref, v1.Platform{OS: "linux", Architecture: s.goarch}, remoteOptions(ctx)...)
 }
