@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,7 +164,7 @@ func (s localSite) endpoints(ctx context.Context, o endpointsRun) (report.Report
 		if err != nil {
 			return report.Report{}, err
 		}
-		o.frontend, o.backend = orElse(o.frontend, g.Frontend), orElse(o.backend, g.Backend)
+		o.frontend, o.backend = cmp.Or(o.frontend, g.Frontend), cmp.Or(o.backend, g.Backend)
 	}
 	return askEndpoints(ctx, o), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -15,7 +16,7 @@ import (
 type podSite struct{ e *env }
 
 func (s podSite) traffic(ctx context.Context, o trafficRun) (traffic.Report, error) {
-	o.Frontend = orElse(o.Frontend, ground.Cluster().Frontend)
+	o.Frontend = cmp.Or(o.Frontend, ground.Cluster().Frontend)
 	return traffic.Run(ctx, o.Options)
 }
 
@@ -26,7 +27,7 @@ func (s podSite) verify(ctx context.Context, o verifyRun) (report.Report, error)
 
 func (s podSite) endpoints(ctx context.Context, o endpointsRun) (report.Report, error) {
 	g := ground.Cluster()
-	o.frontend, o.backend = orElse(o.frontend, g.Frontend), orElse(o.backend, g.Backend)
+	o.frontend, o.backend = cmp.Or(o.frontend, g.Frontend), cmp.Or(o.backend, g.Backend)
 	return askEndpoints(ctx, o), nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -72,9 +73,9 @@ type groundFlags struct {
 }
 
 func (g *groundFlags) register(e *env, flags *pflag.FlagSet) {
-	flags.StringVar(&g.name, "ground", orElse(e.getenv("LAB_GROUND"), onLocal),
+	flags.StringVar(&g.name, "ground", cmp.Or(e.getenv("LAB_GROUND"), onLocal),
 		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, cluster (default $LAB_GROUND, or local)")
-	flags.StringVar(&g.cluster, "cluster", orElse(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "with --ground kind: the cluster's `NAME`")
+	flags.StringVar(&g.cluster, "cluster", cmp.Or(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "with --ground kind: the cluster's `NAME`")
 }
 
 // site returns the ground that the command line chooses.

@@ -136,10 +136,3 @@ input, and compares the answers with what is documented, errors included.`,
 	cmd.Flags().StringVar(&backend, "backend", "", "the backend's `URL` (default that of the running lab)")
 	return cmd
 }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
