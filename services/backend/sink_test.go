@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -40,8 +42,14 @@ func newSink(t testing.TB) *sink {
 	return s
 }
 
-// configure makes the environment one that exports to the sink.
+// configure makes the environment one that exports to the sink, and nowhere else:
+// where tests run may have OTEL_* variables of its own. An empty one counts as unset.
 func (s *sink) configure(t testing.TB) {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "OTEL_") {
+			t.Setenv(name, "")
+		}
+	}
 	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"} {
 		t.Setenv(name, "otlp")
 	}
