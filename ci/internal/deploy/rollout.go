@@ -12,6 +12,9 @@ import (
 type RolloutOptions struct {
 	// Timeout bounds the whole; 0 is 3 minutes.
 	Timeout time.Duration
+	// NodesStarted is when each node was started, by its name. What the cluster
+	// says of pods that ran before that is out of date: they are yet to come back.
+	NodesStarted map[string]time.Time
 	// Progress is told what becomes ready, a line at a time. It may be nil.
 	Progress func(line string)
 }
@@ -74,6 +77,7 @@ func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) 
 			return r.took, context.Cause(ctx)
 		}
 		if err == nil {
+			s.forgetBefore(o.NodesStarted)
 			lines, end, err := r.observe(s, time.Now())
 			for _, line := range lines {
 				o.Progress(line)

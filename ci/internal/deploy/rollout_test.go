@@ -56,6 +56,35 @@ func TestObserveRecorded(t *testing.T) {
 	}
 }
 
+// A cluster that was stopped and started says for a while that all is ready.
+func TestObserveAfterANodeWasStarted(t *testing.T) {
+	s := recordedSnapshot(t, "ready")
+	var node string
+	first := time.Now()
+	for _, w := range s.workloads {
+		for _, p := range w.Pods {
+			for _, c := range p.Containers {
+				if w.Ref == frontend && !c.Started.IsZero() && c.Started.Before(first) {
+					node, first = p.Node, c.Started
+				}
+			}
+		}
+	}
+	if node == "" {
+		t.Fatal("the recording has no running container")
+	}
+	begin := time.Now()
+	s.forgetBefore(map[string]time.Time{node: first.Add(-time.Second), "another": begin})
+	if _, end, err := newRollout([]Ref{frontend}, begin, time.Minute).observe(s, begin); !end || err != nil {
+		t.Fatalf("observe of pods that are younger than their node = %v, %v", end, err)
+	}
+	s.forgetBefore(map[string]time.Time{node: begin})
+	lines, end, err := newRollout([]Ref{frontend}, begin, time.Minute).observe(s, begin)
+	if end || err != nil || len(lines) != 1 || !strings.Contains(lines[0], "frontend 0/2") {
+		t.Errorf("observe = %q, %v, %v; want to wait for both pods of the frontend", lines, end, err)
+	}
+}
+
 func TestObserveWrongPortTimesOut(t *testing.T) {
 	begin := time.Now()
 	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)

@@ -72,6 +72,8 @@ type Container struct {
 	Ended *Ended
 	// Over says that it has ended and is not run again.
 	Over bool
+	// Started is when it was started, zero while it does not run.
+	Started time.Time
 }
 
 // Pod is a pod.
@@ -168,6 +170,9 @@ func (i item) pod() Pod {
 			c := Container{Name: s.Name, Image: s.Image, Init: n == 0, Ready: s.Ready, Restarts: s.RestartCount, Ended: s.LastState.Terminated}
 			if w := s.State.Waiting; w != nil {
 				c.Waiting, c.Message = w.Reason, w.Message
+			}
+			if r := s.State.Running; r != nil {
+				c.Started = r.StartedAt
 			}
 			if t := s.State.Terminated; t != nil {
 				c.Ended, c.Over = t, true
