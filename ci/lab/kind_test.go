@@ -30,9 +30,14 @@ func TestGroundFlags(t *testing.T) {
 		{"up --ground kind --stack source", "--stack is for --ground local, not for kind"},
 		{"up --workers 1", "--workers is for --ground kind, not for local"},
 		{"verify --ground cluster --archives x", "--archives is for --ground kind, not for cluster"},
-		{"up --ground kind --port loki=1", "a cluster publishes frontend and grafana, and nothing else"},
+		{"up --ground kind --port loki=1", "a cluster publishes frontend, grafana and api, and nothing else"},
 		{"up --ground kind --port grafana=x", "want NAME=NUMBER"},
 		{"up --ground kind --port grafana=8080", "port 8080 is given to both"},
+		{"up --ground kind --port api=3000", "port 3000 is given to both grafana and api"},
+		{"cluster up --port api=70000", "want NAME=NUMBER"},
+		{"cluster up --stack source", "unknown flag: --stack"},
+		{"cluster kubectl", "lab cluster kubectl takes arguments"},
+		{"cluster nothing", "takes no arguments"},
 		{"up --ground cluster", "up: not on the ground cluster"},
 		{"down --ground cluster", "down: not on the ground cluster"},
 		{"logs frontend --ground cluster", "logs: not on the ground cluster"},
@@ -74,7 +79,7 @@ func TestKindTable(t *testing.T) {
 		{"backend", "app", "Deployment", "CrashLoopBackOff", 1, 0, []podStatus{{"backend-1", "n", "CrashLoopBackOff", false, 3, 42 << 20, now.Add(-90 * time.Second)}}},
 		{"frontend", "app", "Deployment", "ready", 2, 2, []podStatus{{"frontend-1", "n", "Ready", true, 0, 19 << 20, now.Add(-3 * time.Hour)}, {"frontend-2", "n", "Ready", true, 0, 0, now.Add(-50 * time.Hour)}}},
 		{"loki", "observability", "StatefulSet", "no pod yet", 1, 0, nil},
-	}, hostPorts{8080, 0}, now)
+	}, hostPorts{frontend: 8080}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,13 +60,9 @@ func (s kindSite) bring(ctx context.Context, flags upFlags) (deployed, error) {
 	return done, err
 }
 
-// hostPorts are the host's ports of the frontend and Grafana; 0 where the runtime
-// picks one.
-type hostPorts struct{ frontend, grafana int }
-
 // wanted is the cluster that the flags ask for.
 func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, error) {
-	ports := hostPorts{ground.FrontendHostPort, ground.GrafanaHostPort}
+	ports := hostPorts{frontend: ground.FrontendHostPort, grafana: ground.GrafanaHostPort}
 	if flags.anyPorts {
 		ports = hostPorts{}
 	}
@@ -74,23 +70,8 @@ func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, er
 	if err != nil {
 		return nil, ports, "", err
 	}
-	for _, assignment := range flags.ports {
-		name, number, _ := strings.Cut(assignment, "=")
-		port, err := strconv.Atoi(number)
-		if err != nil || port < 1 || port > 65535 {
-			return nil, ports, "", usageError{fmt.Errorf("--port %q: want NAME=NUMBER, such as grafana=3001", assignment)}
-		}
-		switch name {
-		case ground.Frontend:
-			ports.frontend = port
-		case ground.Grafana:
-			ports.grafana = port
-		default:
-			return nil, ports, "", usageError{fmt.Errorf("--port %q: a cluster publishes frontend and grafana, and nothing else", assignment)}
-		}
-	}
-	if ports.frontend == ports.grafana && !flags.anyPorts {
-		return nil, ports, "", usageError{fmt.Errorf("port %d is given to both frontend and grafana", ports.frontend)}
+	if err := ports.assign(flags.ports); err != nil {
+		return nil, ports, "", usageError{err}
 	}
 	kind, err := os.ReadFile(filepath.Join(root, "config", "kubernetes", "kind.yaml"))
 	if err != nil {
@@ -98,7 +79,11 @@ func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, er
 	}
 	cfg := cluster.Config{
 		Name: s.name, Kind: kind, NodeImage: flags.nodeImage, Workers: flags.workers, Listen: flags.listen, Progress: s.say,
-		Ports: map[int]int{ground.FrontendNodePort: ports.frontend, ground.GrafanaNodePort: ports.grafana},
+		Ports:    map[int]int{ground.FrontendNodePort: ports.frontend, ground.GrafanaNodePort: ports.grafana},
+		Recreate: flags.recreate,
+	}
+	if ports.api != 0 {
+		cfg.Ports[cluster.APIPort] = ports.api
 	}
 	if flags.archives != "" {
 		if archive := filepath.Join(flags.archives, images.Node+".tar"); isFile(archive) {
@@ -235,7 +220,13 @@ func (s kindSite) deploy(ctx context.Context, c *cluster.Cluster, flags upFlags,
 	if err := s.noteImages(ctx, c, refs); err != nil {
 		return done, err
 	}
-	took, err := deploy.Rollout(ctx, c, deploy.Workloads(applied.Objects), deploy.RolloutOptions{Timeout: flags.timeout, Progress: s.say})
+	started, err := c.NodesStarted(ctx)
+	if err != nil {
+		return done, err
+	}
+	took, err := deploy.Rollout(ctx, c, deploy.Workloads(applied.Objects), deploy.RolloutOptions{
+		Timeout: flags.timeout, NodesStarted: started, Progress: s.say,
+	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return done, err

@@ -85,7 +85,7 @@ had) behind it. It runs as plain processes, or with --ground kind in a cluster.
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
 		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), stackCommand(e),
-		imagesCommand(e), manifestsCommand(e),
+		imagesCommand(e), manifestsCommand(e), clusterCommand(e),
 	)
 	return root
 }

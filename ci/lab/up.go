@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
@@ -29,19 +30,20 @@ type upFlags struct {
 	timeout       time.Duration
 	noPreflight   bool
 	metricsServer bool
+	recreate      bool
 	anyPorts      bool // those that the runtime picks; no flag
 }
 
 // onlyOn are the flags that mean something on one ground alone.
 var onlyOn = map[string][]string{
 	onLocal: {"stack", "cache", "free-ports", "detach"},
-	onKind:  {"workers", "node-image", "images", "archives", "listen", "timeout", "no-preflight", "metrics-server"},
+	onKind:  {"workers", "node-image", "images", "archives", "listen", "timeout", "no-preflight", "metrics-server", "recreate"},
 }
 
 func (f *upFlags) register(cmd *cobra.Command) {
 	f.stack = stack.Auto
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, and on the local ground backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
+	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local ground backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	flags.DurationVar(&f.retention, "retention", 24*time.Hour, "how long Loki, Tempo and Mimir keep data, at least 24h")
 
@@ -49,14 +51,26 @@ func (f *upFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.cache, "cache", "", "local: where fetched and compiled programs are kept (default lgtm-lab in the user's cache directory)")
 	flags.BoolVar(&f.freePorts, "free-ports", false, "local: use ports that are free now instead of the usual ones")
 
+	f.registerNodes(flags)
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
+	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
+}
+
+// registerCluster adds the flags of a cluster without a lab in it.
+func (f *upFlags) registerCluster(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.ports, "port", nil, "publish on another port of the host, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, api (the Kubernetes API server)")
+	f.registerNodes(flags)
+}
+
+// registerNodes adds what a cluster is made of.
+func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
 	flags.IntVar(&f.workers, "workers", 0, "kind: nodes besides the control plane")
 	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
 	flags.StringVar(&f.images, "images", "", "kind: another image lock than config/images.json: a `FILE`")
 	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, NAME.tar; those are neither built nor pulled. node.tar is the nodes'")
 	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default 127.0.0.1)")
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: try, whatever seems to be missing")
-	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
+	flags.BoolVar(&f.recreate, "recreate", false, "kind: make a cluster anew, without its data, that was made with other settings or does not come to life")
 }
 
 func upCommand(e *env) *cobra.Command {

@@ -44,9 +44,14 @@ type Config struct {
 	// the configuration says.
 	Listen string
 	// Ports are the host's ports by the node's port that they lead to; they replace
-	// those of the configuration, and 0 is one that the runtime picks. A node's port that the configuration does not
-	// publish is an error.
+	// those of the configuration, and 0 is one that the runtime picks. A node's
+	// port that the configuration does not publish is an error, unless it is
+	// [APIPort]: without one here the API server is at a port of the runtime's
+	// choice, on the loopback address.
 	Ports map[int]int
+	// Recreate lets Ensure delete, with all data in it, a cluster that was made with
+	// other settings or does not come to life, and make it anew.
+	Recreate bool
 	// Progress is told what is being done, a line at a time. It may be nil.
 	Progress func(line string)
 }
@@ -137,18 +142,6 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
 	}
 	return nil
-}
-
-// Kubeconfig returns a configuration with which a program inside the runtime's
-// network, such as another container, reaches the cluster as its administrator.
-func (c *Cluster) Kubeconfig(ctx context.Context) ([]byte, error) {
-	found, err := c.listNodes()
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = inNode(ctx, found[0], &out, nil, "cat", "/etc/kubernetes/admin.conf")
-	return out.Bytes(), err
 }
 
 // inNode runs a command in a node. The error says why the command failed in its

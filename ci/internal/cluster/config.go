@@ -27,7 +27,11 @@ func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 		// The runtime picks a port: one that is free here need not be free there.
 		cfg.Networking.APIServerPort = -1
 	}
-	published := map[int]bool{}
+	published := map[int]bool{APIPort: true}
+	if port, ok := c.Ports[APIPort]; ok {
+		cfg.Networking.APIServerPort = int32(port)
+		cfg.Networking.APIServerAddress = c.Listen
+	}
 	for n := range cfg.Nodes {
 		for p := range cfg.Nodes[n].ExtraPortMappings {
 			mapping := &cfg.Nodes[n].ExtraPortMappings[p]
@@ -58,6 +62,8 @@ func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 type wanted struct {
 	nodes int
 	ports map[int]int
+	// listen are the host's addresses of the ports.
+	listen map[int]string
 }
 
 func (c *Cluster) wanted() (wanted, error) {
@@ -65,13 +71,17 @@ func (c *Cluster) wanted() (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	w := wanted{nodes: len(cfg.Nodes), ports: map[int]int{}}
+	w := wanted{nodes: len(cfg.Nodes), ports: map[int]int{}, listen: map[int]string{}}
 	for _, n := range cfg.Nodes {
 		for _, p := range n.ExtraPortMappings {
 			if p.HostPort > 0 {
 				w.ports[int(p.ContainerPort)] = int(p.HostPort)
+				w.listen[int(p.ContainerPort)] = orAny(p.ListenAddress)
 			}
 		}
+	}
+	if port := cfg.Networking.APIServerPort; port > 0 {
+		w.ports[APIPort] = int(port)
 	}
 	return w, nil
 }
@@ -82,13 +92,16 @@ func (w wanted) differences(found []container) []string {
 	if len(found) != w.nodes {
 		out = append(out, fmt.Sprintf("it has %d nodes, not %d", len(found), w.nodes))
 	}
-	ports := map[int]int{}
+	ports, listen := map[int]int{}, map[int]string{}
 	for _, n := range found {
 		maps.Copy(ports, n.Ports)
+		maps.Copy(listen, n.Listen)
 	}
 	for _, inside := range slices.Sorted(maps.Keys(w.ports)) {
 		if have, want := ports[inside], w.ports[inside]; have != want {
 			out = append(out, fmt.Sprintf("its port %d is the host's port %s, not %d", inside, orNone(have), want))
+		} else if have, want := listen[inside], w.listen[inside]; want != "" && have != want {
+			out = append(out, fmt.Sprintf("its port %d is published on %s, not on %s", inside, have, want))
 		}
 	}
 	return out

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // docker runs the container runtime's command and returns what it prints. stdin
@@ -49,11 +50,17 @@ type container struct {
 	Name string
 	// Status is created, running, paused, restarting, removing, exited or dead.
 	Status string
+	// Started is when it was started last.
+	Started time.Time
 	// Image is the reference that it was made from.
 	Image string
-	// Ports are the host's ports by the node's.
-	Ports map[int]int
+	// Ports are the host's ports by the node's, Listen the addresses they are on.
+	Ports  map[int]int
+	Listen map[int]string
 }
+
+// stopped tells whether it has to be started to be of use.
+func (n container) stopped() bool { return n.Status != "running" && n.Status != "restarting" }
 
 // containers returns the cluster's nodes in any state.
 func (c *Cluster) containers(ctx context.Context) ([]container, error) {
@@ -75,10 +82,13 @@ func (c *Cluster) containers(ctx context.Context) ([]container, error) {
 func parseContainers(raw []byte) ([]container, error) {
 	var inspected []struct {
 		Name  string
-		State struct{ Status string }
+		State struct {
+			Status    string
+			StartedAt time.Time
+		}
 		// What was asked for is in HostConfig, also while a container is stopped.
 		HostConfig struct {
-			PortBindings map[string][]struct{ HostPort string }
+			PortBindings map[string][]struct{ HostIP, HostPort string }
 		}
 		Config struct{ Image string }
 	}
@@ -87,7 +97,8 @@ func parseContainers(raw []byte) ([]container, error) {
 	}
 	var all []container
 	for _, i := range inspected {
-		node := container{Name: strings.TrimPrefix(i.Name, "/"), Status: i.State.Status, Image: i.Config.Image, Ports: map[int]int{}}
+		node := container{Name: strings.TrimPrefix(i.Name, "/"), Status: i.State.Status, Started: i.State.StartedAt, Image: i.Config.Image,
+			Ports: map[int]int{}, Listen: map[int]string{}}
 		for port, bindings := range i.HostConfig.PortBindings {
 			inside, _, _ := strings.Cut(port, "/")
 			from, err := strconv.Atoi(inside)
@@ -96,7 +107,7 @@ func parseContainers(raw []byte) ([]container, error) {
 			}
 			// An empty host port was left to the runtime; nobody has asked for it.
 			if to, err := strconv.Atoi(bindings[0].HostPort); err == nil && to > 0 {
-				node.Ports[from] = to
+				node.Ports[from], node.Listen[from] = to, orAny(bindings[0].HostIP)
 			}
 		}
 		all = append(all, node)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,8 @@ var usual = limits{start: 2 * time.Minute, answer: 20 * time.Second, clear: 2 * 
 // Ensure makes the cluster unless it is there, and reports whether it has. A
 // cluster that was stopped is started again; one that an interrupted run has left
 // half made is deleted and made anew. One that was whole and does not come to
-// life, or that was made with other ports or nodes, is left alone: an error says
-// what to do.
+// life, or that was made with other ports or nodes, is left alone unless Recreate
+// is set: an error says what to do.
 func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 	want, err := c.wanted()
 	if err != nil {
@@ -48,44 +49,63 @@ func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 	if len(found) == 0 {
 		return true, c.create(ctx)
 	}
+	differs, whole := want.differences(found), c.marked(ctx)
+	// What is going to be deleted need not be started.
+	switch {
+	case !whole && slices.ContainsFunc(found, container.stopped):
+		return true, c.anew(ctx, halfMade)
+	case c.Recreate && len(differs) > 0:
+		return true, c.anew(ctx, otherSettings+strings.Join(differs, "; "))
+	}
 	started, err := c.start(ctx, found)
 	if err != nil {
 		c.say("cluster: its nodes do not start: %v", err)
 	}
-	whole := c.marked(ctx)
 	if err == nil {
 		err = c.answers(ctx, len(found), started, whole)
 	}
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	differs := want.differences(found)
 	switch {
 	case err == nil && len(differs) == 0:
 		return false, c.mark(ctx)
 	case err == nil && !whole && len(found) != want.nodes, err != nil && !whole:
-		c.say("cluster: an interrupted run has left it half made; making it anew")
-		if err := c.Delete(ctx); err != nil {
-			return false, err
-		}
-		return true, c.create(ctx)
+		return true, c.anew(ctx, halfMade)
+	case c.Recreate:
+		return true, c.anew(ctx, "it was whole once, but does not come to life: "+err.Error())
 	case err == nil:
-		return false, fmt.Errorf("the cluster %s was made with other settings: %s.\n"+
-			"Call again with those, or delete it with its data first: go run ./ci/lab down --ground kind", c.Name, strings.Join(differs, "; "))
+		return false, fmt.Errorf("the cluster %s: "+otherSettings+"%s.\n"+
+			"Call again with those, or make it anew, without its data: up --recreate.", c.Name, strings.Join(differs, "; "))
 	}
 	return false, fmt.Errorf("the cluster %s was whole once, but does not come to life: %w\n"+
-		"To make it anew, without its data: go run ./ci/lab down --ground kind, then up.\n"+
+		"To make it anew, without its data: up --recreate.\n"+
 		"Its own log: docker logs %s; docker exec %s journalctl -u kubelet", c.Name, err, c.controlPlane(), c.controlPlane())
+}
+
+// Why a cluster is made anew, or is not usable.
+const (
+	halfMade      = "an interrupted run has left it half made"
+	otherSettings = "it was made with other settings: "
+)
+
+// anew deletes the cluster with all that is in it, and makes it again.
+func (c *Cluster) anew(ctx context.Context, why string) error {
+	c.say("cluster: %s; making it anew", why)
+	if err := c.Delete(ctx); err != nil {
+		return err
+	}
+	return c.create(ctx)
 }
 
 // start starts the nodes that do not run, and reports whether there were any.
 func (c *Cluster) start(ctx context.Context, found []container) (started bool, err error) {
 	for _, n := range found {
-		verb := "start"
-		switch n.Status {
-		case "running", "restarting":
+		if !n.stopped() {
 			continue
-		case "paused":
+		}
+		verb := "start"
+		if n.Status == "paused" {
 			verb = "unpause"
 		}
 		if !started {
@@ -99,16 +119,18 @@ func (c *Cluster) start(ctx context.Context, found []container) (started bool, e
 	return started, nil
 }
 
-// marked tells whether the cluster was whole once. Where that cannot be found
-// out, it counts as if it was.
+// marked tells whether the cluster was whole once. The file can be copied out of a
+// node that does not run, too. Where that cannot be found out, the cluster counts
+// as if it was: it is not deleted because a runtime has hiccups.
 func (c *Cluster) marked(ctx context.Context) bool {
-	_, err := c.docker(ctx, nil, "exec", c.controlPlane(), "test", "-e", marker)
+	_, err := c.docker(ctx, nil, "cp", c.controlPlane()+":"+marker, "-")
 	if err == nil {
 		return true
 	}
-	// `test` fails without a word. Anything else is a node that is not there or
-	// does not run, and that was never more than made.
-	return false
+	said := strings.ToLower(err.Error())
+	// As Docker says it, before version 23 and since, and as Podman does.
+	return !slices.ContainsFunc([]string{"no such container", "could not find the file", "could not be found"},
+		func(absent string) bool { return strings.Contains(said, absent) })
 }
 
 func (c *Cluster) mark(ctx context.Context) error {

@@ -60,6 +60,8 @@ func TestEnsureLeavesAlone(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"its port 30080 is the host's port 8080, not 9000": func(c *Config) { c.Ports = map[int]int{30080: 9000} },
 		"it has 1 nodes, not 3":                            func(c *Config) { c.Workers = 2 },
+		"is published on 127.0.0.1, not on 0.0.0.0":        func(c *Config) { c.Listen = "0.0.0.0" },
+		"its port 6443 is the host's port (none), not 7":   func(c *Config) { c.Ports = map[int]int{APIPort: 7} },
 	} {
 		made, err := f.cluster(t, change).Ensure(context.Background())
 		if made || err == nil || !strings.Contains(err.Error(), name) {
@@ -73,6 +75,36 @@ func TestEnsureLeavesAlone(t *testing.T) {
 	}
 	if f.called("rm") != 0 || f.called("kind create") != 0 {
 		t.Errorf("calls %q", f.calls)
+	}
+}
+
+// One that the runtime cannot say anything of may be somebody's, too.
+func TestEnsureLeavesTheUnknownAlone(t *testing.T) {
+	f := newFake()
+	f.status[node], f.cpErr = "exited", errors.New("context deadline exceeded")
+	if made, err := f.cluster(t, nil).Ensure(context.Background()); made || err == nil || f.called("rm") != 0 {
+		t.Errorf("Ensure = %v, %v, after %q", made, err, f.calls)
+	}
+}
+
+// Unless it was asked for.
+func TestEnsureRecreates(t *testing.T) {
+	for name, set := range map[string]func(*fakeRuntime, *Config){
+		"other settings":        func(f *fakeRuntime, c *Config) { f.whole, c.Listen = true, "0.0.0.0" },
+		"does not come to life": func(*fakeRuntime, *Config) {},
+	} {
+		f := newFake()
+		f.status[node], f.marked = "running", true
+		made, err := f.cluster(t, func(c *Config) { c.Recreate = true; set(f, c) }).Ensure(context.Background())
+		if !made || err != nil || f.called("rm --force --volumes "+node) != 1 || !f.marked {
+			t.Errorf("%s: Ensure = %v, %v, after %q", name, made, err, f.calls)
+		}
+	}
+	f := newFake()
+	f.status[node], f.marked, f.whole = "running", true, true
+	made, err := f.cluster(t, func(c *Config) { c.Recreate = true }).Ensure(context.Background())
+	if made || err != nil || f.called("rm") != 0 {
+		t.Errorf("one that is as wanted: Ensure = %v, %v, after %q", made, err, f.calls)
 	}
 }
 

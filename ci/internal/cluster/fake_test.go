@@ -33,6 +33,8 @@ type fakeRuntime struct {
 	info           string
 	infoErr        error
 	ps             string
+	published      string // what `docker port` prints
+	cpErr          error  // of `docker cp`
 	createErr      []error
 	// inNode answers commands in a node but kubectl.
 	inNode func(stdin io.Reader, line string) (string, error)
@@ -41,8 +43,9 @@ type fakeRuntime struct {
 }
 
 func newFake() *fakeRuntime {
-	return &fakeRuntime{status: map[string]string{}, images: map[string]string{}, ports: `{"30080/tcp":[{"HostPort":"8080"}]}`,
-		info: `{"MemTotal":8000000000,"OSType":"linux","CgroupVersion":"2"}`}
+	return &fakeRuntime{status: map[string]string{}, images: map[string]string{}, ports: `{"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}`,
+		published: "127.0.0.1:43567\n[::1]:43567\n",
+		info:      `{"MemTotal":8000000000,"OSType":"linux","CgroupVersion":"2"}`}
 }
 
 const kindYAML = `kind: Cluster
@@ -93,11 +96,16 @@ func (f *fakeRuntime) docker(_ context.Context, stdin io.Reader, args ...string)
 			parts = append(parts, fmt.Sprintf(`{"Name":"/%s","State":{"Status":%q},"HostConfig":{"PortBindings":%s},"Config":{"Image":"kindest/node"}}`, name, f.status[name], f.ports))
 		}
 		out = "[" + strings.Join(parts, ",") + "]"
+	case is("port " + node + " 6443/tcp"):
+		out = f.published
 	case is("start"), is("unpause"):
 		f.status[args[1]] = "running"
-	case is("exec") && strings.Contains(line, "test -e "+marker):
-		if !f.marked {
-			return nil, errors.New("exit status 1")
+	case is("cp " + node + ":" + marker + " -"):
+		switch {
+		case f.cpErr != nil:
+			return nil, f.cpErr
+		case !f.marked:
+			return nil, errors.New("Error response from daemon: Could not find the file " + marker + " in container " + node)
 		}
 	case is("exec") && strings.Contains(line, "touch "+marker):
 		f.marked = true

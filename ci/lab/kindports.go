@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+)
+
+// apiPort is what the command line calls the API server's port.
+const apiPort = "api"
+
+// hostPorts are the host's ports of the frontend, Grafana and the API server; 0
+// where the runtime picks one.
+type hostPorts struct{ frontend, grafana, api int }
+
+// distinct refuses one port for two purposes.
+func (p hostPorts) distinct() error {
+	for _, pair := range []struct {
+		a, b         int
+		first, other string
+	}{
+		{p.frontend, p.grafana, ground.Frontend, ground.Grafana},
+		{p.frontend, p.api, ground.Frontend, apiPort},
+		{p.grafana, p.api, ground.Grafana, apiPort},
+	} {
+		if pair.a == pair.b && pair.a != 0 {
+			return fmt.Errorf("port %d is given to both %s and %s", pair.a, pair.first, pair.other)
+		}
+	}
+	return nil
+}
+
+// assign takes ports from the command line, each as NAME=NUMBER.
+func (p *hostPorts) assign(given []string) error {
+	for _, assignment := range given {
+		name, number, _ := strings.Cut(assignment, "=")
+		port, err := strconv.Atoi(number)
+		if err != nil || port < 1 || port > 65535 {
+			return fmt.Errorf("--port %q: want NAME=NUMBER, such as grafana=3001", assignment)
+		}
+		switch name {
+		case ground.Frontend:
+			p.frontend = port
+		case ground.Grafana:
+			p.grafana = port
+		case apiPort:
+			p.api = port
+		default:
+			return fmt.Errorf("--port %q: a cluster publishes frontend, grafana and api, and nothing else", assignment)
+		}
+	}
+	return p.distinct()
+}
