@@ -10,9 +10,10 @@ import (
 // workloads are the images that run in the cluster and are not built here.
 var workloads = []string{"loki", "tempo", "mimir", "alloy", "grafana"}
 
-// Build builds the images of frontend, backend and lab: for each an OCI archive
-// with all platforms, one that docker and kind load, and the SBOMs; and
-// digests.json. With --publish it pushes them, too.
+// Build builds the images of frontend, backend and lab.
+//
+// It returns for each an OCI archive with all platforms, one that docker and kind
+// load, and the SBOMs; and digests.json. With --publish it pushes them, too.
 func (m *LgtmLab) Build(ctx context.Context,
 	// The platforms to build for.
 	// +default=["linux/amd64", "linux/arm64"]
@@ -40,8 +41,9 @@ func (m *LgtmLab) Build(ctx context.Context,
 	return c.WithExec(append([]string{"lab"}, args...)).Directory("/out"), nil
 }
 
-// Reproduce builds the images twice, from copies of the checkout in two
-// directories and without any cache, and fails unless every digest is equal.
+// Reproduce builds the images twice and fails unless every digest is equal.
+//
+// It builds from copies of the checkout in two directories and without any cache.
 // +cache="never"
 func (m *LgtmLab) Reproduce(ctx context.Context,
 	// The platforms to build for.
@@ -83,8 +85,9 @@ func (m *LgtmLab) builder(ctx context.Context, platforms []string) (*dagger.Cont
 		WithMountedFile("/lock.json", m.Images), nil
 }
 
-// archives is every image that a cluster runs, as files for `lab up --archives`.
-func (m *LgtmLab) archives(ctx context.Context) (*dagger.Directory, error) {
+// archives is every image that a cluster runs, or only those named of the lock, as
+// files for `lab up --archives`.
+func (m *LgtmLab) archives(ctx context.Context, only ...string) (*dagger.Directory, error) {
 	platform, err := dag.DefaultPlatform(ctx)
 	if err != nil {
 		return nil, err
@@ -93,15 +96,22 @@ func (m *LgtmLab) archives(ctx context.Context) (*dagger.Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append([]string{"node"}, workloads...) {
+	names := only
+	if len(only) == 0 {
+		names = append([]string{"node"}, workloads...)
+	}
+	for _, name := range names {
 		image, err := m.image(ctx, name, platform)
 		if err != nil {
 			return nil, err
 		}
 		c = c.WithMountedFile("/pulled/"+name+".tar", image.AsTarball())
 	}
+	c = c.WithExec([]string{"lab", "images", "pack", "--images", "/lock.json", "/pulled", "/archives"})
+	if len(only) > 0 {
+		return c.Directory("/archives"), nil
+	}
 	return c.
-		WithExec([]string{"lab", "images", "pack", "--images", "/lock.json", "/pulled", "/archives"}).
 		WithExec([]string{"lab", "images", "build", "--base", "/base.tar", "--out", "/archives", "--platform", string(platform)}).
 		Directory("/archives"), nil
 }

@@ -2,8 +2,9 @@ package main
 
 import "context"
 
-// Test runs go vet and the tests that need neither a browser nor the programs of
-// the stack. The whole is proved by `verify`.
+// Test runs go vet, and the tests that need no browser and no stack.
+//
+// The whole is proved by `verify`.
 // +check
 func (m *LgtmLab) Test(ctx context.Context) error {
 	c, err := m.golang(ctx)
@@ -17,7 +18,7 @@ func (m *LgtmLab) Test(ctx context.Context) error {
 	return err
 }
 
-// Lint runs golangci-lint, as pinned in ci/tools, on the whole repository.
+// Lint runs golangci-lint, as pinned in ci/tools, on the repository.
 // +check
 func (m *LgtmLab) Lint(ctx context.Context) error {
 	c, err := m.golang(ctx)

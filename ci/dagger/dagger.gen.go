@@ -80,6 +80,46 @@ func (r *LgtmLab) UnmarshalJSON(bs []byte) error {
 	return nil
 }
 
+func (r Cluster) MarshalJSON() ([]byte, error) {
+	var concrete struct {
+		Runner *dagger.Container
+	}
+	concrete.Runner = r.Runner
+	return json.Marshal(&concrete)
+}
+
+func (r *Cluster) UnmarshalJSON(bs []byte) error {
+	var concrete struct {
+		Runner *dagger.Container
+	}
+	err := json.Unmarshal(bs, &concrete)
+	if err != nil {
+		return err
+	}
+	r.Runner = concrete.Runner
+	return nil
+}
+
+func (r Lab) MarshalJSON() ([]byte, error) {
+	var concrete struct {
+		Runner *dagger.Container
+	}
+	concrete.Runner = r.Runner
+	return json.Marshal(&concrete)
+}
+
+func (r *Lab) UnmarshalJSON(bs []byte) error {
+	var concrete struct {
+		Runner *dagger.Container
+	}
+	err := json.Unmarshal(bs, &concrete)
+	if err != nil {
+		return err
+	}
+	r.Runner = concrete.Runner
+	return nil
+}
+
 func main() {
 	ctx := context.Background()
 
@@ -197,6 +237,65 @@ func dispatch(ctx context.Context) (rerr error) {
 func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName string, inputArgs map[string][]byte) (_ any, err error) {
 	_ = inputArgs
 	switch parentName {
+	case "Cluster":
+		switch fnName {
+		case "API":
+			var parent Cluster
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*Cluster).API(&parent), nil
+		case "Kubeconfig":
+			var parent Cluster
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*Cluster).Kubeconfig(&parent), nil
+		case "Kubectl":
+			var parent Cluster
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			var args []string
+			if inputArgs["args"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["args"]), &args)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg args", err))
+				}
+			}
+			return (*Cluster).Kubectl(&parent, ctx, args)
+		default:
+			return nil, fmt.Errorf("unknown function %s", fnName)
+		}
+	case "Lab":
+		switch fnName {
+		case "Cluster":
+			var parent Lab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*Lab).Cluster(&parent), nil
+		case "Frontend":
+			var parent Lab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*Lab).Frontend(&parent), nil
+		case "Grafana":
+			var parent Lab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*Lab).Grafana(&parent), nil
+		default:
+			return nil, fmt.Errorf("unknown function %s", fnName)
+		}
 	case "LgtmLab":
 		switch fnName {
 		case "Build":
@@ -227,6 +326,27 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				}
 			}
 			return (*LgtmLab).Build(&parent, ctx, platforms, publish, dockerConfig)
+		case "Cluster":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			var workers int
+			if inputArgs["workers"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["workers"]), &workers)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg workers", err))
+				}
+			}
+			return (*LgtmLab).Cluster(&parent, ctx, workers)
+		case "Deploy":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*LgtmLab).Deploy(&parent, ctx)
 		case "Down":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)
@@ -241,6 +361,13 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				}
 			}
 			return (*LgtmLab).Down(&parent, ctx, docker)
+		case "Lab":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*LgtmLab).Lab(&parent, ctx)
 		case "Lint":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

@@ -6,8 +6,9 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/dagger/internal/dagger"
 )
 
-// Up brings the lab up on Kind on this machine's own Docker, where it stays, with
-// the frontend on localhost:8080 and Grafana on localhost:3000, and prints the
+// Up brings the lab up on Kind on this machine's Docker, where it stays.
+//
+// The frontend is on localhost:8080 and Grafana on localhost:3000; it prints these
 // addresses and Grafana's password. Call it again after an edit: only what has
 // changed is built and rolled out.
 // +cache="never"
@@ -22,11 +23,12 @@ func (m *LgtmLab) Up(ctx context.Context,
 	if err != nil {
 		return "", err
 	}
-	return c.WithExec(up("--listen", listen)).Stdout(ctx)
+	return c.
+		WithExec([]string{"lab", "up", "--ground", "kind", "--images", "/lock.json", "--archives", "/archives", "--listen", listen}).
+		Stdout(ctx)
 }
 
-// Down removes the lab that up has brought up: the cluster, its network and its
-// data.
+// Down removes what up has brought up: cluster, network and data.
 // +cache="never"
 func (m *LgtmLab) Down(ctx context.Context,
 	// The socket of this machine's Docker; the .env beside dagger.json names it.

@@ -6,61 +6,46 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/dagger/internal/dagger"
 )
 
-// Verify brings a lab up on Kind inside the engine, sends it traffic and proves
-// that its telemetry flows. It needs nothing but an engine, prints the table of
-// what was measured, and fails when a check does.
-// +cache="never"
-func (m *LgtmLab) Verify(ctx context.Context,
-	// The traffic that completeness is proved with: smoke, steady or heavy.
-	// +default="smoke"
-	traffic string,
-) (string, error) {
-	c, err := m.inside(ctx)
-	if err != nil {
-		return "", err
-	}
-	return c.
-		WithExec(up()).
-		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic}).
-		Stdout(ctx)
+// Lab is a lab that is up on Kind inside the engine, for as long as the call runs.
+type Lab struct {
+	// +private
+	Runner *dagger.Container
 }
 
-// VerifyReport does what verify does and returns the report as a file, whatever
-// the outcome: JUnit XML for a CI system, or JSON.
+// Deploy brings the lab up on Kind inside the engine, for what is called on it.
+//
+// `deploy frontend up --ports 8080:8080` opens the frontend on this machine;
+// another module binds it to a container of its own.
 // +cache="never"
-func (m *LgtmLab) VerifyReport(ctx context.Context,
-	// The traffic that completeness is proved with: smoke, steady or heavy.
-	// +default="smoke"
-	traffic string,
-	// junit or json.
-	// +default="junit"
-	format string,
-) (*dagger.File, error) {
+func (m *LgtmLab) Deploy(ctx context.Context) (*Lab, error) {
 	c, err := m.inside(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.
-		WithExec(up()).
-		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic, "--output", format},
-			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny, RedirectStdout: "/report"}).
-		File("/report"), nil
+	if c, err = c.WithExec(up()).Sync(ctx); err != nil {
+		return nil, err
+	}
+	return &Lab{Runner: c}, nil
 }
 
-// Traffic brings a lab up on Kind inside the engine, sends it traffic and returns
-// the report. It fails when anything but what was asked for has happened.
+// Frontend is the frontend as a service, on port 8080.
+func (l *Lab) Frontend() *dagger.Service { return forward(l.Runner, "frontend") }
+
+// Grafana is Grafana as a service, on port 3000. Whoever reaches it may look.
+func (l *Lab) Grafana() *dagger.Service { return forward(l.Runner, "grafana") }
+
+// Cluster is the cluster that the lab is in.
+func (l *Lab) Cluster() *Cluster { return &Cluster{Runner: l.Runner} }
+
+// Lab is the lab as a service: `lab up --ports 3000:3000,8080:8080`.
+//
+// That opens Grafana and the frontend on this machine until Ctrl-C. It needs no
+// Docker, so it also works on Windows and with an engine elsewhere.
 // +cache="never"
-func (m *LgtmLab) Traffic(ctx context.Context,
-	// The profile: smoke, steady or heavy.
-	// +default="smoke"
-	profile string,
-) (string, error) {
-	c, err := m.inside(ctx)
+func (m *LgtmLab) Lab(ctx context.Context) (*dagger.Service, error) {
+	l, err := m.Deploy(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return c.
-		WithExec(up()).
-		WithExec([]string{"lab", "traffic", profile, "--ground", "kind"}).
-		Stdout(ctx)
+	return forward(l.Runner, "frontend", "grafana"), nil
 }
