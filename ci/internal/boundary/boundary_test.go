@@ -35,6 +35,8 @@ var may = map[string][]string{
 	"ci/internal/report":    nil,
 	"ci/internal/endpoints": {"ci/internal/report"},
 	"ci/internal/traffic":   {"ci/internal/report"},
+	"ci/internal/snapshot":  {"ci/internal/ground", "ci/internal/query", "ci/internal/report", "dashboards"},
+	"dashboards":            nil,
 
 	"services/internal/fault":     nil,
 	"services/internal/telemetry": nil,

@@ -1,0 +1,52 @@
+// Command source writes the lab's dashboards, as JSON for Grafana, into the folder
+// that it is run in: `go generate ./dashboards` runs it. A dashboard is a function
+// of this package, made of the panels in panels.go and the queries in queries.go.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// pages are the dashboards by the names of their files.
+var pages = map[string]func() *page{
+	"overview.json":    overview,
+	"performance.json": performance,
+	"stack.json":       stack,
+}
+
+func main() {
+	for name, build := range pages {
+		if err := write(name, build); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func write(name string, build func() *page) error {
+	data, err := render(build)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
+
+// plain has the characters of queries in the file as one writes them, which Go's
+// encoder escapes for use in HTML.
+var plain = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
+
+// render returns a dashboard's file.
+func render(build func() *page) ([]byte, error) {
+	d, err := build().board.Build()
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return []byte(plain.Replace(string(data)) + "\n"), nil
+}

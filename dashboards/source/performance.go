@@ -1,0 +1,206 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
+
+// performance answers: what takes the time, and what does it cost?
+func performance() *page {
+	p := newPage("lab-performance", "Performance",
+		"What takes the time: by route, by span, in SQL, in the Go runtime; and what the machines give.",
+		serviceVariable(), namespaceVariable(),
+		fromMimir("route", "Route", "What is shown of which HTTP route, in the first row.",
+			`label_values(http_server_request_duration_seconds_count{service_name=~"$service"}, http_route)`, ".*"),
+		slowerVariable())
+	routes(p)
+	traces(p)
+	database(p)
+	runtime(p)
+	machines(p)
+	return p
+}
+
+// slowerVariable is from when on a request is one of the slow ones.
+func slowerVariable() variable {
+	const first = "100ms"
+	one := dashboard.StringOrArrayOfString{String: new(first)}
+	var options []dashboard.VariableOption
+	for _, v := range []string{"10ms", "50ms", first, "250ms", "500ms", "1s"} {
+		text := dashboard.StringOrArrayOfString{String: new(v)}
+		options = append(options, dashboard.VariableOption{Text: text, Value: text, Selected: new(v == first)})
+	}
+	return dashboard.NewCustomVariableBuilder("slower").
+		Label("Slower than").
+		Description("Which requests “Slowest requests” lists.").
+		Values(dashboard.StringOrMap{String: new("10ms,50ms,100ms,250ms,500ms,1s")}).
+		Options(options).
+		Current(dashboard.VariableOption{Text: one, Value: one})
+}
+
+func routes(p *page) {
+	p.row("Routes").line(normal,
+		limited(graph("Duration", units.Seconds, about(
+			"Half of the requests take less than p50, and so on up to p99. Each dot is one request and leads to its trace. The dashed line is the objective for p99, 0.5 s.",
+			"when p50 rises too, everything is slower: look at CPU and at SQL below. When only p99 does, look at “Slowest requests”."),
+			series("{{service_name}} p50", quantile("0.5", "service_name", durations(onRoute))),
+			series("{{service_name}} p90", quantile("0.9", "service_name", durations(onRoute))),
+			series("{{service_name}} p95", quantile("0.95", "service_name", durations(onRoute))),
+			series("{{service_name}} p99", quantile("0.99", "service_name", durations(onRoute)), exemplars)),
+			step{slow, "red"}),
+		heat("How durations are spread", units.Seconds, about(
+			"How many requests took how long: the darker, the more. Each dot is one request and leads to its trace.",
+			"two bands are two kinds of request, such as one that waits for a lock; a dot in the upper band shows which."),
+			series("{{le}}", sumBy("le", "increase("+durations(onRoute)+"[$__rate_interval])"), buckets, exemplars)))
+	p.line(normal,
+		graph("p95 by route", units.Seconds, about(
+			"All but 5 % of a route's requests took less, as each service measured it.",
+			"a route that is slow in the frontend and fast in the backend is slow in between."),
+			series("{{service_name}} {{http_route}}", quantile("0.95", "service_name, http_route", durations(onRoute)))),
+		stacked(graph("Requests by route", units.RequestsPerSecond, about(
+			"Requests per second of each route, upon each other.",
+			"a route that grows alone is what somebody does differently; one that vanishes is no longer called or no longer there."),
+			series("{{service_name}} {{http_route}}", sumBy("service_name, http_route", rate(requests(onRoute)))))))
+	p.panel(24, normal, routeTable())
+}
+
+// routeTable has a row for each route. A column is a query; "Value #B" is what
+// Grafana calls that of query B.
+func routeTable() panelBuilder {
+	const by = "service_name, http_route"
+	of := func(q string) query {
+		return cells("histogram_quantile(" + q + ", " + sumBy(by+", le", "rate("+durations(onRoute)+"[$__range])") + ") >= 0")
+	}
+	every := sumBy(by, "rate("+requests(onRoute)+"[$__range])")
+	failed := sumBy(by, "rate("+requests(onRoute+`, http_response_status_code=~"5.."`)+"[$__range])")
+	t := list("Routes, over the whole range", about(
+		"Requests, errors and durations of each route over the time range that is chosen above. Click on a heading to sort.",
+		"the route with the highest p99 is where to look first; choose it above to have all graphs for it alone."),
+		mimir, cells(every), cells("("+failed+" or 0 * "+every+") / ("+every+" > 0)"), of("0.5"), of("0.9"), of("0.95"), of("0.99")).
+		Unit(units.Seconds).
+		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).
+		WithTransformation(columns([]string{"Time"}, map[string]string{
+			"service_name": "Service", "http_route": "Route", "Value #A": "Requests", "Value #B": "Errors",
+			"Value #C": "p50", "Value #D": "p90", "Value #E": "p95", "Value #F": "p99",
+		}, "service_name", "http_route", "Value #A", "Value #B", "Value #C", "Value #D", "Value #E", "Value #F")).
+		OverrideByName("Requests", []dashboard.DynamicConfigValue{property("unit", units.RequestsPerSecond)}).
+		OverrideByName("Errors", []dashboard.DynamicConfigValue{
+			property("unit", units.PercentUnit),
+			property("custom.cellOptions", map[string]any{"type": "color-text"}),
+			property("thresholds", map[string]any{"mode": "absolute", "steps": []any{
+				map[string]any{"value": nil, "color": "text"}, map[string]any{"value": objective, "color": "red"},
+			}}),
+		})
+	return sorted(t, "p99")
+}
+
+func traces(p *page) {
+	p.row("Traces")
+	p.panel(14, high, sorted(spanList("Slowest requests", about(
+		"Requests that took longer than chosen above under “Slower than”, as each service saw them, the slowest first. A click on a span opens its trace.",
+		"open the first: the longest span without a child is what took the time."),
+		spans(`{ resource.service.name =~ "$service" && kind = server && span:duration > $slower } | select(name, span.http.route, span.http.response.status_code)`)).
+		NoValue("No request in this range took that long"), "Duration"))
+	p.panel(10, high, graph("p95 by span", units.Seconds, about(
+		"All but 5 % of the spans of a name took less, from the metrics that Tempo makes of traces. Each dot is a span and leads to its trace.",
+		"compare a span with those that it calls: the lowest one that rose is the cause."),
+		series("{{service}} {{span_name}}", quantile("0.95", "service, span_name", `traces_spanmetrics_latency_bucket{service=~"$service"}`), exemplars)))
+}
+
+func database(p *page) {
+	const all = "db_client_operation_duration_seconds_count{" + inNamespace + "}"
+	const failed = "db_client_operation_duration_seconds_count{" + inNamespace + `, error_type!=""}`
+	every := "sum(" + rate(all) + ")"
+	p.row("SQL").line(normal,
+		graph("Duration of statements, p95", units.Seconds, about(
+			"All but 5 % of the statements took less. Each dot is one statement and leads to its trace, which has the SQL with placeholders. A statement without a table is a fault on request.",
+			"a slow SELECT wants an index or fewer rows; a slow INSERT or DELETE waits for the one writer that SQLite allows."),
+			series("{{db_operation_name}} {{db_collection_name}}",
+				quantile("0.95", "db_operation_name, db_collection_name", "db_client_operation_duration_seconds_bucket{"+inNamespace+"}"), exemplars)),
+		stacked(graph("Statements", units.OpsPerSecond, about(
+			"Statements per second by operation and table.",
+			"more statements than requests, and growing, is a query in a loop."),
+			series("{{db_operation_name}} {{db_collection_name}}", sumBy("db_operation_name, db_collection_name", rate(all))))),
+		limited(graph("Failed statements", units.PercentUnit, about(
+			"Share of the statements that the database refused or broke off.",
+			"“Errors in the logs” on the Overview has the database's own words. The lab's traffic asks for some failures."),
+			series("failed", "(sum("+rate(failed)+") or 0 * "+every+") / ("+every+" > 0)")),
+			step{objective, "red"}))
+}
+
+func runtime(p *page) {
+	const by, legend = "service_name, k8s_pod_name, instance", "{{service_name}} {{k8s_pod_name}}"
+	of := func(metric string) string { return metric + "{" + chosen + "}" }
+	p.row("Go runtime").line(normal,
+		graph("Goroutines", units.Short, about(
+			"Goroutines of each instance of a service.",
+			"a number that only grows is a leak: each waits for something that never comes."),
+			series(legend, sumBy(by, of("go_goroutine_count")))),
+		graph("Memory of the Go runtime", units.BytesIEC, about(
+			"Memory that the runtime has in use, and the heap size at which it collects next.",
+			"use that grows while the number of requests does not is a leak."),
+			series(legend+" used", sumBy(by, of("go_memory_used_bytes"))),
+			series(legend+" goal", sumBy(by, of("go_memory_gc_goal_bytes")))),
+		graph("Allocation", units.BytesPerSecondSI, about(
+			"Bytes that are allocated per second. They cost twice, when they are made and when they are collected.",
+			"when it rises faster than requests do, something allocates more for each."),
+			series(legend, sumBy(by, rate(of("go_memory_allocated_bytes_total"))), rare)),
+		graph("Wait for a processor, p99", units.Seconds, about(
+			"How long a goroutine that could run waits until it does; all but 1 % wait less.",
+			"milliseconds mean that there is too little CPU: see CPU below."),
+			series(legend, quantile("0.99", by, of("go_schedule_duration_seconds_bucket")), rare)))
+}
+
+// pods selects what the nodes measure of the pods, less those of the cluster itself.
+const pods = `namespace=~"$namespace", namespace!~"kube-.*|local-path-storage", pod!=""`
+
+// outsideCluster is an expression that has values only where nothing is known of
+// containers.
+func outsideCluster(expr string) string {
+	return "((" + expr + ") unless on () count(container_memory_working_set_bytes))"
+}
+
+// ofPod names a series of the local ground like one of a pod.
+func ofPod(label, expr string) string {
+	return `label_replace(` + expr + `, "pod", "$1", "` + label + `", "(.+)")`
+}
+
+// machines has what the services and the stack use. A pod has a series of its own
+// and one for each container; the pod's is the largest.
+func machines(p *page) {
+	p.row("CPU and memory").line(normal,
+		graph("CPU", units.Short, about(
+			"Processors in use: 1 is one of them, all the time. Of each pod; outside a cluster, of each program of the stack, since the services do not say.",
+			"when all together use what the machine has, everything gets slower. Give it more, or send less."),
+			series("{{pod}}", "max by (pod) ("+rate("container_cpu_usage_seconds_total{"+pods+"}")+") or "+
+				outsideCluster(ofPod("job", sumBy("job", rate(`process_cpu_seconds_total{job=~"`+components+`"}`)))), rare)),
+		graph("Memory", units.BytesIEC, about(
+			"Memory that cannot be given back. Of each pod; outside a cluster, of each program of the stack, and what the services' Go runtime uses.",
+			"a line that only grows ends with the program being killed: see “Memory of the limit” below."),
+			series("{{pod}}", "max by (pod) (container_memory_working_set_bytes{"+pods+"}) or "+
+				outsideCluster(ofPod("job", `sum by (job) (process_resident_memory_bytes{job=~"`+components+`"})`)+" or "+
+					ofPod("service_name", `sum by (service_name) (go_memory_used_bytes{`+chosen+`})`)), rare)))
+	p.row("Containers (Kubernetes)").line(normal,
+		graph("Network", units.BytesPerSecondSI, about(
+			"Bytes per second that each pod receives and sends.",
+			"a pod that sends and gets nothing back talks to somebody who is away."),
+			series("{{pod}} in", sumBy("pod", rate("container_network_receive_bytes_total{"+pods+`, interface!="lo"}`)), rare),
+			series("{{pod}} out", sumBy("pod", rate("container_network_transmit_bytes_total{"+pods+`, interface!="lo"}`)), rare)),
+		graph("Disk writes", units.BytesPerSecondSI, about(
+			"Bytes per second that each pod writes to disks.",
+			"a disk that is busy makes SQLite and the stores of the stack slow."),
+			series("{{pod}}", "max by (pod) (sum by (pod, container) ("+rate("container_fs_writes_bytes_total{"+pods+"}")+"))", rare)).
+			NoValue("This kernel does not count the writes of pods"),
+		limited(graph("Memory of the limit", units.PercentUnit, about(
+			"How much of the memory that it may have each pod uses. At 100 % the kernel kills it. A pod without a limit is not shown.",
+			"raise the limit in config/kubernetes, or find out what grows."),
+			series("{{pod}}", "max by (pod) (container_memory_working_set_bytes{"+pods+"} / (container_spec_memory_limit_bytes{"+pods+"} > 0))", rare)).
+			Max(1),
+			step{0.9, "red"}),
+		limited(graph("Disks of the nodes", units.PercentUnit, about(
+			"How full each node's disks are. At about 85 % Kubernetes begins to delete images, and then to evict pods.",
+			"shorten the retention (lab up --retention), or give the node a larger disk."),
+			series("{{node}} {{device}}", `max by (node, device) (container_fs_usage_bytes{id="/"} / (container_fs_limit_bytes{id="/"} > 0))`, rare)).
+			Max(1),
+			step{0.85, "red"}))
+}
