@@ -75,6 +75,7 @@ had) behind it. It runs as plain processes, or with --ground kind in a cluster.
     lab up            bring it up; Ctrl-C stops it
     lab traffic       send it requests
     lab verify        prove that every request became a trace, log lines and metrics
+    lab snapshot      draw the dashboards into one HTML page
     lab down          stop a lab that runs in the background`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -84,7 +85,7 @@ had) behind it. It runs as plain processes, or with --ground kind in a cluster.
 	e.chosen.register(e, root.PersistentFlags())
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
-		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), stackCommand(e),
+		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e), stackCommand(e),
 		imagesCommand(e), manifestsCommand(e), clusterCommand(e),
 	)
 	return root

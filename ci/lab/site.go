@@ -11,6 +11,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
@@ -44,6 +45,8 @@ type site interface {
 	endpoints(ctx context.Context, o endpointsRun) (report.Report, error)
 	// trace writes one trace, with its log lines.
 	trace(ctx context.Context, w io.Writer, id string) error
+	// snapshot draws the dashboards; the page is in the listing.
+	snapshot(ctx context.Context, o snapshotRun) (snapshot.Listing, error)
 	// lastRun is the file with the report of the last traffic, "" when none is kept.
 	lastRun() (string, error)
 }

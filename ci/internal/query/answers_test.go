@@ -52,8 +52,10 @@ func TestExemplars(t *testing.T) {
 	}
 	want := []Exemplar{
 		{Series: map[string]string{"__name__": "a_bucket", "le": "0.005"}, TraceID: "0000abcdef0123456789abcdef012345",
-			SpanID: "147bd3f2ddfd3d99", Time: time.UnixMilli(1795354924553)},
-		{Series: map[string]string{"__name__": "a_bucket", "le": "+Inf"}, Time: time.UnixMilli(1795354925000)},
+			SpanID: "147bd3f2ddfd3d99", Time: time.UnixMilli(1795354924553), Value: 0.001781098,
+			Labels: map[string]string{"span_id": "147bd3f2ddfd3d99", "trace_id": "0000abcdef0123456789abcdef012345"}},
+		{Series: map[string]string{"__name__": "a_bucket", "le": "+Inf"}, Time: time.UnixMilli(1795354925000), Value: 1,
+			Labels: map[string]string{"traceID": "abc"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("exemplars (- want, + got):\n%s", diff)

@@ -41,9 +41,23 @@ type lokiAnswer struct {
 // Lines returns up to limit lines that the LogQL query selects between two
 // times, the oldest first.
 func (l Loki) Lines(ctx context.Context, logQL string, from, to time.Time, limit int) ([]Line, error) {
+	return l.lines(ctx, logQL, from, to, limit, "forward")
+}
+
+// Latest returns the last lines, up to limit, that the LogQL query selects between
+// two times, the latest first.
+func (l Loki) Latest(ctx context.Context, logQL string, from, to time.Time, limit int) ([]Line, error) {
+	lines, err := l.lines(ctx, logQL, from, to, limit, "backward")
+	slices.Reverse(lines)
+	return lines, err
+}
+
+// lines returns the lines in the order of time; when there are more than limit, the
+// direction says which.
+func (l Loki) lines(ctx context.Context, logQL string, from, to time.Time, limit int, direction string) ([]Line, error) {
 	var answer lokiAnswer
 	params := url.Values{
-		"query": {logQL}, "limit": {strconv.Itoa(limit)}, "direction": {"forward"},
+		"query": {logQL}, "limit": {strconv.Itoa(limit)}, "direction": {direction},
 		"start": {strconv.FormatInt(from.UnixNano(), 10)}, "end": {strconv.FormatInt(to.UnixNano(), 10)},
 	}
 	if err := getJSON(ctx, l.HTTP, l.URL, "/loki/api/v1/query_range", params, &answer); err != nil {

@@ -72,6 +72,10 @@ type Exemplar struct {
 	TraceID string
 	SpanID  string
 	Time    time.Time
+	// Value is what was observed, in the unit of the metric.
+	Value float64
+	// Labels are the exemplar's own; TraceID and SpanID are two of them.
+	Labels map[string]string
 }
 
 // Exemplars returns the exemplars of the selected series between two times.
@@ -82,6 +86,7 @@ func (m Mimir) Exemplars(ctx context.Context, selector string, from, to time.Tim
 			Exemplars    []struct {
 				Labels    map[string]string `json:"labels"`
 				Timestamp float64           `json:"timestamp"`
+				Value     float64           `json:"value,string"`
 			} `json:"exemplars"`
 		} `json:"data"`
 	}
@@ -94,7 +99,7 @@ func (m Mimir) Exemplars(ctx context.Context, selector string, from, to time.Tim
 		for _, e := range s.Exemplars {
 			all = append(all, Exemplar{
 				Series: s.SeriesLabels, TraceID: e.Labels["trace_id"], SpanID: e.Labels["span_id"],
-				Time: time.UnixMilli(int64(e.Timestamp * 1000)),
+				Time: time.UnixMilli(int64(e.Timestamp * 1000)), Value: e.Value, Labels: e.Labels,
 			})
 		}
 	}

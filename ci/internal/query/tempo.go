@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -133,17 +132,12 @@ func (t Tempo) Search(ctx context.Context, traceQL string, from, to time.Time, l
 			TraceID string `json:"traceID"`
 		} `json:"traces"`
 	}
-	params := url.Values{
-		"q": {traceQL}, "limit": {strconv.Itoa(limit)},
-		"start": {strconv.FormatInt(from.Unix(), 10)}, "end": {strconv.FormatInt(to.Unix()+1, 10)},
-	}
-	if err := getJSON(ctx, t.HTTP, t.URL, "/api/search", params, &answer); err != nil {
+	if err := getJSON(ctx, t.HTTP, t.URL, "/api/search", searchParams(traceQL, from, to, limit), &answer); err != nil {
 		return nil, fmt.Errorf("%s: %w", traceQL, err)
 	}
 	var ids []string
 	for _, tr := range answer.Traces {
-		// Tempo leaves out leading zeros.
-		ids = append(ids, strings.Repeat("0", max(0, traceIDDigits-len(tr.TraceID)))+tr.TraceID)
+		ids = append(ids, fullTraceID(tr.TraceID))
 	}
 	return ids, nil
 }

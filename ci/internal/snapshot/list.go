@@ -1,0 +1,102 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+)
+
+// A Listing is a snapshot without its data, for programs: what became of each query
+// of each panel.
+type Listing struct {
+	Ground string    `json:"ground"`
+	Commit string    `json:"commit,omitempty"`
+	Taken  time.Time `json:"taken"`
+	// OK says that every query was answered; panels without data do not count.
+	OK       bool           `json:"ok"`
+	Counts   map[State]int  `json:"counts"`
+	Panels   []PanelListing `json:"panels"`
+	Duration float64        `json:"duration_seconds"`
+	// File is where the page was written, "" when it was not to a file.
+	File string `json:"file,omitempty"`
+	// Page is the page itself, where no file can be handed over: a Job's only way
+	// out is what it prints.
+	Page Chunks `json:"page,omitempty"`
+}
+
+// PanelListing is what became of one panel.
+type PanelListing struct {
+	Dashboard string         `json:"dashboard"`
+	Row       string         `json:"row,omitempty"`
+	ID        int            `json:"id"`
+	Title     string         `json:"title"`
+	Type      string         `json:"type"`
+	State     State          `json:"state"`
+	Queries   []QueryListing `json:"queries"`
+}
+
+// QueryListing is what became of one query.
+type QueryListing struct {
+	RefID      string `json:"ref_id"`
+	Datasource string `json:"datasource"`
+	Expr       string `json:"expr"`
+	// Count is the number of series, lines, traces or edges.
+	Count    int     `json:"count"`
+	Error    string  `json:"error,omitempty"`
+	Duration float64 `json:"duration_seconds"`
+}
+
+// List lists the snapshot.
+func (s Snapshot) List() Listing {
+	failed, _ := s.Failures()
+	l := Listing{
+		Ground: s.Ground, Commit: s.Commit, Taken: s.Taken.UTC(), OK: len(failed) == 0,
+		Counts: map[State]int{}, Panels: []PanelListing{}, Duration: report.Seconds(s.Took),
+	}
+	for _, d := range s.Dashboards {
+		for _, p := range d.Panels {
+			l.Counts[p.State]++
+			one := PanelListing{Dashboard: d.UID, Row: p.Row, ID: p.ID, Title: p.Title, Type: p.Type, State: p.State, Queries: []QueryListing{}}
+			for _, a := range p.Answers {
+				q := QueryListing{RefID: a.RefID, Datasource: a.Datasource, Expr: a.Asked, Count: a.Count(), Duration: report.Seconds(a.Took)}
+				if a.Err != nil {
+					q.Error = a.Err.Error()
+				}
+				one.Queries = append(one.Queries, q)
+			}
+			l.Panels = append(l.Panels, one)
+		}
+	}
+	return l
+}
+
+// Chunks are bytes that JSON has as an array of short strings: a log has no long
+// lines whole.
+type Chunks []byte
+
+// chunk is the length of one in bytes of base64, well below the 16 KiB at which a
+// container's log breaks a line.
+const chunk = 4096
+
+// MarshalJSON implements json.Marshaler.
+func (c Chunks) MarshalJSON() ([]byte, error) {
+	text := encode(c)
+	all := []string{}
+	for len(text) > chunk {
+		all, text = append(all, text[:chunk]), text[chunk:]
+	}
+	return json.Marshal(append(all, text))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Chunks) UnmarshalJSON(data []byte) error {
+	var all []string
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	var err error
+	*c, err = decode(strings.Join(all, ""))
+	return err
+}

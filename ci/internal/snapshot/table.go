@@ -1,0 +1,220 @@
+package snapshot
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+)
+
+// A table is rows of text.
+type table struct {
+	Columns []column
+	Rows    [][]cell
+}
+
+// A column is what a table shows of each row.
+type column struct {
+	Name string
+	// Number says that the column's values are numbers, which stand on the right.
+	Number bool
+}
+
+// A cell is one value of a table, in the colour of its threshold.
+type cell struct {
+	stat
+	// Kind is "code" for an id, which is for a machine rather than a person, and
+	// "time" for a time.
+	Kind string
+}
+
+// mostRows bounds the rows of a table. It is those on top that a person reads.
+const mostRows = 20
+
+// drawTable shows the series of the panel as a row each, or the traces that it has
+// found.
+func drawTable(v *panelView, p Panel) {
+	var t table
+	for _, a := range p.Answers {
+		if len(a.Traces) > 0 {
+			t = traceTable(p, a)
+			break
+		}
+	}
+	if t.Columns == nil {
+		t = seriesTable(p)
+	}
+	if left := len(t.Rows) - mostRows; left > 0 {
+		t.Rows = t.Rows[:mostRows]
+		v.Notes = append(v.Notes, number(left, "more row is", "more rows are")+" left out")
+	}
+	if len(t.Rows) > 0 {
+		v.Table = &t
+	}
+}
+
+// seriesTable has a row for each set of labels and a column for each label, and for
+// the value of each query: what Grafana's transformation "merge" makes of them.
+func seriesTable(p Panel) table {
+	type row struct {
+		labels map[string]string
+		values map[string]float64
+	}
+	var rows []*row
+	byLabel := map[string]*row{}
+	labels := map[string]bool{}
+	var values []string
+	for _, a := range p.Answers {
+		value := "Value"
+		if len(p.Answers) > 1 {
+			value = "Value #" + a.RefID
+		}
+		values = append(values, value)
+		for _, s := range a.Series {
+			key := fmt.Sprint(s.Labels) // sorted by name
+			r := byLabel[key]
+			if r == nil {
+				r = &row{s.Labels, map[string]float64{}}
+				byLabel[key] = r
+				rows = append(rows, r)
+			}
+			r.values[value] = reduce(s.Points, cmp.Or(p.Reduce, "lastNotNull"))
+			for name := range s.Labels {
+				labels[name] = true
+			}
+		}
+	}
+	delete(labels, "__name__")
+	hidden := func(name string) bool { return slices.Contains(p.Hidden, name) }
+	shown := slices.DeleteFunc(slices.Sorted(maps.Keys(labels)), hidden)
+	values = slices.DeleteFunc(values, hidden)
+
+	var t table
+	for _, name := range shown {
+		t.Columns = append(t.Columns, column{Name: renamed(p, name)})
+	}
+	for _, name := range values {
+		t.Columns = append(t.Columns, column{renamed(p, name), true})
+	}
+	for _, r := range rows {
+		var cells []cell
+		for _, name := range shown {
+			cells = append(cells, cell{stat: stat{Value: r.labels[name]}})
+		}
+		for _, name := range values {
+			c := cell{stat: stat{Value: "–"}}
+			if value, ok := r.values[name]; ok {
+				c.stat = valueStat(p.Panel, value, unitFor(p.Panel, renamed(p, name), name))
+			}
+			cells = append(cells, c)
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t
+}
+
+func renamed(p Panel, name string) string { return cmp.Or(p.Renamed[name], name) }
+
+// asksSlow are TraceQL queries for traces or spans that took long.
+var asksSlow = regexp.MustCompile(`(?i)duration\s*>`)
+
+// traceTable lists traces, or with the format "spans" the spans of them that the
+// query has matched: the slowest first when it asks for slow ones, else the latest.
+func traceTable(p Panel, a Answer) table {
+	t := table{Columns: []column{{Name: "Start"}, {Name: "Service"}, {Name: "Name"}, {Name: "Duration", Number: true}, {Name: "Trace"}}}
+	type entry struct {
+		at            time.Time
+		service, name string
+		took          time.Duration
+		id            string
+	}
+	var entries []entry
+	for _, f := range a.Traces {
+		if a.Format != "spans" {
+			entries = append(entries, entry{f.Start, f.Service, f.Name, f.Duration, f.TraceID})
+			continue
+		}
+		for _, s := range f.Spans {
+			service := cmp.Or(s.Attributes["service.name"], s.Attributes["resource.service.name"], f.Service)
+			entries = append(entries, entry{s.Start, service, cmp.Or(s.Name, s.Attributes["name"], f.Name), s.Duration, f.TraceID})
+		}
+	}
+	slow := asksSlow.MatchString(a.Asked)
+	slices.SortStableFunc(entries, func(a, b entry) int {
+		if slow {
+			return cmp.Compare(b.took, a.took)
+		}
+		return b.at.Compare(a.at)
+	})
+	for _, e := range entries {
+		took := stat{Value: format(e.took.Seconds(), "s", p.Decimals)}
+		t.Rows = append(t.Rows, []cell{
+			{stat: stat{Value: clock(e.at)}, Kind: "time"}, {stat: stat{Value: e.service}}, {stat: stat{Value: e.name}},
+			{stat: took}, {stat: stat{Value: e.id}, Kind: "code"},
+		})
+	}
+	return t
+}
+
+// clock is the time of day of an event, in UTC.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+
+// A logLine is one log line as the page shows it.
+type logLine struct {
+	Time, Service, Text string
+	// Level is as the line says it, and Class the page's name for those it colours.
+	Level, Class string
+	// Fields are what the line says besides, name=value.
+	Fields []string
+}
+
+// levelClass are the levels that have a colour.
+var levelClass = map[string]string{
+	"fatal": "error", "critical": "error", "error": "error", "warning": "warn", "warn": "warn", "info": "info",
+}
+
+// longestLine bounds the text of a log line, in bytes.
+const longestLine = 600
+
+// lineFields are the fields that are worth their room, of those that the services
+// log; Loki has an underscore where the attribute's name has a dot.
+var lineFields = []string{
+	"http_request_method", "url_path", "http_response_status_code", "duration_ms",
+	"error_type", "error", "exception_message", "err", "trace_id",
+}
+
+func logLines(lines []query.Line) []logLine {
+	var all []logLine
+	for _, l := range lines {
+		one := logLine{
+			Time: clock(l.Time), Text: cut(l.Text, longestLine),
+			Level:   strings.ToLower(cmp.Or(l.Labels["level"], l.Labels["detected_level"], l.Labels["severity_text"])),
+			Service: cmp.Or(l.Labels["service_name"], l.Labels["job"]),
+		}
+		if strings.HasPrefix(l.Text, one.Service) {
+			one.Service = ""
+		}
+		one.Class = levelClass[one.Level]
+		for _, name := range lineFields {
+			// Not what the line itself says: a query may have put it there.
+			if value := l.Labels[name]; value != "" && !strings.Contains(l.Text, value) {
+				one.Fields = append(one.Fields, name+"="+cut(value, longestLine))
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// cut shortens a text to so many bytes, at the end of a character.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
