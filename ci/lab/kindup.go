@@ -225,7 +225,7 @@ func (s kindSite) deploy(ctx context.Context, c *cluster.Cluster, flags upFlags,
 		return done, err
 	}
 	took, err := deploy.Rollout(ctx, c, deploy.Workloads(applied.Objects), deploy.RolloutOptions{
-		Timeout: flags.timeout, NodesStarted: started, Progress: s.say,
+		Timeout: flags.timeout, NodesStarted: started, Namespaces: []string{"kube-system"}, Progress: s.say,
 	})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -15,6 +15,9 @@ type RolloutOptions struct {
 	// NodesStarted is when each node was started, by its name. What the cluster
 	// says of pods that ran before that is out of date: they are yet to come back.
 	NodesStarted map[string]time.Time
+	// Namespaces are those whose workloads are awaited too, whatever they are: those
+	// of the cluster itself, without which no pod finds another by its name.
+	Namespaces []string
 	// Progress is told what becomes ready, a line at a time. It may be nil.
 	Progress func(line string)
 }
@@ -78,6 +81,7 @@ func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) 
 		}
 		if err == nil {
 			s.forgetBefore(o.NodesStarted)
+			r.awaitAll(s, o.Namespaces)
 			lines, end, err := r.observe(s, time.Now())
 			for _, line := range lines {
 				o.Progress(line)
@@ -133,6 +137,15 @@ type rollout struct {
 func newRollout(workloads []Ref, begin time.Time, timeout time.Duration) *rollout {
 	return &rollout{want: workloads, begin: begin, deadline: begin.Add(timeout), first: true, told: begin,
 		took: map[Ref]time.Duration{}, done: map[Ref]bool{}, since: map[string]time.Time{}, replaced: map[string]bool{}}
+}
+
+// awaitAll adds the workloads of the namespaces to those that are awaited.
+func (r *rollout) awaitAll(s snapshot, namespaces []string) {
+	for _, w := range s.workloads {
+		if slices.Contains(namespaces, w.Namespace) && !slices.Contains(r.want, w.Ref) {
+			r.want = append(r.want, w.Ref)
+		}
+	}
 }
 
 func (r *rollout) wantsEvents(now time.Time) bool { return now.Sub(r.begin) > eventsAfter }

@@ -56,6 +56,66 @@ func TestObserveRecorded(t *testing.T) {
 	}
 }
 
+// Of a namespace that is awaited as a whole, nobody has to know what is in it.
+func TestAwaitAll(t *testing.T) {
+	s := recordedSnapshot(t, "ready")
+	for i := range s.workloads {
+		if s.workloads[i].Ref == backend {
+			s.workloads[i].Done, s.workloads[i].Refused = false, "no room"
+		}
+	}
+	begin := time.Now()
+	r := newRollout([]Ref{frontend}, begin, time.Minute)
+	if _, end, err := r.observe(s, begin); !end || err != nil {
+		t.Fatalf("observe of the frontend alone = %v, %v", end, err)
+	}
+	for range 2 {
+		r.awaitAll(s, []string{backend.Namespace, "elsewhere"})
+	}
+	if want := []Ref{frontend, backend}; !slices.Equal(r.want, want) {
+		t.Fatalf("awaited: %v, want %v", r.want, want)
+	}
+	if lines, end, _ := r.observe(s, begin); end && len(lines) == 0 {
+		t.Error("the rollout has ended without the backend")
+	}
+}
+
+// A Deployment's own numbers are out of date when its controller has been away.
+func TestReadyIsWhatThePodsAre(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "ready.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Items []map[string]any }
+	if err := json.Unmarshal(raw, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list.Items {
+		name := i["metadata"].(map[string]any)["name"].(string)
+		if i["kind"] != "Pod" || !strings.HasPrefix(name, "frontend-") {
+			continue
+		}
+		for _, c := range i["status"].(map[string]any)["conditions"].([]any) {
+			if c := c.(map[string]any); c["type"] == "Ready" {
+				c["status"] = "False"
+			}
+		}
+		break
+	}
+	if raw, err = json.Marshal(map[string]any{"items": list.Items}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseSnapshot(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range s.workloads {
+		if want := w.Ref != frontend; w.Done != want && (w.Ref == frontend || w.Ref == backend) {
+			t.Errorf("%s done: %v, want %v", w.Ref, w.Done, want)
+		}
+	}
+}
+
 // A cluster that was stopped and started says for a while that all is ready.
 func TestObserveAfterANodeWasStarted(t *testing.T) {
 	s := recordedSnapshot(t, "ready")

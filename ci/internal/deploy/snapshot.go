@@ -227,6 +227,9 @@ func (i item) workload(all []item) Workload {
 			w.Ready++
 		}
 	}
+	// What the workload says of its pods lags behind them, by a while when the
+	// controllers have been away too.
+	w.Done = w.Done && w.Ready >= w.Desired
 	return w
 }
 
