@@ -15,6 +15,7 @@ import (
 //	lock           held by the `lab` that changes something
 //	bin/           the services' programs
 //	config/        the configuration that runs, a copy of the checkout's
+//	config/rules/  Mimir's rules, in a folder for their tenant
 //	data/NAME/     what each component stores
 //	logs/NAME.log  what each component prints
 type layout struct{ dir string }
@@ -26,6 +27,8 @@ func (l layout) data(name string) string   { return filepath.Join(l.dir, "data",
 func (l layout) logs() string              { return filepath.Join(l.dir, "logs") }
 func (l layout) log(name string) string    { return filepath.Join(l.logs(), name+".log") }
 func (l layout) config(file string) string { return filepath.Join(l.dir, "config", file) }
+func (l layout) rules() string             { return l.config("rules") }
+func (l layout) dashboards() string        { return l.config("dashboards") }
 
 // configOf returns the component's configuration file, "" when it has none.
 func (l layout) configOf(name string) string {
@@ -36,6 +39,23 @@ func (l layout) configOf(name string) string {
 		return l.config("alloy.alloy")
 	}
 	return ""
+}
+
+// reads returns the files that the component reads when it starts, in order: its
+// configuration and, of Mimir, the rules.
+func (l layout) reads(name string) ([]string, error) {
+	var files []string
+	if config := l.configOf(name); config != "" {
+		files = append(files, config)
+	}
+	if name != ground.Mimir {
+		return files, nil
+	}
+	rules, err := os.ReadDir(filepath.Join(l.rules(), tenant))
+	for _, r := range rules {
+		files = append(files, filepath.Join(l.rules(), tenant, r.Name()))
+	}
+	return files, err
 }
 
 // create makes the folders, and copies the checkout's configuration: what runs
@@ -65,7 +85,41 @@ func (l layout) create(root string) error {
 			return err
 		}
 	}
+	if err := copyFiles(filepath.Join(root, "config", "mimir", "rules"), "*.yaml", filepath.Join(l.rules(), tenant)); err != nil {
+		return fmt.Errorf("copying Mimir's rules: %w", err)
+	}
+	if err := copyFiles(filepath.Join(root, "dashboards"), "*.json", l.dashboards()); err != nil {
+		return fmt.Errorf("copying Grafana's dashboards: %w", err)
+	}
 	return l.copyProvisioning(filepath.Join(root, "config", "grafana", "provisioning"))
+}
+
+// tenant is whom Mimir takes everybody for while it has one tenant only.
+const tenant = "anonymous"
+
+// copyFiles makes the folder to anew, with copies of those files in from whose
+// names match the pattern.
+func copyFiles(from, pattern, to string) error {
+	names, err := fs.Glob(os.DirFS(from), pattern)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, name := range names {
+		raw, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), raw, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l layout) copyProvisioning(from string) error {

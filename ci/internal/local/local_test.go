@@ -212,6 +212,46 @@ func TestUpReplacesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// Mimir, and it alone, is replaced when its rules change; they are where it looks
+// for those of its tenant, and their tests are not.
+func TestUpTakesTheRules(t *testing.T) {
+	l, _ := testLab(t)
+	up(t, l)
+	rules := filepath.Join(l.cfg.Root, "config", "mimir", "rules")
+	for _, step := range []struct {
+		what   string
+		change func()
+		want   []string // what is started
+		have   []string // the rule files
+	}{
+		{"a new rule file", func() { write(t, filepath.Join(rules, "a.yaml"), "first") }, []string{"mimir"}, []string{"a.yaml"}},
+		{"nothing", func() {}, nil, []string{"a.yaml"}},
+		{"an edited one", func() { write(t, filepath.Join(rules, "a.yaml"), "second") }, []string{"mimir"}, []string{"a.yaml"}},
+		{"a test of it", func() { write(t, filepath.Join(rules, "tests", "a.yaml"), "first") }, nil, []string{"a.yaml"}},
+		{"another name", func() {
+			if err := os.Rename(filepath.Join(rules, "a.yaml"), filepath.Join(rules, "b.yaml")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"mimir"}, []string{"b.yaml"}},
+	} {
+		step.change()
+		if _, started := up(t, l); !slices.Equal(started, step.want) {
+			t.Errorf("after %s, Up started %v, want %v", step.what, started, step.want)
+		}
+		var have []string
+		found, err := os.ReadDir(filepath.Join(l.layout.dir, "config", "rules", "anonymous"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			have = append(have, f.Name())
+		}
+		if !slices.Equal(have, step.have) {
+			t.Errorf("after %s, Mimir's rules are %v, want %v", step.what, have, step.have)
+		}
+	}
+}
+
 func TestReset(t *testing.T) {
 	l, _ := testLab(t)
 	up(t, l)

@@ -72,8 +72,11 @@ func (p plan) specs() ([]spec, error) {
 		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
 		s.args = append(append([]string{}, program.Args...), s.args...)
 		s.env = append(s.env, "LAB_LISTEN=127.0.0.1", "LAB_RETENTION="+formatHours(p.retention))
-		var err error
-		if s.fingerprint, err = s.sum(p.layout.configOf(name)); err != nil {
+		files, err := p.layout.reads(name)
+		if err != nil {
+			return nil, err
+		}
+		if s.fingerprint, err = s.sum(files); err != nil {
 			return nil, err
 		}
 		specs = append(specs, s)
@@ -105,7 +108,7 @@ func (p plan) spec(name string, program Program) spec {
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"MIMIR_DATA=" + data, port("MIMIR_HTTP_PORT", p.ports.Mimir),
-				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "GOMEMLIMIT=400MiB"},
+				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "LAB_RULES=" + p.layout.rules(), "GOMEMLIMIT=400MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Mimir, p.ports.MimirGRPC},
 		}
 	case ground.Alloy:
@@ -153,7 +156,7 @@ func (p plan) grafana(base string, program Program) spec {
 			"cfg:default.paths.logs=" + filepath.Join(data, "logs")},
 		env: []string{
 			"GF_SERVER_HTTP_ADDR=127.0.0.1", port("GF_SERVER_HTTP_PORT", p.ports.Grafana),
-			"GF_PATHS_PROVISIONING=" + filepath.Join(p.layout.dir, "config", "provisioning"),
+			"GF_PATHS_PROVISIONING=" + p.layout.config("provisioning"), "LAB_DASHBOARDS=" + p.layout.dashboards(),
 			"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Editor",
 			"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
 			"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
@@ -182,8 +185,9 @@ func port(name string, n int) string { return name + "=" + strconv.Itoa(n) }
 // formatHours writes a duration as the backends' parsers all read it.
 func formatHours(d time.Duration) string { return strconv.Itoa(int(d.Hours())) + "h" }
 
-// sum is the fingerprint of the component: all that decides how it behaves.
-func (s spec) sum(config string) (string, error) {
+// sum is the fingerprint of the component: all that decides how it behaves, the
+// content of these files of its configuration included.
+func (s spec) sum(config []string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.GOOS, s.path, s.args, s.env)
 	if s.built != "" {
@@ -200,8 +204,9 @@ func (s spec) sum(config string) (string, error) {
 		return "", err
 	}
 	fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano())
-	if config != "" {
-		if err := hashFile(h, config); err != nil {
+	for _, name := range config {
+		fmt.Fprintln(h, name)
+		if err := hashFile(h, name); err != nil {
 			return "", err
 		}
 	}

@@ -179,11 +179,10 @@ func tail(name string, n int) []string {
 // names it where the operating system tells.
 func checkPorts(specs []spec) error {
 	var busy []string
+	deadline := time.Now().Add(time.Second)
 	for _, s := range specs {
 		for _, port := range s.ports {
-			l, err := net.Listen("tcp", ground.Loopback(port))
-			if err == nil {
-				l.Close()
+			if isFree(port, deadline) {
 				continue
 			}
 			busy = append(busy, fmt.Sprintf("port %d, which %s needs, is in use%s", port, s.name, holder(port)))
@@ -194,6 +193,21 @@ func checkPorts(specs []spec) error {
 	}
 	return fmt.Errorf("%s\nend what holds it, or give the lab other ports: --free-ports, or --port NAME=NUMBER (see `lab up --help`)",
 		strings.Join(busy, "\n"))
+}
+
+// isFree reports whether the port can be listened on, by the deadline. A program
+// that was just ended is gone for the operating system a moment before its
+// sockets are.
+func isFree(port int, deadline time.Time) bool {
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		l, err := net.Listen("tcp", ground.Loopback(port))
+		if err == nil {
+			return l.Close() == nil
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // holder says which program listens on the port, " by NAME (process N)".

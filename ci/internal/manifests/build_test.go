@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -152,6 +153,7 @@ func TestConfigurationRollsItsReader(t *testing.T) {
 	before := templates()
 	for file, reader := range map[string]string{
 		"loki/loki.yaml": "observability/loki", "tempo/tempo.yaml": "observability/tempo", "mimir/mimir.yaml": "observability/mimir",
+		"mimir/rules/service.yaml": "observability/mimir", "mimir/rules/stack.yaml": "observability/mimir",
 		"alloy/config.alloy": "observability/alloy", "alloy/kubernetes.alloy": "observability/alloy",
 		"grafana/provisioning/datasources/lab.yaml": "observability/grafana",
 	} {
@@ -184,6 +186,9 @@ func TestConfigurationIsTheFiles(t *testing.T) {
 				continue
 			}
 			folder := filepath.Join(checkout, "config", base)
+			if strings.HasPrefix(c.Name, "mimir-rules-") {
+				folder = filepath.Join(folder, "rules")
+			}
 			if base == "grafana" {
 				folder = filepath.Join(checkout, "config", "grafana", "provisioning", "datasources")
 				if !strings.HasPrefix(c.Name, "grafana-datasources-") {
@@ -199,6 +204,48 @@ func TestConfigurationIsTheFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Mimir has every rule file, where it looks for those of its tenant, and no other.
+func TestRules(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(checkout, "config", "mimir", "rules", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no rule files: %v", err)
+	}
+	want := map[string]bool{}
+	for _, file := range files {
+		want[filepath.Base(file)] = true
+	}
+	config, err := os.ReadFile(filepath.Join(checkout, "config", "mimir", "mimir.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forEach(t, func(t *testing.T, l *lab) {
+		pod := l.workload(t, "observability/mimir").template.Spec
+		have := map[string]bool{}
+		for _, v := range pod.Volumes {
+			if v.Name == "rules" {
+				for key := range l.configs["observability/"+v.ConfigMap.Name].Data {
+					have[key] = true
+				}
+			}
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("the rule files in the pod; list them in config/kubernetes/base/kustomization.yaml (-want +have):\n%s", diff)
+		}
+		c := pod.Containers[0]
+		for _, m := range c.VolumeMounts {
+			if folder, tenant := path.Split(m.MountPath); m.Name == "rules" &&
+				(tenant != "anonymous" || !bytes.Contains(config, []byte("${LAB_RULES:"+path.Clean(folder)+"}"))) {
+				t.Errorf("the rules are in %s, where config/mimir/mimir.yaml does not look", m.MountPath)
+			}
+		}
+		for _, arg := range c.Args {
+			if strings.HasPrefix(arg, "-ruler-storage.") {
+				t.Errorf("%s: the rules come from somewhere else", arg)
+			}
+		}
+	})
 }
 
 // Dashboards and further provisioning are there when the checkout has them.
