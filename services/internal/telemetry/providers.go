@@ -21,7 +21,7 @@ import (
 const queueSize = 16384
 
 func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdktrace.SpanProcessor) (*sdktrace.TracerProvider, error) {
-	exporter, err := autoexport.NewSpanExporter(ctx)
+	exporter, err := autoexport.NewSpanExporter(ctx, autoexport.WithFallbackSpanExporter(otlpSpans))
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 }
 
 // schedulerMetrics adds the scheduler's latency histogram to the exported
-// runtime metrics; it comes from a producer, not from an instrument. The
-// registration is the process's, hence once.
+// runtime metrics, where OTEL_METRICS_EXPORTER names an exporter; it comes from a
+// producer, not from an instrument. The registration is the process's, hence once.
 var schedulerMetrics = sync.OnceFunc(func() {
 	autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
 		return runtime.NewProducer(), nil
@@ -50,7 +50,7 @@ var schedulerMetrics = sync.OnceFunc(func() {
 
 func newMeterProvider(ctx context.Context, res *resource.Resource, extra []sdkmetric.Reader) (*sdkmetric.MeterProvider, error) {
 	schedulerMetrics()
-	reader, err := autoexport.NewMetricReader(ctx)
+	reader, err := autoexport.NewMetricReader(ctx, autoexport.WithFallbackMetricReader(otlpMetrics))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func newMeterProvider(ctx context.Context, res *resource.Resource, extra []sdkme
 }
 
 func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdklog.Processor) (*sdklog.LoggerProvider, error) {
-	exporter, err := autoexport.NewLogExporter(ctx)
+	exporter, err := autoexport.NewLogExporter(ctx, autoexport.WithFallbackLogExporter(otlpLogs))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,90 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// An export that fails is tried again after retryFirst, then after longer and
+// longer pauses of retryMost at the most, and is given up after retryFor. The
+// exporters' own pauses begin at 5 s and grow to 30 s: for that long a collector
+// that has just come up would hear nothing of a service that started before it.
+const (
+	retryFirst = 500 * time.Millisecond
+	retryMost  = 5 * time.Second
+	retryFor   = time.Minute
+)
+
+// grpcProtocol tells whether a signal (TRACES, METRICS, LOGS) goes out over gRPC
+// and not, as is OpenTelemetry's default, as protobuf over HTTP.
+func grpcProtocol(signal string) (bool, error) {
+	name := "OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL"
+	if os.Getenv(name) == "" {
+		name = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	}
+	switch protocol := cmp.Or(os.Getenv(name), "http/protobuf"); protocol {
+	case "grpc":
+		return true, nil
+	case "http/protobuf":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s: %q is not grpc or http/protobuf", name, protocol)
+	}
+}
+
+func otlpSpans(ctx context.Context) (sdktrace.SpanExporter, error) {
+	switch overGRPC, err := grpcProtocol("TRACES"); {
+	case err != nil:
+		return nil, err
+	case overGRPC:
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
+			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	}
+	return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
+		Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+}
+
+func otlpLogs(ctx context.Context) (sdklog.Exporter, error) {
+	switch overGRPC, err := grpcProtocol("LOGS"); {
+	case err != nil:
+		return nil, err
+	case overGRPC:
+		return otlploggrpc.New(ctx, otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
+			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	}
+	return otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig{
+		Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+}
+
+func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
+	var exporter sdkmetric.Exporter
+	overGRPC, err := grpcProtocol("METRICS")
+	switch {
+	case err != nil:
+		return nil, err
+	case overGRPC:
+		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
+			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	default:
+		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
+			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(runtime.NewProducer())), nil
+}

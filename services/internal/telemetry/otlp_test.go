@@ -1,0 +1,125 @@
+package telemetry
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// busy is an OTLP receiver that is not ready when it is first asked: it refuses
+// each signal as often as refusals says, then takes what comes.
+type busy struct {
+	refusals int
+
+	mu    sync.Mutex
+	asked map[string]int
+	taken map[string]chan struct{}
+}
+
+func newBusy(refusals int) *busy {
+	b := &busy{refusals: refusals, asked: map[string]int{}, taken: map[string]chan struct{}{}}
+	for _, signal := range []string{"traces", "metrics", "logs"} {
+		b.taken[signal] = make(chan struct{})
+	}
+	return b
+}
+
+// takes tells whether this export of the signal is accepted.
+func (b *busy) takes(signal string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked[signal]++
+	if b.asked[signal] == b.refusals+1 {
+		close(b.taken[signal])
+	}
+	return b.asked[signal] > b.refusals
+}
+
+func (b *busy) overHTTP(t *testing.T) (url string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !b.takes(path.Base(r.URL.Path)) {
+			http.Error(w, "not yet", http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (b *busy) overGRPC(t *testing.T) (url string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The method is /opentelemetry.proto.collector.trace.v1.TraceService/Export.
+	signals := map[string]string{"trace": "traces", "metrics": "metrics", "logs": "logs"}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		method, _ := grpc.MethodFromServerStream(stream)
+		if !b.takes(signals[strings.Split(method, ".")[3]]) {
+			return status.Error(codes.Unavailable, "not yet")
+		}
+		return stream.SendMsg(&emptypb.Empty{})
+	}))
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(ln) })
+	t.Cleanup(func() { server.Stop(); serving.Wait() })
+	return "http://" + ln.Addr().String()
+}
+
+// A service that starts before its collector is heard soon after that is up. The
+// exporters' own pauses come to at least 11 s for three refusals, ours to 4 s at
+// the most.
+func TestRetryIsQuick(t *testing.T) {
+	for protocol, serve := range map[string]func(*busy, *testing.T) string{"grpc": (*busy).overGRPC, "http/protobuf": (*busy).overHTTP} {
+		t.Run(protocol, func(t *testing.T) {
+			noExporters(t)
+			for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
+				"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+				"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
+				t.Setenv(name, "")
+			}
+			b := newBusy(3)
+			t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", serve(b, t))
+			t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+			t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+			t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "100")
+			tel := start(t, Config{ServiceName: "test", Stdout: &bytes.Buffer{}})
+			_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "early")
+			span.End()
+			tel.Logger.InfoContext(t.Context(), "early")
+			late := time.After(10 * time.Second)
+			for signal, taken := range b.taken {
+				select {
+				case <-taken:
+				case <-late:
+					t.Fatalf("%s: no export was taken after %d attempts", signal, b.asked[signal])
+				}
+			}
+		})
+	}
+}
+
+func TestUnknownProtocol(t *testing.T) {
+	for signal, exporter := range map[string]string{"TRACES": "OTEL_TRACES_EXPORTER", "METRICS": "OTEL_METRICS_EXPORTER", "LOGS": "OTEL_LOGS_EXPORTER"} {
+		t.Run(signal, func(t *testing.T) {
+			noExporters(t)
+			t.Setenv(exporter, "")
+			t.Setenv("OTEL_EXPORTER_OTLP_"+signal+"_PROTOCOL", "http/json")
+			_, err := Start(t.Context(), Config{ServiceName: "test", Stdout: &bytes.Buffer{}})
+			if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_"+signal+`_PROTOCOL: "http/json"`) {
+				t.Errorf("Start() = %v, want it to name the variable", err)
+			}
+		})
+	}
+}
