@@ -95,9 +95,8 @@ func (m *LgtmLab) dockerd(ctx context.Context) (*dagger.Service, error) {
 		}), nil
 }
 
-// runner is a container with Docker's client, the lab's command, the checkout and
-// images as files: all of them, or only those named.
-func (m *LgtmLab) runner(ctx context.Context, only ...string) (*dagger.Container, error) {
+// client is a container with Docker's client, the lab's command and the checkout.
+func (m *LgtmLab) client(ctx context.Context) (*dagger.Container, error) {
 	c, err := m.image(ctx, "docker", "")
 	if err != nil {
 		return nil, err
@@ -106,17 +105,26 @@ func (m *LgtmLab) runner(ctx context.Context, only ...string) (*dagger.Container
 	if err != nil {
 		return nil, err
 	}
+	return c.
+		WithoutEntrypoint().
+		WithFile("/usr/local/bin/lab", program).
+		WithMountedDirectory("/src", m.Source).
+		WithWorkdir("/src"), nil
+}
+
+// runner is a client with images as files: all of them, or only those named.
+func (m *LgtmLab) runner(ctx context.Context, only ...string) (*dagger.Container, error) {
+	c, err := m.client(ctx)
+	if err != nil {
+		return nil, err
+	}
 	archives, err := m.archives(ctx, only...)
 	if err != nil {
 		return nil, err
 	}
 	return c.
-		WithoutEntrypoint().
-		WithFile("/usr/local/bin/lab", program).
-		WithMountedDirectory("/src", m.Source).
 		WithMountedDirectory("/archives", archives).
-		WithMountedFile("/lock.json", m.Images).
-		WithWorkdir("/src"), nil
+		WithMountedFile("/lock.json", m.Images), nil
 }
 
 // inside is the runner with a container runtime inside the engine, which runs

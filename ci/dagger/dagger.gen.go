@@ -361,6 +361,20 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				}
 			}
 			return (*LgtmLab).Down(&parent, ctx, docker)
+		case "Evidence":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			var traffic string
+			if inputArgs["traffic"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["traffic"]), &traffic)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg traffic", err))
+				}
+			}
+			return (*LgtmLab).Evidence(&parent, ctx, traffic)
 		case "Lab":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)
@@ -430,7 +444,28 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg listen", err))
 				}
 			}
-			return (*LgtmLab).Up(&parent, ctx, docker, listen)
+			var port []string
+			if inputArgs["port"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["port"]), &port)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg port", err))
+				}
+			}
+			var recreate bool
+			if inputArgs["recreate"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["recreate"]), &recreate)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg recreate", err))
+				}
+			}
+			var noPreflight bool
+			if inputArgs["noPreflight"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["noPreflight"]), &noPreflight)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg noPreflight", err))
+				}
+			}
+			return (*LgtmLab).Up(&parent, ctx, docker, listen, port, recreate, noPreflight)
 		case "Verify":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)
@@ -445,27 +480,6 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				}
 			}
 			return (*LgtmLab).Verify(&parent, ctx, traffic)
-		case "VerifyReport":
-			var parent LgtmLab
-			err = json.Unmarshal(parentJSON, &parent)
-			if err != nil {
-				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
-			}
-			var traffic string
-			if inputArgs["traffic"] != nil {
-				err = json.Unmarshal([]byte(inputArgs["traffic"]), &traffic)
-				if err != nil {
-					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg traffic", err))
-				}
-			}
-			var format string
-			if inputArgs["format"] != nil {
-				err = json.Unmarshal([]byte(inputArgs["format"]), &format)
-				if err != nil {
-					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg format", err))
-				}
-			}
-			return (*LgtmLab).VerifyReport(&parent, ctx, traffic, format)
 		case "":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

@@ -18,14 +18,33 @@ func (m *LgtmLab) Up(ctx context.Context,
 	// The address of this machine to publish the ports on.
 	// +default="127.0.0.1"
 	listen string,
+	// Another port than the usual one, as NAME=NUMBER: frontend, grafana or api,
+	// the Kubernetes API server.
+	// +optional
+	port []string,
+	// Make a cluster anew, without its data, that was made with other settings or
+	// does not come to life.
+	// +optional
+	recreate bool,
+	// Try, whatever seems to be missing.
+	// +optional
+	noPreflight bool,
 ) (string, error) {
-	c, err := m.outside(ctx, docker)
+	runner, err := m.runner(ctx)
 	if err != nil {
 		return "", err
 	}
-	return c.
-		WithExec([]string{"lab", "up", "--ground", "kind", "--images", "/lock.json", "--archives", "/archives", "--listen", listen}).
-		Stdout(ctx)
+	args := []string{"lab", "up", "--ground", "kind", "--images", "/lock.json", "--archives", "/archives", "--listen", listen}
+	for _, assignment := range port {
+		args = append(args, "--port", assignment)
+	}
+	if recreate {
+		args = append(args, "--recreate")
+	}
+	if noPreflight {
+		args = append(args, "--no-preflight")
+	}
+	return on(runner, docker).WithExec(args).Stdout(ctx)
 }
 
 // Down removes what up has brought up: cluster, network and data.
@@ -34,20 +53,16 @@ func (m *LgtmLab) Down(ctx context.Context,
 	// The socket of this machine's Docker; the .env beside dagger.json names it.
 	docker *dagger.Socket,
 ) (string, error) {
-	c, err := m.outside(ctx, docker)
+	client, err := m.client(ctx)
 	if err != nil {
 		return "", err
 	}
-	return c.WithExec([]string{"lab", "down", "--ground", "kind"}).Stdout(ctx)
+	return on(client, docker).WithExec([]string{"lab", "down", "--ground", "kind"}).Stdout(ctx)
 }
 
-// outside is the runner with this machine's Docker.
-func (m *LgtmLab) outside(ctx context.Context, docker *dagger.Socket) (*dagger.Container, error) {
-	runner, err := m.runner(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return always(runner.
+// on is the container with this machine's Docker.
+func on(c *dagger.Container, docker *dagger.Socket) *dagger.Container {
+	return always(c.
 		WithUnixSocket("/var/run/docker.sock", docker).
-		WithEnvVariable("DOCKER_HOST", "unix:///var/run/docker.sock")), nil
+		WithEnvVariable("DOCKER_HOST", "unix:///var/run/docker.sock"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/dagger/internal/dagger"
 )
@@ -26,26 +27,35 @@ func (m *LgtmLab) Verify(ctx context.Context,
 		Stdout(ctx)
 }
 
-// VerifyReport does what verify does and returns the report as a file, whatever
-// the outcome: JUnit XML for a CI system, or JSON.
+// Evidence does what verify does and returns what CI keeps, whatever the outcome.
+//
+// verify.txt is the table, verify.json and junit.xml the same for programs;
+// snapshot.html shows every panel of the dashboards, for people. The file passed
+// says true or false.
 // +cache="never"
-func (m *LgtmLab) VerifyReport(ctx context.Context,
+func (m *LgtmLab) Evidence(ctx context.Context,
 	// The traffic that completeness is proved with: smoke, steady or heavy.
-	// +default="smoke"
+	// +default="steady"
 	traffic string,
-	// junit or json.
-	// +default="junit"
-	format string,
-) (*dagger.File, error) {
+) (*dagger.Directory, error) {
 	c, err := m.inside(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.
+	verified := c.
+		WithDirectory("/evidence", dag.Directory()).
 		WithExec(up()).
-		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic, "--output", format},
-			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny, RedirectStdout: "/report"}).
-		File("/report"), nil
+		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic, "--json", "/evidence/verify.json", "--junit", "/evidence/junit.xml"},
+			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny, RedirectStdout: "/evidence/verify.txt"})
+	code, err := verified.ExitCode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return verified.
+		WithNewFile("/evidence/passed", strconv.FormatBool(code == 0)+"\n").
+		WithExec([]string{"lab", "snapshot", "--ground", "kind", "/evidence/snapshot.html"},
+			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
+		Directory("/evidence"), nil
 }
 
 // Traffic brings a lab up on Kind, sends it requests and returns the report.
