@@ -70,6 +70,7 @@ type lab struct {
 	policies   []networkingv1.NetworkPolicy
 	budgets    []policyv1.PodDisruptionBudget
 	roles      []rbacv1.ClusterRole
+	bindings   []rbacv1.ClusterRoleBinding
 }
 
 // A workload is a Deployment or a StatefulSet.
@@ -197,7 +198,7 @@ func (l *lab) add(t *testing.T, doc []byte) {
 	case "rbac.authorization.k8s.io/v1 ClusterRole":
 		l.roles = append(l.roles, decode[rbacv1.ClusterRole](t, doc))
 	case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":
-		decode[rbacv1.ClusterRoleBinding](t, doc)
+		l.bindings = append(l.bindings, decode[rbacv1.ClusterRoleBinding](t, doc))
 	case "rbac.authorization.k8s.io/v1 RoleBinding":
 		decode[rbacv1.RoleBinding](t, doc)
 	case "apiregistration.k8s.io/v1 APIService":
