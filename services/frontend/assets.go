@@ -100,17 +100,23 @@ func parsePage(files assets) (*template.Template, error) {
 	return page, nil
 }
 
-// securityHeaders sets what every answer of the frontend carries. The referrer
-// stays within the site, and is not "no-referrer": that would make a browser
-// send "Origin: null" with the page's own forms.
+// siteHeaders is what every answer of the frontend carries. The referrer stays
+// within the site, and is not "no-referrer": that would make a browser send
+// "Origin: null" with the page's own forms.
+var siteHeaders = map[string]string{
+	"Content-Security-Policy":      contentSecurityPolicy,
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "same-origin",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+}
+
+// securityHeaders sets the site's headers before anything else may answer.
 func securityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", contentSecurityPolicy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		for name, value := range siteHeaders {
+			w.Header().Set(name, value)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

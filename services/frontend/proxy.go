@@ -94,12 +94,16 @@ func bufferBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// modifyResponse makes an answer of the backend one of the frontend: the ids are
-// set here already, and a Location leads through the frontend. Anything but JSON
-// comes from something that is not the users API, and is an error.
+// modifyResponse makes an answer of the backend one of the frontend: the ids and
+// the site's headers are set here already, and the proxy would add the backend's
+// beside them; a Location leads through the frontend. Anything but JSON comes from
+// something that is not the users API, and is an error.
 func modifyResponse(res *http.Response, base *url.URL) error {
 	res.Header.Del(httpx.HeaderRequestID)
 	res.Header.Del(httpx.HeaderTraceID)
+	for name := range siteHeaders {
+		res.Header.Del(name)
+	}
 	rewriteLocation(res.Header, base)
 	switch mediaType(res.Header) {
 	case "application/json", httpx.ProblemContentType:

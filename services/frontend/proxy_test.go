@@ -69,6 +69,30 @@ func TestProxyLeavesProblemsUnchanged(t *testing.T) {
 	}
 }
 
+// Headers of the site are there once and as the site says, whatever the backend says.
+func TestProxyAnswersWithTheSitesHeaders(t *testing.T) {
+	for name, status := range map[string]int{"answer": http.StatusOK, "problem": http.StatusNotFound, "garbled": http.StatusOK} {
+		t.Run(name, func(t *testing.T) {
+			backend := newFakeBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+				for header := range siteHeaders {
+					w.Header().Set(header, "the backend's own")
+				}
+				if w.Header().Set("Content-Type", "application/json"); name == "garbled" {
+					w.Header().Set("Content-Type", "text/html")
+				}
+				w.WriteHeader(status)
+				_, _ = w.Write([]byte("{}"))
+			})
+			got := newSite(t, backend.URL, nil).do(t, "GET", "/api/stats", "")
+			for header, want := range siteHeaders {
+				if values := got.Header.Values(header); len(values) != 1 || values[0] != want {
+					t.Errorf("%s = %q, want %q once", header, values, want)
+				}
+			}
+		})
+	}
+}
+
 func TestProxyKeepsFaultsInBaggage(t *testing.T) {
 	backend := newFakeBackend(t, nil)
 	site := newSite(t, backend.URL, nil)
