@@ -49,6 +49,7 @@ func openBase(ctx context.Context, o options, cfg config) (base, error) {
 		err = fmt.Errorf("%q is neither an OCI layout on this machine nor a reference with a digest", source)
 	}
 	if err != nil {
+		b.close()
 		return base{}, err
 	}
 	digest, err := b.result.Digest()
@@ -89,7 +90,7 @@ func (b *base) openReference(ctx context.Context, source string, insecure bool) 
 		err = fmt.Errorf("%s: %s", dns.Name, dns.Err) // without the resolver's address
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w (where no registry can be reached, --base takes the path of an OCI layout)", source, err)
+		return fmt.Errorf("%s: %w (where no registry can be reached, --base takes what `lab images pull base` makes elsewhere)", source, err)
 	}
 	b.ref = ref
 	if desc.MediaType.IsIndex() {
@@ -112,6 +113,9 @@ func (b *base) openLayout(source string, dir bool) error {
 		source = unpacked
 	}
 	top, err := layout.ImageIndexFromPath(source)
+	if _, saved := os.Stat(filepath.Join(source, "manifest.json")); err != nil && saved == nil {
+		return errors.New("that is an archive as docker save writes it, not an OCI layout; `lab images pull base` makes one")
+	}
 	if err != nil {
 		return fmt.Errorf("%s is not an OCI layout: %w", source, err)
 	}

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 // linux is an image without layers for one processor.
@@ -63,6 +65,14 @@ func TestOpenBaseLayout(t *testing.T) {
 	if err := path.AppendImage(linux(t, "arm64")); err != nil {
 		t.Fatal(err)
 	}
+	saved := filepath.Join(t.TempDir(), "saved.tar") // as docker save writes it
+	tag, err := name.NewTag("registry.example/static:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tarball.WriteToFile(saved, tag, linux(t, "amd64")); err != nil {
+		t.Fatal(err)
+	}
 	const elsewhere = "registry.example/static@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	locked := "registry.example/static:1@" + digest.String()
 	tests := []struct {
@@ -78,14 +88,19 @@ func TestOpenBaseLayout(t *testing.T) {
 		{name: "single", source: single, configured: elsewhere, platforms: "linux/arm64", ref: "oci-layout.invalid/base@sha256:"},
 		{name: "missing platform", source: single, configured: elsewhere, platforms: "linux/arm64,linux/amd64", err: "none for linux/amd64, only for linux/arm64"},
 		{name: "no layout", source: t.TempDir(), configured: elsewhere, platforms: "linux/amd64", err: "not an OCI layout"},
+		{name: "docker's format", source: saved, configured: elsewhere, platforms: "linux/amd64", err: "`lab images pull base` makes one"},
 		{name: "nothing", source: "absent", configured: elsewhere, platforms: "linux/amd64", err: "neither an OCI layout"},
 		{name: "tag", source: "registry.example/static:1", configured: elsewhere, platforms: "linux/amd64", err: "neither an OCI layout"},
 		{name: "unpinned in .ko.yaml", source: inside, configured: "registry.example/static:1", platforms: "linux/amd64", err: "not pinned"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
 			b, err := openBase(t.Context(), options{base: tt.source, platform: strings.Split(tt.platforms, ",")}, config{Base: tt.configured})
 			if tt.err != "" {
+				if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
+					t.Errorf("left behind: %v", left)
+				}
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("openBase() = %v, want %q in it", err, tt.err)
 				}

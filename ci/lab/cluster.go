@@ -77,6 +77,9 @@ func (s kindSite) make(ctx context.Context, c *cluster.Cluster, flags upFlags) (
 			return false, err
 		}
 	}
+	if c.NodeArchive, err = s.nodeArchive(ctx, c, flags); err != nil {
+		return false, err
+	}
 	return c.Ensure(ctx)
 }
 

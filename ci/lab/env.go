@@ -15,7 +15,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
@@ -84,9 +83,9 @@ func (e *env) labDir() (string, error) {
 }
 
 // programs is how a lab gets the programs of its stack.
-func (e *env) programs(root, cache string, mode stack.Mode) func(context.Context) (map[string]local.Program, error) {
+func (e *env) programs(s *stack.Stack) func(context.Context) (map[string]local.Program, error) {
 	return func(ctx context.Context) (map[string]local.Program, error) {
-		set, err := e.resolve(ctx, root, cache, mode)
+		set, err := s.Resolve(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -107,20 +106,15 @@ func (e *env) programs(root, cache string, mode stack.Mode) func(context.Context
 	}
 }
 
-// resolve gets the stack's programs onto this machine.
-func (e *env) resolve(ctx context.Context, root, cache string, mode stack.Mode) (stack.Set, error) {
-	lock, err := images.Load(filepath.Join(root, "config", "images.json"))
-	if err != nil {
-		return stack.Set{}, err
+// stack is the stack of the checkout in cfg.Root, with the images of the lock in a
+// file, or of the checkout's own lock if that is "".
+func (e *env) stack(cfg stack.Config, lock string) (*stack.Stack, error) {
+	var err error
+	if cfg.Images, err = e.imageLock(lock); err != nil {
+		return nil, err
 	}
-	s, err := stack.New(stack.Config{
-		Root: root, Cache: cache, Mode: mode, Images: lock,
-		Progress: stack.Render(e.stderr, isTerminal(e.stderr)),
-	})
-	if err != nil {
-		return stack.Set{}, err
-	}
-	return s.Resolve(ctx)
+	cfg.Progress = stack.Render(e.stderr, isTerminal(e.stderr))
+	return stack.New(cfg)
 }
 
 // isTerminal tells whether a person looks at w.

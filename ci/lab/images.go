@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +24,15 @@ func (f *imageFlags) json() (bool, error) {
 	return f.output == "json", oneOf("output", f.output, "table", "json")
 }
 
+// open is how a command about the lock's images begins.
+func (f *imageFlags) open(e *env) (lock images.Lock, asJSON bool, err error) {
+	if asJSON, err = f.json(); err != nil {
+		return lock, asJSON, err
+	}
+	lock, err = e.imageLock(f.lock)
+	return lock, asJSON, err
+}
+
 func imagesCommand(e *env) *cobra.Command {
 	var f imageFlags
 	cmd := &cobra.Command{
@@ -38,7 +44,7 @@ the file with other repositories in it. Our own images, frontend, backend and la
 are built without any container runtime and are named by their digest.`,
 		Args: noArgs,
 	}
-	cmd.PersistentFlags().StringVar(&f.lock, "images", "", "another image lock than config/images.json: a `FILE`")
+	registerImages(cmd.PersistentFlags(), &f.lock)
 	cmd.PersistentFlags().StringVarP(&f.output, "output", "o", "table", "table or json")
 	cmd.AddCommand(imagesListCommand(e, &f), imagesCheckCommand(e, &f), imagesPullCommand(e, &f),
 		imagesPackCommand(e, &f),
@@ -65,11 +71,7 @@ func imagesListCommand(e *env, f *imageFlags) *cobra.Command {
 		Long:  "list shows every image in the lock: its name here, its repository and tag, and the digest that selects it.",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			asJSON, err := f.json()
-			if err != nil {
-				return err
-			}
-			lock, err := e.imageLock(f.lock)
+			lock, asJSON, err := f.open(e)
 			if err != nil {
 				return err
 			}
@@ -102,11 +104,7 @@ without one, an image that the lock does not know. It prints each as FILE:LINE a
 exits with 1 if there is one. It asks no registry.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			asJSON, err := f.json()
-			if err != nil {
-				return err
-			}
-			lock, err := e.imageLock(f.lock)
+			lock, asJSON, err := f.open(e)
 			if err != nil {
 				return err
 			}
@@ -116,7 +114,7 @@ exits with 1 if there is one. It asks no registry.`,
 			}
 			// The checkout is written for its own lock; another one need only be
 			// valid, which it is once it is loaded.
-			own, err := images.Load(filepath.Join(root, "config", "images.json"))
+			own, err := e.imageLock("")
 			if err != nil {
 				return err
 			}
@@ -139,80 +137,6 @@ exits with 1 if there is one. It asks no registry.`,
 			}
 			return err
 		},
-	}
-}
-
-func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
-	platform, to := "linux/"+runtime.GOARCH, ""
-	cmd := &cobra.Command{
-		Use:   "pull [NAME…]",
-		Short: "Fetch images of the lock as archives",
-		Long: `pull fetches images as files that a container runtime can load, without one. With no
-NAME it fetches what runs in the cluster: ` + strings.Join(images.Workloads(), ", ") + `. What is there already is not
-fetched again. Credentials are those that ` + "`docker login`" + ` has stored.`,
-		RunE: func(cmd *cobra.Command, names []string) error {
-			asJSON, err := f.json()
-			if err != nil {
-				return err
-			}
-			lock, err := e.imageLock(f.lock)
-			if err != nil {
-				return err
-			}
-			if to == "" {
-				if to, err = e.labPath("images"); err != nil {
-					return err
-				}
-			}
-			if len(names) == 0 {
-				names = images.Workloads()
-			}
-			var wanted []images.Image
-			for _, name := range names {
-				img, err := lock.Get(name)
-				if err != nil {
-					return err
-				}
-				wanted = append(wanted, img)
-			}
-			type pulled struct {
-				Name string `json:"name"`
-				images.Archive
-			}
-			var all []pulled
-			for _, img := range wanted {
-				a, err := images.Pull(cmd.Context(), img, platform, to, images.PullOptions{Insecure: f.insecure, Progress: e.transfer(img.Name)})
-				if err != nil {
-					return err
-				}
-				all = append(all, pulled{img.Name, a})
-			}
-			if asJSON {
-				return e.writeJSON(map[string]any{"archives": all})
-			}
-			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "NAME\tIMAGE\tMB\tFILE")
-			for _, a := range all {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, a.Tag, megabytes(a.Size), a.Path)
-			}
-			return t.Flush()
-		},
-	}
-	cmd.Flags().StringVar(&platform, "platform", platform, "the `PLATFORM` to fetch")
-	cmd.Flags().StringVar(&to, "to", "", "the `DIRECTORY` for the archives (default images in the lab's folder)")
-	cmd.Flags().StringSliceVar(&f.insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
-	return cmd
-}
-
-// transfer reports a download, at most once a second.
-func (e *env) transfer(name string) func(done, total int64) {
-	var last time.Time
-	return func(done, total int64) {
-		if time.Since(last) < time.Second && done < total {
-			return
-		}
-		last = time.Now()
-		e.say(fmt.Sprintf("· %s: %s of %s MB", name, megabytes(done), megabytes(total)))
 	}
 }
 

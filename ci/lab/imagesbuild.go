@@ -50,8 +50,9 @@ container runtime. For every image it writes an archive with all platforms
 and the SBOMs; and digests.json, which lists them. The same checkout gives the same
 digests on every machine.
 
-Where no registry can be reached, --base takes the path of an OCI layout. --publish
-pushes the images and their SBOMs too; without -o json it prints the references.`,
+Where no registry can be reached, --base takes the path of an OCI layout, such as
+` + "`lab images pull base`" + ` makes where one can. --publish pushes the images and their SBOMs
+too; without -o json it prints the references.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := f.json()

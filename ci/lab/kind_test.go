@@ -30,6 +30,7 @@ func TestGroundFlags(t *testing.T) {
 		{"up --ground kind --stack source", "--stack is for --ground local, not for kind"},
 		{"up --workers 1", "--workers is for --ground kind, not for local"},
 		{"verify --ground cluster --archives x", "--archives is for --ground kind, not for cluster"},
+		{"verify --ground cluster --images x", "--images is for --ground local or kind, not for cluster"},
 		{"up --ground kind --port loki=1", "a cluster publishes frontend, grafana and api, and nothing else"},
 		{"up --ground kind --port grafana=x", "want NAME=NUMBER"},
 		{"up --ground kind --port grafana=8080", "port 8080 is given to both"},

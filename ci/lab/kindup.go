@@ -51,6 +51,9 @@ func (s kindSite) bring(ctx context.Context, flags upFlags) (deployed, error) {
 			return deployed{}, err
 		}
 	}
+	if c.NodeArchive, err = s.nodeArchive(ctx, c, flags); err != nil {
+		return deployed{}, err
+	}
 	loaded, refs, err := s.clusterWithImages(ctx, c, flags, root)
 	if err != nil {
 		return deployed{}, err
@@ -86,8 +89,8 @@ func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, er
 		cfg.Ports[cluster.APIPort] = ports.api
 	}
 	if flags.archives != "" {
-		if archive := filepath.Join(flags.archives, images.Node+".tar"); isFile(archive) {
-			cfg.NodeArchive = archive
+		if info, err := os.Stat(flags.archives); err != nil || !info.IsDir() {
+			return nil, ports, "", fmt.Errorf("--archives %s: there is no such directory; `lab images pull --to` makes one", flags.archives)
 		}
 	}
 	if cfg.NodeImage == "" {

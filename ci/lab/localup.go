@@ -10,6 +10,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
 // config makes a local lab's configuration of the flags.
@@ -18,9 +19,13 @@ func (f *upFlags) config(e *env, dir string) (local.Config, error) {
 	if err != nil {
 		return local.Config{}, err
 	}
+	programs, err := e.stack(stack.Config{Root: root, Cache: f.cache, Mode: f.stack}, f.images)
+	if err != nil {
+		return local.Config{}, err
+	}
 	cfg := local.Config{
 		Root: root, Dir: dir, Faults: !f.noFaults, Retention: f.retention,
-		Programs: e.programs(root, f.cache, f.stack), Progress: e.say,
+		Programs: e.programs(programs), Progress: e.say,
 	}
 	if f.freePorts {
 		if cfg.Ports, err = ground.FreePorts(); err != nil {

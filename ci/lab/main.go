@@ -68,9 +68,10 @@ func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lab",
 		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
-		Long: `lab runs the observability lab on this machine: two instrumented services, Grafana
-Alloy as the collector, and Loki, Tempo and Mimir (and Grafana, where it can be
-had) behind it. It runs as plain processes, or with --ground kind in a cluster.
+		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
+collector, and Loki, Tempo and Mimir (and Grafana, where it can be had) behind it. It
+runs on this machine as plain processes, or with --ground kind in a cluster in a
+container; lab manifests prints it for a Kubernetes cluster of your own.
 
     lab up            bring it up; Ctrl-C stops it
     lab traffic       send it requests

@@ -55,8 +55,9 @@ The overlay production is described in docs/kubernetes.md; kind is what lab up
 		},
 	}
 	cmd.Flags().StringVar(&o.Overlay, "overlay", manifests.Production, "production or kind")
-	cmd.Flags().StringVar(&lock, "images", "", "another image lock than config/images.json: a `FILE`")
+	registerImages(cmd.Flags(), &lock)
 	cmd.Flags().StringToStringVar(&given, "image", nil, "the reference of an image, as `NAME=REFERENCE`; may be repeated")
+	cmd.Flags().Lookup("image").DefValue = "" // else the help says "(default [])"
 	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "where a browser finds Grafana: a `URL` (default what the overlay says)")
 	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (production: default a Secret grafana-admin that is there)")
 	cmd.Flags().DurationVar(&retention, "retention", 0, "how long telemetry is kept, whole hours (default what the overlay says)")

@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -97,14 +100,10 @@ func (e *env) site() (site, error) {
 // check refuses flags that mean nothing on the chosen ground: those are a
 // misunderstanding, and better told than ignored.
 func (g *groundFlags) check(cmd *cobra.Command, only map[string][]string) error {
-	for ground, names := range only {
-		if ground == g.name {
-			continue
-		}
-		for _, name := range names {
-			if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-				return usageError{fmt.Errorf("--%s is for --ground %s, not for %s", name, ground, g.name)}
-			}
+	for _, name := range slices.Sorted(maps.Keys(only)) {
+		f := cmd.Flags().Lookup(name)
+		if f != nil && f.Changed && !slices.Contains(only[name], g.name) {
+			return usageError{fmt.Errorf("--%s is for --ground %s, not for %s", name, strings.Join(only[name], " or "), g.name)}
 		}
 	}
 	return nil

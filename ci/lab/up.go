@@ -14,6 +14,7 @@ type upFlags struct {
 	noFaults  bool
 	ports     []string
 	retention time.Duration
+	images    string // another lock than config/images.json
 
 	// For the local ground.
 	stack     stack.Mode
@@ -24,7 +25,6 @@ type upFlags struct {
 	// For Kind.
 	workers       int
 	nodeImage     string
-	images        string
 	archives      string
 	listen        string
 	timeout       time.Duration
@@ -34,10 +34,13 @@ type upFlags struct {
 	anyPorts      bool // those that the runtime picks; no flag
 }
 
-// onlyOn are the flags that mean something on one ground alone.
+// onlyOn says on which grounds a flag means something, for those that do not
+// everywhere.
 var onlyOn = map[string][]string{
-	onLocal: {"stack", "cache", "free-ports", "detach"},
-	onKind:  {"workers", "node-image", "images", "archives", "listen", "timeout", "no-preflight", "metrics-server", "recreate"},
+	"stack": {onLocal}, "cache": {onLocal}, "free-ports": {onLocal}, "detach": {onLocal},
+	"images":  {onLocal, onKind},
+	"workers": {onKind}, "node-image": {onKind}, "archives": {onKind}, "listen": {onKind}, "timeout": {onKind},
+	"no-preflight": {onKind}, "metrics-server": {onKind}, "recreate": {onKind},
 }
 
 func (f *upFlags) register(cmd *cobra.Command) {
@@ -66,11 +69,16 @@ func (f *upFlags) registerCluster(flags *pflag.FlagSet) {
 func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
 	flags.IntVar(&f.workers, "workers", 0, "kind: nodes besides the control plane")
 	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
-	flags.StringVar(&f.images, "images", "", "kind: another image lock than config/images.json: a `FILE`")
-	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, NAME.tar; those are neither built nor pulled. node.tar is the nodes'")
+	registerImages(flags, &f.images)
+	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack leave them. Images that are in it are taken from there, the others are built and pulled as usual")
 	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default 127.0.0.1)")
 	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: try, whatever seems to be missing")
 	flags.BoolVar(&f.recreate, "recreate", false, "kind: make a cluster anew, without its data, that was made with other settings or does not come to life")
+}
+
+// registerImages adds the flag that swaps the image lock.
+func registerImages(flags *pflag.FlagSet, file *string) {
+	flags.StringVar(file, "images", "", "another image lock than config/images.json, such as a mirror's: a `FILE`")
 }
 
 func upCommand(e *env) *cobra.Command {
@@ -88,11 +96,13 @@ that runs already is found, and so is one that a crashed run has left behind.
 The programs come from where it is quickest (--stack auto): from PATH, from an
 earlier run, out of the images that config/images.json pins (Linux, a registry
 reachable), or compiled from source, which takes about half an hour on two cores
-and happens once.
+and happens once. --images FILE takes another lock, such as that of a mirror.
 
 With --ground kind the lab runs in a Kubernetes cluster in a container, which stays
 when up has ended. That needs a container runtime and its docker command. Images are
-built and pulled here and loaded into the cluster, which pulls nothing itself.`,
+built and pulled here and loaded into the cluster, which pulls nothing itself.
+Where there is no registry, ` + "`lab images pull --to DIR`" + ` on a machine that has one, and
+--archives DIR here.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.chosen.check(cmd, onlyOn); err != nil {

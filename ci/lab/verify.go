@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -14,7 +15,8 @@ import (
 func verifyCommand(e *env) *cobra.Command {
 	var flags upFlags
 	var load trafficFlags
-	var output, run, junit string
+	var output, run string
+	var files reportFiles
 	var own bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -70,7 +72,7 @@ takes it down afterwards. The traffic that completeness is proved with is --traf
 			if err != nil {
 				return err
 			}
-			return e.writeReport(result, format, junit)
+			return e.writeReport(result, format, files)
 		},
 	}
 	flags.register(cmd)
@@ -79,22 +81,22 @@ takes it down afterwards. The traffic that completeness is proved with is --traf
 	cmd.Flags().StringVar(&run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
 	cmd.Flags().BoolVar(&own, "up", false, "start a lab for the purpose and take it down afterwards")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
-	cmd.Flags().StringVar(&junit, "junit", "", "write JUnit XML to this `FILE` too")
+	cmd.Flags().StringVar(&files.junit, "junit", "", "write JUnit XML to this `FILE` too")
+	cmd.Flags().StringVar(&files.json, "json", "", "write JSON to this `FILE` too")
 	return cmd
 }
 
+// reportFiles are the files that a report is written to besides standard output;
+// "" for none.
+type reportFiles struct{ junit, json string }
+
 // writeReport prints the report, and fails when a check did.
-func (e *env) writeReport(r report.Report, format report.Format, junit string) error {
-	if junit != "" {
-		f, err := os.Create(junit)
-		if err != nil {
-			return err
-		}
-		if err := report.Write(f, report.JUnit, r); err != nil {
-			f.Close()
-			return err
-		}
-		if err := f.Close(); err != nil {
+func (e *env) writeReport(r report.Report, format report.Format, files reportFiles) error {
+	for _, also := range []struct {
+		file   string
+		format report.Format
+	}{{files.junit, report.JUnit}, {files.json, report.JSON}} {
+		if err := writeReportFile(also.file, r, also.format); err != nil {
 			return err
 		}
 	}
@@ -105,6 +107,18 @@ func (e *env) writeReport(r report.Report, format report.Format, junit string) e
 		return errFailed
 	}
 	return nil
+}
+
+// writeReportFile writes the report to a file, unless its name is empty.
+func writeReportFile(name string, r report.Report, format report.Format) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.Write(f, format, r), f.Close())
 }
 
 func endpointsCommand(e *env) *cobra.Command {
@@ -128,7 +142,7 @@ input, and compares the answers with what is documented, errors included.`,
 			if err != nil {
 				return err
 			}
-			return e.writeReport(r, format, "")
+			return e.writeReport(r, format, reportFiles{})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")

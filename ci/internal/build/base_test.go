@@ -9,12 +9,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 )
 
 // baseLayout writes a small base image for linux/amd64 and linux/arm64 as an OCI
@@ -64,23 +68,36 @@ func baseLayout(t *testing.T) string {
 	return dir
 }
 
-// archived packs a layout into a tar file, as `tar` would.
-func archived(t *testing.T, dir string) string {
+// pulled is a layout after it has been in a registry, as the file that
+// `lab images pull base` makes.
+func pulled(t *testing.T, registry, dir string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "base.tar")
-	f, err := os.Create(file)
+	top, err := layout.ImageIndexFromPath(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	w := tar.NewWriter(f)
-	if err := w.AddFS(os.DirFS(dir)); err != nil {
+	manifest, err := top.IndexManifest()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Close(); err != nil {
+	digest := manifest.Manifests[0].Digest
+	index, err := top.ImageIndex(digest)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return file
+	tag, err := name.NewTag(registry + "/mirror/static:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(tag, index); err != nil {
+		t.Fatal(err)
+	}
+	img := images.Image{Name: images.Base, Repository: registry + "/mirror/static", Tag: "1", Digest: digest.String()}
+	a, err := images.PullLayout(t.Context(), img, t.TempDir(), images.PullOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Path
 }
 
 // unpacked is the content of a tar file in a directory.

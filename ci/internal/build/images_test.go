@@ -82,7 +82,7 @@ func TestImages(t *testing.T) {
 		}
 		o := o
 		o.Root, o.Out, o.Publish = there, filepath.Join(t.TempDir(), "out"), ""
-		o.Base = archived(t, base)
+		o.Base = pulled(t, strings.TrimPrefix(server.URL, "http://"), base)
 		again, err := Build(t.Context(), o)
 		if err != nil {
 			t.Fatalf("Build() = %v", err)

@@ -139,11 +139,18 @@ func (c *Cluster) judgeLimits(m outside) []Problem {
 		need := limit.min + c.Workers*limit.min/2
 		if err == nil && have < need {
 			problems = append(problems, Problem{Likely: true,
-				What: fmt.Sprintf("fs.inotify.%s is %d; %d nodes need %d.", limit.name, have, 1+c.Workers, need),
+				What: fmt.Sprintf("fs.inotify.%s is %d; %s %d.", limit.name, have, nodesNeed(1+c.Workers), need),
 				Do:   fmt.Sprintf("sudo sysctl fs.inotify.%s=%d (and in /etc/sysctl.d, to keep it)", limit.name, max(need, 4*limit.min))})
 		}
 	}
 	return problems
+}
+
+func nodesNeed(nodes int) string {
+	if nodes == 1 {
+		return "1 node needs"
+	}
+	return fmt.Sprintf("%d nodes need", nodes)
 }
 
 // judgePorts looks for other containers, and where the runtime is on this machine

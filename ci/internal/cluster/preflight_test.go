@@ -38,7 +38,7 @@ func TestPreflight(t *testing.T) {
 		{name: "old cgroups, old Kubernetes", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":8000000000,"CgroupVersion":"1"}` }},
 		{name: "inotify", set: func(_ *fakeRuntime, m *outside, _ *Config) {
 			m.readFile = func(string) ([]byte, error) { return []byte("100\n"), nil }
-		}, want: []string{"fs.inotify.max_user_watches is 100", "fs.inotify.max_user_instances is 100; 1 nodes need 128"}, likely: true},
+		}, want: []string{"fs.inotify.max_user_watches is 100", "fs.inotify.max_user_instances is 100; 1 node needs 128"}, likely: true},
 		{name: "inotify with workers", set: func(_ *fakeRuntime, m *outside, c *Config) {
 			c.Workers = 2
 			m.readFile = func(name string) ([]byte, error) {

@@ -27,7 +27,8 @@ const (
 // A Ground holds the base URLs of the lab's components, without a trailing
 // slash. An empty URL means that this ground has no such component.
 type Ground struct {
-	// Name is "local", "kind" or "kubernetes".
+	// Name is "local", or "kind" in a cluster, of whatever make: to a pod they are
+	// the same.
 	Name     string `json:"name"`
 	Frontend string `json:"frontend"`
 	Backend  string `json:"backend"`

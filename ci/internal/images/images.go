@@ -28,7 +28,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,7 +45,7 @@ const (
 	Golang        = "golang"         // builds the lab's own programs
 	Base          = "base"           // what the lab's own images are built on
 	Node          = "node"           // the Kind node; belongs to the Kind release in go.mod
-	MetricsServer = "metrics-server" // feeds the autoscaler in the cluster
+	MetricsServer = "metrics-server" // for kubectl top, where it is asked for
 )
 
 // Names lists every name that a lock has, in the order of the file.
@@ -87,7 +86,12 @@ type Lock struct {
 
 // Load reads and validates the lock in the file at path.
 func Load(path string) (Lock, error) {
-	return LoadFS(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	f, err := os.Open(path) // not by LoadFS, whose errors would name the file without its folder
+	if err != nil {
+		return Lock{}, fmt.Errorf("image lock: %w", err)
+	}
+	defer f.Close()
+	return read(f, path)
 }
 
 // LoadFS reads and validates the lock called file in fsys, for a program that
@@ -98,7 +102,12 @@ func LoadFS(fsys fs.FS, file string) (Lock, error) {
 		return Lock{}, fmt.Errorf("image lock: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxLockSize+1))
+	return read(f, file)
+}
+
+// read reads and validates the lock in r; file is what errors call it.
+func read(r io.Reader, file string) (Lock, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxLockSize+1))
 	if err != nil {
 		return Lock{}, fmt.Errorf("image lock %s: %w", file, err)
 	}

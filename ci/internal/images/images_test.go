@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -125,7 +126,23 @@ func TestLoadRefusesMalformedFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "absent.json")); !errors.Is(err, fs.ErrNotExist) {
+}
+
+// A person who gave a path is told all of it.
+func TestLoadNamesTheWholePath(t *testing.T) {
+	dir := t.TempDir()
+	absent, broken, unpinned := filepath.Join(dir, "absent.json"), filepath.Join(dir, "broken.json"), filepath.Join(dir, "unpinned.json")
+	for file, content := range map[string]string{broken: "images:", unpinned: `{"images": {"loki": "grafana/loki:3.7.7"}}`} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{absent, broken, unpinned} {
+		if _, err := Load(file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("Load() = %v, want %s in it", err, file)
+		}
+	}
+	if _, err := Load(absent); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Load(absent) = %v, want fs.ErrNotExist", err)
 	}
 }

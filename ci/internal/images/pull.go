@@ -37,12 +37,12 @@ type PullOptions struct {
 // Archive is a pulled image in a file.
 type Archive struct {
 	Image    Image  `json:"-"`
-	Path     string `json:"path"`     // absolute if the directory was
-	Tag      string `json:"tag"`      // the RepoTag in it: repository:tag, without a digest
-	Platform string `json:"platform"` // "linux/amd64"
-	ID       string `json:"id"`       // digest of the configuration, the ID that container runtimes list
-	Size     int64  `json:"size"`     // bytes of the file
-	Kept     bool   `json:"kept"`     // it was there already and nothing was transferred
+	Path     string `json:"path"`               // absolute if the directory was
+	Tag      string `json:"tag"`                // the RepoTag in it: repository:tag, without a digest
+	Platform string `json:"platform,omitempty"` // "linux/amd64"
+	ID       string `json:"id,omitempty"`       // digest of the configuration, the ID that container runtimes list
+	Size     int64  `json:"size"`               // bytes of the file
+	Kept     bool   `json:"kept"`               // it was there already and nothing was transferred
 }
 
 // RepoTag is what the image is called in a cluster that it was loaded into:
@@ -130,6 +130,11 @@ func fetch(ctx context.Context, img Image, p v1.Platform, o PullOptions) (v1.Ima
 	if err != nil {
 		return nil, err
 	}
+	return Fetch(ref, p, o.remote(ctx)...)
+}
+
+// remote is how a registry is spoken to.
+func (o PullOptions) remote(ctx context.Context) []remote.Option {
 	opts := []remote.Option{
 		remote.WithContext(ctx),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("lgtm-lab"),
@@ -137,7 +142,7 @@ func fetch(ctx context.Context, img Image, p v1.Platform, o PullOptions) (v1.Ima
 	if o.Transport != nil {
 		opts = append(opts, remote.WithTransport(o.Transport))
 	}
-	return Fetch(ref, p, opts...)
+	return opts
 }
 
 // Fetch gets the manifest of ref for a platform; layers follow as they are read.
@@ -171,36 +176,43 @@ func Fetch(ref name.Digest, p v1.Platform, opts ...remote.Option) (v1.Image, err
 	return image, nil
 }
 
-// write makes the archive beside its place and moves it there when it is whole.
+// write makes the archive.
 func (a *Archive) write(image v1.Image, progress func(done, total int64)) error {
 	tag, err := name.NewTag(a.Tag)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(a.Path), 0o755); err != nil {
+	var total int64
+	if progress != nil {
+		if total, err = tarball.CalculateSize(map[name.Reference]v1.Image{tag: image}); err != nil {
+			return err
+		}
+	}
+	return replace(a.Path, func(w io.Writer) error {
+		if progress != nil {
+			w = &counter{w: w, total: total, tell: progress}
+		}
+		// Every blob is compared with its digest while it is read, so what arrives
+		// here whole is what the manifest says.
+		return tarball.Write(tag, image, w)
+	})
+}
+
+// replace makes a file beside its place and moves it there when it is whole.
+func replace(file string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(a.Path), "."+filepath.Base(a.Path)+"-")
+	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name()) // not there any more once all went well
-	var w io.Writer = tmp
-	if progress != nil {
-		total, err := tarball.CalculateSize(map[name.Reference]v1.Image{tag: image})
-		if err != nil {
-			tmp.Close()
-			return err
-		}
-		w = &counter{w: tmp, total: total, tell: progress}
-	}
-	// Every blob is compared with its digest while it is read, so what arrives here
-	// whole is what the manifest says.
-	err = tarball.Write(tag, image, w)
+	err = write(tmp)
 	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), a.Path)
+	return os.Rename(tmp.Name(), file)
 }
 
 // counter tells how much has been written through it.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
@@ -30,7 +31,7 @@ func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
 	l.cfg.Progress("building the services")
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = l.cfg.Root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
+	cmd.Env = buildEnv()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -41,6 +42,14 @@ func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
 		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
 	}
 	return programs, nil
+}
+
+// buildEnv is the environment that the services are compiled in: the user's network
+// and directories, but nothing that would make other programs of them. None of the
+// values is empty: Go takes an empty one for none, and what `go env -w` has stored
+// in its place.
+func buildEnv() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 }
 
 // installServices puts the built programs of what is to be started where they run

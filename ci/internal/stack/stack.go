@@ -20,7 +20,8 @@
 //	logs/build-NAME.log        the last compile of NAME
 //	locks/, tmp/               one lock file per program, and work in progress
 //
-// A directory in images/ or source/ is complete: it is made in tmp/ and renamed.
+// A directory in images/ or source/ is complete: it is made in tmp/ and renamed. It
+// stays when its pin is replaced, until [Stack.Prune].
 package stack
 
 import (

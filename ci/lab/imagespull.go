@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+)
+
+// carried are the images of the lock that a machine without a registry needs for
+// `lab up --ground kind`.
+func carried() []string {
+	return slices.Concat(images.Workloads(), []string{images.Node, images.Base})
+}
+
+// pullImage fetches an image in the form that it is used in: what is built on, in
+// all platforms; what is run, in one.
+func pullImage(ctx context.Context, img images.Image, platform, dir string, o images.PullOptions) (images.Archive, error) {
+	if img.Name == images.Base {
+		return images.PullLayout(ctx, img, dir, o)
+	}
+	return images.Pull(ctx, img, platform, dir, o)
+}
+
+func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
+	platform, to := "linux/"+runtime.GOARCH, ""
+	cmd := &cobra.Command{
+		Use:   "pull [NAME…]",
+		Short: "Fetch images of the lock as archives",
+		Long: `pull fetches images as files, without a container runtime. With no NAME it fetches
+what ` + "`lab up --ground kind`" + ` needs: ` + strings.Join(carried(), ", ") + `.
+Carry the directory to a machine without a registry, and there
+
+    lab up --ground kind --archives DIR
+
+takes them from it. What is in the directory already is not fetched again. The digest is
+part of a file's name. base, which our own images are built on, becomes an OCI layout of
+all platforms, for up and for ` + "`lab images build --base`" + `. Credentials are those that
+` + "`docker login`" + ` has stored.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			lock, asJSON, err := f.open(e)
+			if err != nil {
+				return err
+			}
+			if to == "" {
+				if to, err = e.labPath("images"); err != nil {
+					return err
+				}
+			}
+			if len(names) == 0 {
+				names = carried()
+			}
+			var wanted []images.Image
+			for _, name := range names {
+				img, err := lock.Get(name)
+				if err != nil {
+					return err
+				}
+				wanted = append(wanted, img)
+			}
+			type pulled struct {
+				Name string `json:"name"`
+				images.Archive
+			}
+			var all []pulled
+			for _, img := range wanted {
+				a, err := pullImage(cmd.Context(), img, platform, to, images.PullOptions{Insecure: f.insecure, Progress: e.transfer(img.Name)})
+				if err != nil {
+					return err
+				}
+				all = append(all, pulled{img.Name, a})
+			}
+			if asJSON {
+				return e.writeJSON(map[string]any{"archives": all})
+			}
+			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "NAME\tIMAGE\tMB\tFILE")
+			for _, a := range all {
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, a.Tag, megabytes(a.Size), a.Path)
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().StringVar(&platform, "platform", platform, "the `PLATFORM` to fetch, that of the container runtime that is to run them")
+	cmd.Flags().StringVar(&to, "to", "", "the `DIRECTORY` for the archives (default images in the lab's folder)")
+	cmd.Flags().StringSliceVar(&f.insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
+	return cmd
+}
+
+// transfer reports a download, at most once a second.
+func (e *env) transfer(name string) func(done, total int64) {
+	var last time.Time
+	return func(done, total int64) {
+		if time.Since(last) < time.Second && done < total {
+			return
+		}
+		last = time.Now()
+		e.say(fmt.Sprintf("· %s: %s of %s MB", name, megabytes(done), megabytes(total)))
+	}
+}
