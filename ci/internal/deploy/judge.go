@@ -144,6 +144,8 @@ func (p Pod) state() string {
 		return "Ready"
 	case p.Unschedulable != "":
 		return "Unschedulable"
+	case p.Lost:
+		return "not in its Service yet"
 	}
 	for _, c := range p.Containers {
 		switch {

@@ -116,6 +116,38 @@ func TestReadyIsWhatThePodsAre(t *testing.T) {
 	}
 }
 
+// A pod is of use when its Services lead to it.
+func TestLost(t *testing.T) {
+	const pod = `{"kind":"Pod","metadata":{"namespace":"app","name":"frontend-1","labels":{"app":"frontend","pod-template-hash":"h"}},
+		"status":{"podIP":"10.0.0.7","conditions":[{"type":"Ready","status":"True"}]}}`
+	const others = `{"kind":"Deployment","metadata":{"namespace":"app","name":"frontend","generation":1},
+		"spec":{"replicas":1,"selector":{"matchLabels":{"app":"frontend"}}},
+		"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}},
+		{"kind":"ReplicaSet","metadata":{"namespace":"app","name":"frontend-h","labels":{"pod-template-hash":"h"},
+		"annotations":{"deployment.kubernetes.io/revision":"1"},"ownerReferences":[{"kind":"Deployment","name":"frontend"}]}}`
+	for _, test := range []struct {
+		name, endpoints string
+		done            bool
+	}{
+		{"no Service", ``, true},
+		{"found", `{"addresses":["10.0.0.7"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, true},
+		{"nobody knows whether it is ready", `{"addresses":["10.0.0.7"],"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, true},
+		{"its old address", `{"addresses":["10.0.0.3"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, false},
+		{"not ready for the Service", `{"addresses":["10.0.0.7"],"conditions":{"ready":false},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, false},
+		{"another's", `{"addresses":["10.0.0.3"],"conditions":{"ready":false},"targetRef":{"kind":"Pod","namespace":"app","name":"backend-1"}}`, true},
+		{"another namespace's", `{"addresses":["10.0.0.3"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"shop","name":"frontend-1"}}`, true},
+	} {
+		s, err := parseSnapshot([]byte(`{"items":[` + pod + `,` + others + `,{"kind":"EndpointSlice","metadata":{"namespace":"app"},"endpoints":[` + test.endpoints + `]}]}`))
+		if err != nil || len(s.workloads) != 1 {
+			t.Fatalf("%s: %d workloads, %v", test.name, len(s.workloads), err)
+		}
+		w := s.workloads[0]
+		if w.Done != test.done || !test.done && w.state() != "not in its Service yet" {
+			t.Errorf("%s: done %v (%s), want %v", test.name, w.Done, w.state(), test.done)
+		}
+	}
+}
+
 // A cluster that was stopped and started says for a while that all is ready.
 func TestObserveAfterANodeWasStarted(t *testing.T) {
 	s := recordedSnapshot(t, "ready")

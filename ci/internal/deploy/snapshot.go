@@ -36,7 +36,10 @@ type item struct {
 		Phase                                          string
 		Conditions                                     []condition
 		InitContainerStatuses, ContainerStatuses       []containerStatus
+		PodIP                                          string
 	}
+	// Endpoints are an EndpointSlice's.
+	Endpoints []endpoint
 }
 
 type condition struct{ Type, Status, Reason, Message string }
@@ -82,8 +85,10 @@ type Pod struct {
 	Phase                 string // Pending, Running, Succeeded, Failed
 	Ready                 bool
 	Leaving               bool // it is being deleted
-	Created               time.Time
-	Containers            []Container
+	// Lost says that a Service does not lead to the pod yet, though it is ready.
+	Lost       bool
+	Created    time.Time
+	Containers []Container
 	// Unschedulable is why no node takes it, "" when one has.
 	Unschedulable string
 }
@@ -130,7 +135,7 @@ type snapshot struct {
 }
 
 // snapshotKinds are the kinds that a snapshot is made from.
-const snapshotKinds = "deployments,statefulsets,daemonsets,replicasets,pods"
+const snapshotKinds = "deployments,statefulsets,daemonsets,replicasets,pods,endpointslices"
 
 // parseSnapshot reads what `kubectl get` prints about snapshotKinds as JSON.
 func parseSnapshot(raw []byte) (snapshot, error) {
@@ -218,6 +223,9 @@ func (i item) workload(all []item) Workload {
 			continue
 		}
 		pod := p.pod()
+		if pod.Ready && p.lost(all) {
+			pod.Ready, pod.Lost = false, true
+		}
 		if !observed || !newest(p.Metadata.Labels) || pod.Leaving {
 			w.Old = append(w.Old, pod)
 			continue

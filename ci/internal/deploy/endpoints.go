@@ -1,0 +1,28 @@
+package deploy
+
+import "slices"
+
+// endpoint is a pod behind a Service, as the cluster's proxy knows it.
+type endpoint struct {
+	Addresses  []string
+	Conditions struct{ Ready *bool }
+	TargetRef  *struct{ Kind, Namespace, Name string }
+}
+
+// lost tells whether a Service leads elsewhere than to this pod, which is ready:
+// to the address that it had before, or not at all. That lasts a moment in every
+// rollout, and longer where the controllers have just been started again.
+func (i item) lost(all []item) bool {
+	for _, slice := range all {
+		for _, e := range slice.Endpoints {
+			if e.TargetRef == nil || e.TargetRef.Kind != "Pod" || e.TargetRef.Namespace != i.Metadata.Namespace || e.TargetRef.Name != i.Metadata.Name {
+				continue
+			}
+			ready := e.Conditions.Ready == nil || *e.Conditions.Ready // unknown counts as ready, says the API
+			if !ready || !slices.Contains(e.Addresses, i.Status.PodIP) {
+				return true
+			}
+		}
+	}
+	return false
+}
