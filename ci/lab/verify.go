@@ -24,8 +24,11 @@ func verifyCommand(e *env) *cobra.Command {
 		Long: `verify sends requests to the running lab and checks what became of them in Loki,
 Tempo and Mimir: that a request is one joined trace, with its log lines and its
 counted metrics; that of all requests sent none is missing and none is counted
-twice; that exemplars lead to traces; and how long all that took. It prints a table
-of what it measured and exits with 1 when a check does not hold.
+twice; that exemplars lead to traces; and how long all that took. Then it asks what
+Grafana and the ruler ask: that every panel of every dashboard has data, every link
+between the signals leads somewhere, every rule is evaluated, and Grafana, where it
+runs, has all that. It prints a table of what it measured and exits with 1 when a
+check does not hold.
 
 With --up it starts a lab of its own, on free ports and in a temporary folder, and
 takes it down afterwards. The traffic that completeness is proved with is --traffic

@@ -1,5 +1,5 @@
 // Package query asks Loki, Tempo and Mimir what they have stored, through their
-// HTTP APIs, as Grafana would.
+// HTTP APIs, as Grafana would; and Grafana what it was provisioned with.
 package query
 
 import (
@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// ErrNotFound says that Tempo does not have the trace that was asked for (yet).
+// ErrNotFound says that Tempo does not have the trace that was asked for (yet), or
+// Grafana the data source or dashboard.
 var ErrNotFound = errors.New("not found")
 
 // maxBody bounds an answer; 10,000 log lines with their labels are about 10 MB.

@@ -46,7 +46,14 @@ func asks(url string) map[string]func(context.Context) error {
 		"search":    func(ctx context.Context) error { _, err := tempo.Search(ctx, "{}", from, to, 5); return err },
 		"instant":   func(ctx context.Context) error { _, err := mimir.Instant(ctx, "up", to); return err },
 		"scalar":    func(ctx context.Context) error { _, _, err := mimir.Scalar(ctx, "up", to); return err },
+		"latest":    func(ctx context.Context) error { _, err := loki.Latest(ctx, "{a}", from, to, 5); return err },
+		"range":     func(ctx context.Context) error { _, err := mimir.Range(ctx, "up", from, to, time.Second); return err },
+		"at":        func(ctx context.Context) error { _, err := mimir.At(ctx, "up", to); return err },
+		"find":      func(ctx context.Context) error { _, err := tempo.Find(ctx, "{}", from, to, 5); return err },
+		"spans":     func(ctx context.Context) error { _, err := tempo.Range(ctx, "{}", from, to, time.Second); return err },
 		"exemplars": func(ctx context.Context) error { _, err := mimir.Exemplars(ctx, "up", from, to); return err },
+		"rules":     func(ctx context.Context) error { _, err := mimir.Rules(ctx); return err },
+		"values":    func(ctx context.Context) error { _, err := mimir.LabelValues(ctx, "job", "up", from, to); return err },
 	}
 }
 
@@ -139,6 +146,8 @@ func TestOddAnswers(t *testing.T) {
 		{"lines", `{"data":{"resultType":"streams","result":[{"values":[["now","text"]]}]}}`, `"now", which is not nanoseconds`},
 		{"exemplars", `{"data":{}}`, "unexpected answer"},
 		{"search", `{"traces":{}}`, "unexpected answer"},
+		{"rules", `{"data":{"groups":{}}}`, "unexpected answer"},
+		{"values", `{"data":{}}`, "unexpected answer"},
 	} {
 		t.Run(c.ask+" "+c.body, func(t *testing.T) {
 			url, _ := serve(t, 200, c.body)

@@ -11,12 +11,9 @@ import (
 // errNoSeries says that Mimir has no sample of what was asked for.
 var errNoSeries = errors.New("no such series in Mimir")
 
-// lookBack is how long ago a replaced instance of a service may have sent its
-// last sample and still be part of a counter's sum.
-const lookBack = 15 * time.Minute
-
 // A counter is the sum of some series, as it was at a time. A series that was not
-// there then counted as 0.
+// there then, or not written any more, counted as 0: an instance that is started
+// again under the same name goes on with the series, and begins at 0.
 type counter struct {
 	selector string
 	at       time.Time
@@ -27,7 +24,7 @@ type counter struct {
 
 // read reads the counter as it was at a time.
 func (v *verifier) read(ctx context.Context, selector string, at time.Time) counter {
-	value, _, err := v.mimir.Scalar(ctx, sumOver(selector, lookBack), at)
+	value, _, err := v.mimir.Scalar(ctx, sumOver(selector, v.timing.alive), at)
 	return counter{selector: selector, at: at, value: value, err: err}
 }
 
@@ -52,7 +49,7 @@ func (v *verifier) rise(ctx context.Context, c counter) (float64, error) {
 		return 0, fmt.Errorf("reading what it was before: %w", c.err)
 	}
 	now := time.Now()
-	value, found, err := v.mimir.Scalar(ctx, sumOver(c.selector, lookBack+now.Sub(c.at)), now)
+	value, found, err := v.mimir.Scalar(ctx, sumOver(c.selector, v.timing.alive+now.Sub(c.at)), now)
 	switch {
 	case err != nil:
 		return 0, err

@@ -24,12 +24,9 @@ var exemplarSources = []struct{ name, selector string }{
 // maxExemplars is how many traces are looked up for each source.
 const maxExemplars = 500
 
-// exemplars checks that each exemplar stored since verify began leads to a trace.
+// exemplars checks that each exemplar stored since the traffic began leads to a trace.
 func (v *verifier) exemplars(ctx context.Context) {
-	from := v.started
-	if v.Run != nil && v.Run.Started.Before(from) {
-		from = v.Run.Started
-	}
+	from := v.since()
 	for _, source := range exemplarSources {
 		v.check("exemplars", source.name, "≥ 1, each leads to a stored trace", func() (string, error) {
 			var found []query.Exemplar

@@ -3,9 +3,11 @@ package verify
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +20,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// handler serves all four parts of the stack, each below its name.
+// handler serves all parts of the stack, each below its name.
 func (f *fake) handler() http.Handler {
 	mux := http.NewServeMux()
 	ready := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") }
@@ -32,6 +34,11 @@ func (f *fake) handler() http.Handler {
 	mux.HandleFunc("GET /loki/loki/api/v1/query_range", f.logQL)
 	mux.HandleFunc("GET /mimir/prometheus/api/v1/query", f.query)
 	mux.HandleFunc("GET /mimir/prometheus/api/v1/query_exemplars", f.queryExemplars)
+	mux.HandleFunc("GET /mimir/prometheus/api/v1/query_range", f.queryRange)
+	mux.HandleFunc("GET /mimir/prometheus/api/v1/label/{label}/values", f.labelValues)
+	mux.HandleFunc("GET /mimir/prometheus/api/v1/rules", f.rules)
+	mux.HandleFunc("GET /tempo/api/metrics/query_range", f.traceRates)
+	f.grafana(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		part := strings.Split(r.URL.Path, "/")[1]
 		if f.answers == nil || !f.answers(part, w, r) {
@@ -87,12 +94,13 @@ func toProto(attrs labels) (out []*commonpb.KeyValue) {
 	return out
 }
 
-var traceQL = regexp.MustCompile(`^\{ trace:id = "([0-9a-f]+)" \}$`)
+// traceQL selects a trace by its id, or all with a span of a kind.
+var traceQL = regexp.MustCompile(`^\{ (?:trace:id = "([0-9a-f]+)"|kind = (server|client)) \}( \| rate\(\))?$`)
 
 // traceSearch does as Tempo does: ids are without leading zeros.
 func (f *fake) traceSearch(w http.ResponseWriter, r *http.Request) {
 	m := traceQL.FindStringSubmatch(r.FormValue("q"))
-	if m == nil {
+	if m == nil || m[3] != "" {
 		http.Error(w, "invalid TraceQL query", http.StatusBadRequest)
 		return
 	}
@@ -100,52 +108,63 @@ func (f *fake) traceSearch(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, spans := range f.traces {
-		if short := strings.TrimLeft(id, "0"); short == m[1] && len(spans) > 0 {
-			found = append(found, labels{"traceID": short})
+		short := strings.TrimLeft(id, "0")
+		i := slices.IndexFunc(spans, func(s query.Span) bool { return short == m[1] || string(s.Kind) == m[2] })
+		if i >= 0 {
+			found = append(found, labels{"traceID": short, "startTimeUnixNano": strconv.FormatInt(spans[i].Start.UnixNano(), 10)})
 		}
 	}
 	writeJSON(w, map[string]any{"traces": found})
 }
 
+// traceRates answers every rate of spans alike.
+func (f *fake) traceRates(w http.ResponseWriter, r *http.Request) {
+	if m := traceQL.FindStringSubmatch(r.FormValue("q")); m == nil || m[3] == "" {
+		http.Error(w, "invalid TraceQL query", http.StatusBadRequest)
+		return
+	}
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	writeJSON(w, map[string]any{"series": []any{map[string]any{"samples": []any{map[string]any{"timestampMs": now, "value": 2}}}}})
+}
+
 var logQL = regexp.MustCompile(`^(?:sum by \((\w+)\) \(count_over_time\()?` + // 1: by
-	`\{service_name="(\w+)"\}( \|~ "\^request\$")? \| trace_id(=~?)"([^"]*)"` + // 2: service, 3: text, 4 and 5: trace id
-	`(?: \[(\d+)ms\]\)\))?$`) // 6: window
+	`\{(\w+)="(\w+)"\}( \|~ "\^request\$")? \| trace_id ?(=~?) ?"([^"]*)"` + // 2 and 3: label, 4: text, 5 and 6: trace id
+	`(?: \[(\d+)ms\]\)\))?$`) // 7: window
 
 // maxLokiSeries is Loki's own limit on the series of an answer.
 const maxLokiSeries = 500
 
 func (f *fake) logQL(w http.ResponseWriter, r *http.Request) {
 	m := logQL.FindStringSubmatch(r.FormValue("query"))
+	if m == nil && f.logPanel(w, r) {
+		return
+	}
 	if m == nil {
 		http.Error(w, "parse error: "+r.FormValue("query"), http.StatusBadRequest)
 		return
 	}
 	to := nanoseconds(r.FormValue("end") + r.FormValue("time"))
 	from := nanoseconds(r.FormValue("start"))
-	if m[6] != "" {
-		ms, _ := strconv.Atoi(m[6])
+	if m[7] != "" {
+		ms, _ := strconv.Atoi(m[7])
 		from = to.Add(-time.Duration(ms) * time.Millisecond)
 	}
-	pattern := m[5]
-	if m[4] == "=" {
+	pattern := m[6]
+	if m[5] == "=" {
 		pattern = regexp.QuoteMeta(pattern)
 	}
 	traceID := regexp.MustCompile("^(?:" + pattern + ")$")
 	var lines []query.Line
 	f.mu.Lock()
 	for _, l := range f.logs {
-		if l.Labels["service_name"] == m[2] && traceID.MatchString(l.Labels["trace_id"]) && (m[3] == "" || l.Text == "request") &&
+		if l.Labels[m[2]] == m[3] && traceID.MatchString(l.Labels["trace_id"]) && (m[4] == "" || l.Text == "request") &&
 			!l.Time.Before(from) && !l.Time.After(to) {
 			lines = append(lines, l)
 		}
 	}
 	f.mu.Unlock()
 	if m[1] == "" {
-		streams := []any{}
-		for _, l := range lines {
-			streams = append(streams, map[string]any{"stream": l.Labels, "values": [][2]string{{strconv.FormatInt(l.Time.UnixNano(), 10), l.Text}}})
-		}
-		writeData(w, "streams", streams)
+		writeLines(w, lines)
 		return
 	}
 	counts, vector := map[string]int{}, []any{}
@@ -162,6 +181,49 @@ func (f *fake) logQL(w http.ResponseWriter, r *http.Request) {
 	writeData(w, "vector", vector)
 }
 
+// logPanelQL is a selector, or how many lines there are of each level.
+var logPanelQL = regexp.MustCompile(`^(sum by \(level\) \(count_over_time\()?\{([^}]*)\}(?:\[\d+s\]\)\))?$`)
+
+// logPanel answers the queries of panels, and tells whether it is one.
+func (f *fake) logPanel(w http.ResponseWriter, r *http.Request) bool {
+	m := logPanelQL.FindStringSubmatch(r.FormValue("query"))
+	if m == nil {
+		return false
+	}
+	selected, err := selects("", strings.ReplaceAll(m[2], ", ", ","))
+	if err != nil {
+		return false
+	}
+	var lines []query.Line
+	values := []any{}
+	f.mu.Lock()
+	for _, l := range f.logs {
+		if selected(l.Labels) {
+			lines, values = append(lines, l), append(values, []any{l.Time.Unix() + 1, "1"})
+		}
+	}
+	f.mu.Unlock()
+	switch {
+	case m[1] == "":
+		writeLines(w, lines)
+	case len(values) == 0:
+		writeData(w, "matrix", []any{})
+	case strings.HasSuffix(r.URL.Path, "query_range"):
+		writeData(w, "matrix", []any{map[string]any{"metric": labels{"level": "info"}, "values": values}})
+	default:
+		writeData(w, "vector", []any{map[string]any{"metric": labels{"level": "info"}, "value": values[len(values)-1]}})
+	}
+	return true
+}
+
+func writeLines(w http.ResponseWriter, lines []query.Line) {
+	streams := []any{}
+	for _, l := range lines {
+		streams = append(streams, map[string]any{"stream": l.Labels, "values": [][2]string{{strconv.FormatInt(l.Time.UnixNano(), 10), l.Text}}})
+	}
+	writeData(w, "streams", streams)
+}
+
 func nanoseconds(text string) time.Time {
 	ns, _ := strconv.ParseInt(text, 10, 64)
 	return time.Unix(0, ns)
@@ -169,9 +231,12 @@ func nanoseconds(text string) time.Time {
 
 func (f *fake) query(w http.ResponseWriter, r *http.Request) {
 	samples, err := f.instant(r.FormValue("query"), seconds(r.FormValue("time")))
+	if errors.Is(err, errOther) {
+		f.queryOther(w, r)
+		return
+	}
 	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		writeJSON(w, labels{"status": "error", "errorType": "bad_data", "error": err.Error()})
+		badData(w, err)
 		return
 	}
 	vector := []any{}
@@ -184,30 +249,6 @@ func (f *fake) query(w http.ResponseWriter, r *http.Request) {
 func seconds(text string) time.Time {
 	s, _ := strconv.ParseFloat(text, 64)
 	return time.UnixMilli(int64(s*1000 + 0.5))
-}
-
-func (f *fake) queryExemplars(w http.ResponseWriter, r *http.Request) {
-	name, rest, _ := strings.Cut(r.FormValue("query"), "{")
-	selected, err := selects(name, strings.TrimSuffix(rest, "}"))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	from, to := seconds(r.FormValue("start")), seconds(r.FormValue("end"))
-	data := []any{}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, e := range f.marks {
-		if selected(e.Series) && !e.Time.Before(from) && !e.Time.After(to) {
-			marks := labels{"trace_id": e.TraceID, "span_id": e.SpanID}
-			if e.TraceID == "" {
-				marks = labels{"traceID": "1234"} // Tempo's own name for it, which Grafana's link does not know
-			}
-			data = append(data, map[string]any{"seriesLabels": e.Series, "exemplars": []any{
-				map[string]any{"labels": marks, "timestamp": float64(e.Time.UnixMilli()) / 1000, "value": "0.1"}}})
-		}
-	}
-	writeJSON(w, map[string]any{"status": "success", "data": data})
 }
 
 func writeData(w http.ResponseWriter, resultType string, result any) {

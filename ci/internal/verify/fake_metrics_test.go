@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -25,6 +26,8 @@ type series struct {
 type point struct {
 	at    time.Time
 	value float64
+	// last says that there is no other sample until the next point.
+	last bool
 }
 
 // counters are the counters that a span makes its service, and Tempo, count.
@@ -43,8 +46,9 @@ func (x exchange) counters(s query.Span) []labels {
 	if !x.sampled || s.Kind == query.Internal {
 		return all
 	}
-	all = append(all, labels{"__name__": "traces_spanmetrics_calls_total", "service": s.Service, "http_route": route,
-		"span_kind": "SPAN_KIND_" + strings.ToUpper(string(s.Kind))})
+	for _, name := range []string{"traces_spanmetrics_calls_total", "traces_spanmetrics_latency_bucket"} {
+		all = append(all, labels{"__name__": name, "service": s.Service, "http_route": route, "span_kind": "SPAN_KIND_" + strings.ToUpper(string(s.Kind))})
+	}
 	if isSQL(s) {
 		return append(all, labels{"__name__": "traces_service_graph_request_total", "client": "backend", "server": "users", "connection_type": "database"})
 	}
@@ -64,6 +68,7 @@ func (x exchange) exemplars(s query.Span) []query.Exemplar {
 		return []query.Exemplar{
 			mark(labels{"__name__": "http_server_request_duration_seconds_bucket", "service_name": s.Service}),
 			mark(labels{"__name__": "traces_spanmetrics_latency_bucket", "service": s.Service}),
+			mark(labels{"__name__": "demo_duration_seconds_bucket"}),
 		}
 	case isSQL(s):
 		return []query.Exemplar{mark(labels{"__name__": "db_client_operation_duration_seconds_bucket", "service_name": s.Service})}
@@ -115,6 +120,7 @@ func (f *fake) seed() {
 		}
 	}
 	f.set(labels{"__name__": "container_fs_usage_bytes", "id": "/"}, 12, 10*time.Minute)
+	f.seedDemo()
 	// An instance of the backend that was replaced some minutes ago.
 	for _, name := range []string{"lab_users", "http_server_request_duration_seconds_count"} {
 		l := labels{"__name__": name, "service_name": "backend", "instance": "old"}
@@ -138,7 +144,7 @@ func (f *fake) set(l labels, value float64, ago time.Duration) {
 		s = &series{labels: l}
 		f.series[key(l)] = s
 	}
-	s.points = append(s.points, point{time.Now().Add(-ago), value})
+	s.points = append(s.points, point{at: time.Now().Add(-ago), value: value})
 }
 
 // add lets a counter rise. The lock must be held.
@@ -166,7 +172,7 @@ func (f *fake) change(name, job string, change func(was float64) float64) {
 func (s *series) at(t time.Time, window time.Duration, frozen bool) (float64, bool) {
 	for i, p := range slices.Backward(s.points) {
 		if !p.at.After(t) {
-			ended := (s.ended || frozen) && i == len(s.points)-1
+			ended := p.last || (s.ended || frozen) && i == len(s.points)-1
 			return p.value, !ended || p.at.After(t.Add(-window))
 		}
 	}
@@ -174,7 +180,7 @@ func (s *series) at(t time.Time, window time.Duration, frozen bool) (float64, bo
 }
 
 var (
-	promQL  = regexp.MustCompile(`^(sum|min|max|count)(?: by \((\w+)\))? ?\(last_over_time\(([a-z_]*)\{(.*)\}\[(\d+)ms\]\)\)$`)
+	promQL  = regexp.MustCompile(`^(sum|min|max|count)(?: by \((\w+)\))? ?\(last_over_time\(([a-z0-9_:]*)\{(.*)\}\[(\d+)ms\]\)\)$`)
 	matcher = regexp.MustCompile(`^(\w+)(=~|!=|=)("(?:[^"\\]|\\.)*"),?`)
 )
 
@@ -208,11 +214,14 @@ func selects(name, text string) (func(labels) bool, error) {
 	}, nil
 }
 
-// instant evaluates the one kind of expression that verify asks for.
+// errOther says that an expression is not of the kind whose value matters.
+var errOther = errors.New("another expression")
+
+// instant evaluates the one kind of expression whose value verify looks at.
 func (f *fake) instant(expr string, at time.Time) ([]query.Sample, error) {
 	m := promQL.FindStringSubmatch(expr)
 	if m == nil {
-		return nil, fmt.Errorf("an expression that is not understood: %s", expr)
+		return nil, errOther
 	}
 	selected, err := selects(m[3], m[4])
 	if err != nil {

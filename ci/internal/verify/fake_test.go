@@ -18,14 +18,18 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/config/mimir/rules"
 )
 
-// fake is a lab over HTTP: the services of labtest, and an Alloy, a Loki, a Tempo
-// and a Mimir that answer the very queries of verify about the telemetry that
+// fake is a lab over HTTP: the services of labtest, and an Alloy, a Loki, a Tempo,
+// a Mimir and a Grafana that answer the very queries of verify about the telemetry that
 // those services would have sent. The hooks let a test break one thing.
 type fake struct {
 	*labtest.Lab
 	ground ground.Ground
+	// committed is what it is provisioned with, model the JSON of its dashboard.
+	committed
+	model []byte
 
 	// reply may change the answer to a request, seen is told of it; both before its
 	// telemetry is stored.
@@ -41,8 +45,13 @@ type fake struct {
 	answers func(part string, w http.ResponseWriter, r *http.Request) bool
 	// frozen says which series get no samples any more, hidden which there are not.
 	frozen, hidden func(labels) bool
-	// users is the metric lab_users.
-	users func() float64
+	// users is the metric lab_users, number the value of a panel's expression.
+	users  func() float64
+	number func(expr string) float64
+	// ruler has these rules instead of the committed ones. rule may change what it says
+	// of one; a rule of which it says nothing is left out.
+	ruler []rules.Group
+	rule  func(rule map[string]any)
 
 	mu     sync.Mutex
 	traces map[string][]query.Span
@@ -72,12 +81,14 @@ type exchange struct {
 func startFake(t testing.TB) *fake {
 	f := &fake{Lab: labtest.Start(t), traces: map[string][]query.Span{}, series: map[string]*series{}}
 	f.users = func() float64 { return float64(len(f.Users())) }
+	f.committed, f.model = demo(t)
 	f.Tamper = f.record
 	stack := httptest.NewServer(f.handler())
 	t.Cleanup(stack.Close)
 	f.ground = ground.Ground{
 		Name: "fake", Frontend: f.Frontend, Backend: f.Backend,
 		Alloy: stack.URL + "/alloy", Loki: stack.URL + "/loki", Tempo: stack.URL + "/tempo", Mimir: stack.URL + "/mimir",
+		Grafana: stack.URL + "/grafana",
 	}
 	f.seed()
 	return f
@@ -87,8 +98,9 @@ func startFake(t testing.TB) *fake {
 // is right is found at the first look; the limit is for what is broken.
 func quick(limit time.Duration) timing {
 	t := timing{
-		every: 10 * time.Millisecond, ready: longLimit, answer: 2 * limit,
+		every: 10 * time.Millisecond, again: 10 * time.Millisecond, ready: longLimit, answer: 2 * limit,
 		export: 50 * time.Millisecond, alive: time.Minute, generator: limit, metrics: limit, kubelet: limit,
+		panels: limit, rules: limit, links: limit, grafana: limit,
 		trace: limit, line: limit, traces: limit, lines: limit, counts: limit,
 		exemplar: limit, delay: 20 * time.Millisecond, fresh: map[string]time.Duration{},
 	}
@@ -111,7 +123,7 @@ const (
 // verifier returns one that takes the fake for a lab.
 func (f *fake) verifier() *verifier {
 	return &verifier{
-		Options: Options{Ground: f.ground, Profile: smallest}, timing: quick(longLimit), endpoints: endpoints.Run,
+		Options: Options{Ground: f.ground, Profile: smallest}, committed: f.committed, timing: quick(longLimit), endpoints: endpoints.Run,
 		send: func(ctx context.Context, o traffic.Options) (traffic.Report, error) {
 			t, err := traffic.Run(ctx, o)
 			// How punctual a busy machine is is not what these tests are about.

@@ -68,11 +68,12 @@ func (v *verifier) readLosses(ctx context.Context) []counter {
 	return v.readAll(ctx, selectors, time.Now())
 }
 
-// nothingLost checks that no such counter has changed since it was read.
-func (v *verifier) nothingLost(ctx context.Context, before []counter) {
+// nothingLost checks that no such counter has changed since it was read. arrived is
+// when all that was sent had been found.
+func (v *verifier) nothingLost(ctx context.Context, before []counter, arrived time.Time) {
 	// The stack is scraped at its own times: what was lost last must be in the
 	// samples.
-	if sleep(ctx, v.timing.export) != nil {
+	if sleep(ctx, time.Until(arrived.Add(v.timing.export))) != nil {
 		return
 	}
 	outcomes, took := make([]outcome, len(losses)), make([]time.Duration, len(losses))

@@ -72,7 +72,7 @@ func traceTamperings() []tampering {
 			return append(spans, spans[slices.IndexFunc(spans, backend)])
 		}), fails: []string{joined, conventing}, says: "2 server spans of the backend"},
 		{name: "a trace that is not stored", do: ofSpans("probe", func(exchange, []query.Span) []query.Span { return nil }),
-			fails: names([]string{joined, conventing, frontLine, backLine, freshTrace, freshSearch}, exemplarChecks), says: "not found"},
+			fails: names([]string{joined, conventing, frontLine, backLine, freshTrace, freshSearch, logToTrace}, exemplarChecks), says: "not found"},
 
 		{name: "no http.route of the frontend", do: ofSpan(frontend, attribute("http.route", "")), fails: []string{conventing}, says: `http.route is "", not "/api/users/{id}"`},
 		{name: "no http.route of the backend", do: ofSpan(backend, attribute("http.route", "")), fails: []string{conventing}, says: `http.route is "", not "/users/{id}"`},
@@ -86,7 +86,7 @@ func traceTamperings() []tampering {
 		{name: "a statement without a placeholder", do: ofSpan(isSQL, attribute("db.query.text", "SELECT name FROM users")), fails: []string{conventing}, says: "no placeholder"},
 		{name: "search finds nothing", do: func(f *fake) {
 			f.answers = func(part string, w http.ResponseWriter, r *http.Request) bool {
-				if !strings.HasSuffix(r.URL.Path, "/api/search") {
+				if !strings.HasSuffix(r.URL.Path, "/api/search") || !strings.Contains(r.FormValue("q"), "trace:id") {
 					return false
 				}
 				writeJSON(w, map[string]any{"traces": []any{}})
@@ -95,7 +95,7 @@ func traceTamperings() []tampering {
 		}, fails: []string{freshSearch}, says: "search does not find the trace"},
 		{name: "search finds another trace", do: func(f *fake) {
 			f.answers = func(part string, w http.ResponseWriter, r *http.Request) bool {
-				if !strings.HasSuffix(r.URL.Path, "/api/search") {
+				if !strings.HasSuffix(r.URL.Path, "/api/search") || !strings.Contains(r.FormValue("q"), "trace:id") {
 					return false
 				}
 				writeJSON(w, map[string]any{"traces": []any{labels{"traceID": "abc"}}})
@@ -133,14 +133,14 @@ func logTamperings() []tampering {
 	none := func(query.Line) []query.Line { return nil }
 	twice := func(l query.Line) []query.Line { return []query.Line{l, l} }
 	return []tampering{
-		{name: "no line of the frontend", do: ofLines("probe", "frontend", none), fails: []string{frontLine, freshLine}, says: "no access-log line of the frontend"},
-		{name: "no line of the backend", do: ofLines("probe", "backend", none), fails: []string{backLine}, says: "no access-log line of the backend"},
+		{name: "no line of the frontend", do: ofLines("probe", "frontend", none), fails: []string{frontLine, freshLine, logToTrace, traceToLogs}, says: "no access-log line of the frontend"},
+		{name: "no line of the backend", do: ofLines("probe", "backend", none), fails: []string{backLine, traceToLogs}, says: "no access-log line of the backend"},
 		{name: "another line of the frontend only", do: ofLines("probe", "frontend", func(l query.Line) []query.Line {
 			l.Text = "user created"
 			return []query.Line{l}
 		}), fails: []string{frontLine}, says: "no access-log line"},
 		{name: "the line twice", do: ofLines("probe", "backend", twice), fails: []string{backLine}, says: "2 access-log lines of one request"},
-		{name: "a line without a trace id", do: ofLines("probe", "frontend", label("trace_id", "")), fails: []string{frontLine, freshLine}, says: "no access-log line"},
+		{name: "a line without a trace id", do: ofLines("probe", "frontend", label("trace_id", "")), fails: []string{frontLine, freshLine, logToTrace, traceToLogs}, says: "no access-log line"},
 		{name: "a line with another span's id", do: ofLines("probe", "backend", label("span_id", "0102030405060708")), fails: []string{backLine}, says: `span_id of the line is "0102030405060708"`},
 		{name: "a line without a level", do: ofLines("probe", "frontend", label("level", "")), fails: []string{frontLine}, says: `level of the line is ""`},
 		{name: "a line without a job", do: ofLines("probe", "backend", label("job", "")), fails: []string{backLine}, says: `job of the line is ""`},

@@ -9,8 +9,9 @@ import (
 
 // timing is how long verify waits for what. Only tests use another than [usual].
 type timing struct {
-	// every is the time between two looks at the same thing.
-	every time.Duration
+	// every is the time between two looks at the same thing, again that between two
+	// rounds of many questions.
+	every, again time.Duration
 	// ready bounds a component's answer to whether it is ready.
 	ready time.Duration
 	// answer bounds every other answer.
@@ -44,6 +45,14 @@ type timing struct {
 	kubelet time.Duration
 	// exemplar is for the trace of one exemplar: it may be a moment ahead of it.
 	exemplar time.Duration
+	// panels is for the queries of all panels. A rate needs two exports after the
+	// traffic, and the recording rules of long windows are evaluated every 30 s.
+	panels time.Duration
+	// rules is for what the ruler makes: each group must have had its turn, and an
+	// alert for what was down before verify began must have resolved.
+	rules time.Duration
+	// links and grafana are for what is there already by then.
+	links, grafana time.Duration
 	// delay is how slow a query is asked to be: long enough to stand out from a
 	// busy machine's noise.
 	delay time.Duration
@@ -57,10 +66,11 @@ type timing struct {
 // usual is the timing on every ground.
 func usual() timing {
 	return timing{
-		every: 200 * time.Millisecond, ready: 5 * time.Second, answer: 30 * time.Second,
+		every: 200 * time.Millisecond, again: time.Second, ready: 5 * time.Second, answer: 30 * time.Second,
 		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second,
 		trace: 15 * time.Second, line: 10 * time.Second,
 		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
+		panels: 45 * time.Second, rules: 45 * time.Second, links: 15 * time.Second, grafana: 15 * time.Second,
 		kubelet: time.Minute, exemplar: 5 * time.Second, delay: 300 * time.Millisecond,
 		fresh: map[string]time.Duration{
 			traceByID: 10 * time.Second, traceSearch: 15 * time.Second, logLine: 10 * time.Second,

@@ -201,12 +201,12 @@ func TestUsualTiming(t *testing.T) {
 }
 
 // TestRiseLooksBackAsFar compares with a reading of some minutes ago, when an
-// instance that has ended still was in the sum: it must not leave it.
+// instance that has ended since was in the sum: it must not leave it.
 func TestRiseLooksBackAsFar(t *testing.T) {
 	f := startFake(t)
 	ended, going := labels{"__name__": "a_total", "instance": "old"}, labels{"__name__": "a_total", "instance": "new"}
 	f.mu.Lock()
-	f.set(ended, 70, 20*time.Minute)
+	f.set(ended, 70, 10*time.Minute+time.Second)
 	f.series[key(ended)].ended = true
 	f.set(going, 1, 12*time.Minute)
 	f.set(going, 4, time.Minute)
@@ -221,5 +221,25 @@ func TestRiseLooksBackAsFar(t *testing.T) {
 	}
 	if by, err := v.rise(t.Context(), before); by != 3 || err != nil {
 		t.Errorf("it rose by %v, %v, want 3", by, err)
+	}
+}
+
+// TestRiseOfWhatWasStartedAgain: an instance that was started again under the name
+// it had, as a pod's container is, goes on with its series, from 0.
+func TestRiseOfWhatWasStartedAgain(t *testing.T) {
+	f := startFake(t)
+	again := labels{"__name__": "a_total", "instance": "same"}
+	f.mu.Lock()
+	f.set(again, 96, 12*time.Minute)
+	f.series[key(again)].points[0].last = true
+	f.set(again, 202, time.Minute)
+	f.mu.Unlock()
+	v := f.verifier()
+	if _, err := v.run(t.Context()); err != nil { // makes its clients
+		t.Fatal(err)
+	}
+	before := v.read(t.Context(), `a_total{instance=~".+"}`, time.Now().Add(-10*time.Minute))
+	if by, err := v.rise(t.Context(), before); by != 202 || err != nil {
+		t.Errorf("it rose by %v, %v, want 202", by, err)
 	}
 }

@@ -1,0 +1,282 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/dashboards"
+)
+
+// A view is a dashboard as somebody sees it who opens it: with the first values of
+// its variables, over its own time range.
+type view struct {
+	dashboards.Dashboard
+	values map[string]string
+	length time.Duration
+}
+
+// open returns the view of a dashboard.
+func open(d dashboards.Dashboard) (view, error) {
+	text, ok := strings.CutPrefix(d.From, "now-")
+	length, err := model.ParseDuration(text)
+	if !ok || err != nil || length <= 0 || d.To != "now" {
+		return view{}, fmt.Errorf("its time range is %q to %q, and verify knows of now-30m to now and the like", d.From, d.To)
+	}
+	return view{d, d.Values(nil), time.Duration(length)}, nil
+}
+
+// name is the dashboard's without what all of them have in common.
+func (w view) name() string { return strings.TrimPrefix(w.Title, "Lab / ") }
+
+// maxSteps is at how many times a panel's query is evaluated at most; in Grafana it
+// is one for each pixel.
+const maxSteps = 240
+
+// step is the distance of these times, in whole seconds.
+func (w view) step(q dashboards.Query) time.Duration {
+	step := max(w.length/maxSteps, q.MinStep, dashboards.ScrapeInterval)
+	return (step + time.Second - 1).Truncate(time.Second)
+}
+
+// panels asks every query of every panel what Grafana would ask, and every variable
+// for its values. Each must return data since the traffic began, but for the panels
+// that say themselves that they may be empty.
+func (v *verifier) panels(ctx context.Context) {
+	var questions []question
+	for _, d := range v.dashboards {
+		w, err := open(d)
+		if err != nil {
+			questions = append(questions, question{name: view{Dashboard: d}.name(), expected: "a time range", ask: func(context.Context) (string, error) { return "", err }})
+			continue
+		}
+		for _, variable := range d.Variables {
+			if variable.Type == "query" { // the others have their values with them
+				questions = append(questions, v.variableQuestion(w, variable))
+			}
+		}
+		questions = append(questions, v.panelQuestions(w)...)
+	}
+	v.askAll(ctx, "panels", v.timing.panels, questions)
+}
+
+// panelQuestions are one for each panel; on a machine without a cluster, one for each
+// row that only a cluster can fill.
+func (v *verifier) panelQuestions(w view) (questions []question) {
+	away := map[string]int{}
+	for _, p := range w.Panels {
+		if p.InCluster() && !v.Kubernetes {
+			away[p.Row]++
+			continue
+		}
+		q := question{name: w.name() + " / " + p.Title, expected: "every query returns data", ask: func(ctx context.Context) (string, error) { return v.panel(ctx, w, p) }}
+		if len(p.Queries) > 0 {
+			q.of = p.Queries[0].Datasource
+		}
+		if p.NoValue != "" {
+			q.expected = "every query is answered; without data: " + p.NoValue
+		}
+		questions = append(questions, q)
+	}
+	for _, row := range w.Rows {
+		if n := away[row.Title]; n > 0 {
+			why := notAsked(fmt.Sprintf("%d panels that only a cluster can fill", n))
+			questions = append(questions, question{name: w.name() + " / " + row.Title, ask: func(context.Context) (string, error) { return "", why }})
+		}
+	}
+	return questions
+}
+
+// errEmpty says that a query was answered, and has no data.
+var errEmpty = errors.New("no data")
+
+// panel asks the queries of one panel. A query that is not answered fails it always,
+// one without data unless the panel may be empty.
+func (v *verifier) panel(ctx context.Context, w view, p dashboards.Panel) (string, error) {
+	var all tallies
+	var errs []error
+	for _, q := range p.Queries {
+		n, err := v.ask(ctx, w, q)
+		all = append(all, n)
+		if err != nil && (p.NoValue == "" || !errors.Is(err, errEmpty)) {
+			errs = append(errs, fmt.Errorf("query %s: %w", q.RefID, err))
+		}
+	}
+	return all.String(), errors.Join(errs...)
+}
+
+// count is how many of something a query has returned.
+type count struct {
+	n         int
+	of        string // series, lines, traces
+	exemplars int
+}
+
+// tallies are the counts of a panel's queries.
+type tallies []count
+
+// String writes "2/2/2 series, 14 exemplars".
+func (all tallies) String() string {
+	var parts []string
+	exemplars := 0
+	for i, c := range all {
+		exemplars += c.exemplars
+		if i > 0 && c.of == all[i-1].of {
+			last := len(parts) - 1
+			parts[last] = strings.TrimSuffix(parts[last], " "+c.of) + fmt.Sprintf("/%d %s", c.n, c.of)
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", c.n, c.of))
+	}
+	if exemplars > 0 {
+		parts = append(parts, fmt.Sprintf("%d exemplars", exemplars))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ask runs one query as Grafana does. What has no data since the traffic began is
+// errEmpty: a metric that was renamed since has data, too, within the time range.
+func (v *verifier) ask(ctx context.Context, w view, q dashboards.Query) (count, error) {
+	now, step := time.Now(), w.step(q)
+	// Whole steps back from now, so that the last value is the latest.
+	from, expr := now.Add(-w.length.Truncate(step)), q.Fill(w.values, step, w.length)
+	switch q.Datasource {
+	case dashboards.Prometheus:
+		return v.askMimir(ctx, q, expr, from, now, step)
+	case dashboards.Loki:
+		return v.askLoki(ctx, q, expr, from, now, step)
+	case dashboards.Tempo:
+		if q.QueryType == dashboards.TempoServiceMap {
+			return v.askServiceMap(ctx, w, q)
+		}
+		return v.askTempo(ctx, q, expr, from, now, step)
+	}
+	return count{}, fmt.Errorf("a data source of the type %q, which the lab does not have", q.Datasource)
+}
+
+func (v *verifier) askMimir(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
+	var series []query.Series
+	var err error
+	if q.Instant {
+		series, err = v.mimir.At(ctx, expr, to)
+	} else {
+		series, err = v.mimir.Range(ctx, expr, from, to, step)
+	}
+	c := count{n: len(series), of: "series"}
+	if err == nil {
+		err = v.numbers(series, expr)
+	}
+	if err != nil || !q.Exemplar {
+		return c, err
+	}
+	exemplars, err := v.mimir.Exemplars(ctx, expr, v.since(), to)
+	c.exemplars = len(exemplars)
+	if err == nil && len(exemplars) == 0 {
+		err = fmt.Errorf("%w: no exemplar since %s: %s", errEmpty, v.sinceText(), expr)
+	}
+	return c, err
+}
+
+func (v *verifier) askLoki(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
+	var series []query.Series
+	var err error
+	switch {
+	case strings.HasPrefix(strings.TrimSpace(expr), "{"): // a selector: lines, and not metrics of them
+		lines, err := v.loki.Latest(ctx, expr, from, to, cmp.Or(q.Limit, usualLines))
+		c := count{n: len(lines), of: "lines"}
+		if err == nil && (len(lines) == 0 || lines[0].Time.Before(v.since())) {
+			err = fmt.Errorf("%w: no line since %s: %s", errEmpty, v.sinceText(), expr)
+		}
+		return c, err
+	case q.Instant:
+		series, err = v.loki.At(ctx, expr, to)
+	default:
+		series, err = v.loki.Range(ctx, expr, from, to, step)
+	}
+	if err == nil {
+		err = v.numbers(series, expr)
+	}
+	return count{n: len(series), of: "series"}, err
+}
+
+// traceMetrics are TraceQL queries whose answer is metrics: a pipeline with one of
+// these functions at its end.
+var traceMetrics = regexp.MustCompile(`\|\s*(rate|compare|\w+_over_time)\s*\(`)
+
+// usualLines and usualTraces are how many Grafana asks for where the query does not
+// say.
+const usualLines, usualTraces = 1000, 20
+
+func (v *verifier) askTempo(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
+	if traceMetrics.MatchString(expr) {
+		series, err := v.tempo.Range(ctx, expr, from, to, step)
+		if err == nil {
+			err = v.numbers(series, expr)
+		}
+		return count{n: len(series), of: "series"}, err
+	}
+	traces, err := v.tempo.Find(ctx, expr, from, to, cmp.Or(q.Limit, usualTraces))
+	c := count{n: len(traces), of: "traces"}
+	if err != nil {
+		return c, err
+	}
+	for _, t := range traces {
+		if !t.Start.Before(v.since()) {
+			return c, nil
+		}
+	}
+	return c, fmt.Errorf("%w: no trace since %s: %s", errEmpty, v.sinceText(), expr)
+}
+
+// askServiceMap asks for the edges of the service graph, which Grafana makes of
+// metrics of Tempo's in Mimir.
+func (v *verifier) askServiceMap(ctx context.Context, w view, q dashboards.Query) (count, error) {
+	graph := dashboards.Query{Expr: "sum by (client, server) (rate(traces_service_graph_request_total" + q.Expr + "[$__range]))"}
+	expr := graph.Fill(w.values, w.step(q), w.length)
+	edges, err := v.mimir.At(ctx, expr, time.Now())
+	if err == nil {
+		err = v.numbers(edges, expr)
+	}
+	return count{n: len(edges), of: "edges"}, err
+}
+
+// numbers fails unless one of the series has a number, since the traffic began.
+func (v *verifier) numbers(series []query.Series, expr string) error {
+	old := false
+	for _, s := range series {
+		for _, p := range s.Points {
+			if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
+				continue
+			}
+			if !p.Time.Before(v.since()) {
+				return nil
+			}
+			old = true
+		}
+	}
+	switch {
+	case len(series) == 0:
+		return fmt.Errorf("%w: %s", errEmpty, expr)
+	case old:
+		return fmt.Errorf("%w since %s, only from before: %s", errEmpty, v.sinceText(), expr)
+	}
+	return fmt.Errorf("%w: %d series without a number (NaN is none): %s", errEmpty, len(series), expr)
+}
+
+// since is when the traffic began that is verified.
+func (v *verifier) since() time.Time {
+	if v.Run != nil && !v.Run.Started.IsZero() && v.Run.Started.Before(v.started) {
+		return v.Run.Started
+	}
+	return v.started
+}
+
+func (v *verifier) sinceText() string { return v.since().Format(time.TimeOnly) }
