@@ -145,7 +145,8 @@ func TestMemory(t *testing.T) {
 					cpu += n * c.Resources.Requests.Cpu().MilliValue()
 				}
 			}
-			max := int64(3.5 * gib)
+			// All at their limit at once is not what happens: a busy lab's node takes 2 GiB.
+			max := int64(3.75 * gib)
 			if variants[name].MetricsServer {
 				max += 128 << 20
 			}
