@@ -35,7 +35,7 @@ func (m *LgtmLab) Verify(ctx context.Context,
 // +cache="never"
 func (m *LgtmLab) Evidence(ctx context.Context,
 	// The traffic that completeness is proved with: smoke, steady or heavy.
-	// +default="steady"
+	// +default="smoke"
 	traffic string,
 ) (*dagger.Directory, error) {
 	c, err := m.inside(ctx)

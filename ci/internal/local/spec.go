@@ -101,7 +101,7 @@ func (p plan) spec(name string, program Program) spec {
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"TEMPO_DATA=" + data, port("TEMPO_HTTP_PORT", p.ports.Tempo),
 				port("TEMPO_GRPC_PORT", p.ports.TempoGRPC), port("TEMPO_OTLP_PORT", p.ports.TempoOTLP),
-				"MIMIR_URL=" + p.ground.Mimir, "GOMEMLIMIT=400MiB"},
+				"MIMIR_URL=" + p.ground.Mimir, "GOMEMLIMIT=600MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Tempo, p.ports.TempoGRPC, p.ports.TempoOTLP},
 		}
 	case ground.Mimir:
