@@ -68,7 +68,7 @@ func usual() timing {
 	return timing{
 		every: 200 * time.Millisecond, again: time.Second, ready: 5 * time.Second, answer: 30 * time.Second,
 		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second,
-		trace: 15 * time.Second, line: 10 * time.Second,
+		trace: 15 * time.Second, line: 15 * time.Second,
 		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
 		panels: 45 * time.Second, rules: 45 * time.Second, links: 15 * time.Second, grafana: 15 * time.Second,
 		kubelet: time.Minute, exemplar: 5 * time.Second, delay: 300 * time.Millisecond,

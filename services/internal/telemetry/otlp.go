@@ -17,6 +17,8 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 // An export that fails is tried again after retryFirst, then after longer and
@@ -28,6 +30,13 @@ const (
 	retryMost  = 5 * time.Second
 	retryFor   = time.Minute
 )
+
+// reconnect keeps gRPC's own pauses between two attempts to connect, which grow to
+// two minutes, to what the exporters' are.
+var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: 0.2, MaxDelay: retryMost},
+	MinConnectTimeout: retryMost,
+})
 
 // grpcProtocol tells whether a signal (TRACES, METRICS, LOGS) goes out over gRPC
 // and not, as is OpenTelemetry's default, as protobuf over HTTP.
@@ -51,7 +60,7 @@ func otlpSpans(ctx context.Context) (sdktrace.SpanExporter, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
 			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
 	}
 	return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
@@ -63,7 +72,7 @@ func otlpLogs(ctx context.Context) (sdklog.Exporter, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		return otlploggrpc.New(ctx, otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
+		return otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
 			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
 	}
 	return otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig{
@@ -77,7 +86,7 @@ func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
+		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
 			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
 	default:
 		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
