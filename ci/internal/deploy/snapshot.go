@@ -119,14 +119,6 @@ type Workload struct {
 	Pods, Old []Pod
 }
 
-// Event is something that happened to an object.
-type Event struct {
-	Ref
-	Type, Reason, Message string
-	Count                 int
-	Last                  time.Time
-}
-
 // snapshot is a cluster's workloads at some time.
 type snapshot struct {
 	workloads []Workload
@@ -276,37 +268,4 @@ func (i item) newestHash(all []item) string {
 		}
 	}
 	return hash
-}
-
-// parseEvents reads what `kubectl get events` prints as JSON, the oldest first.
-func parseEvents(raw []byte) ([]Event, error) {
-	var list struct {
-		Items []struct {
-			InvolvedObject        struct{ Kind, Namespace, Name string }
-			Type, Reason, Message string
-			Count                 int
-			LastTimestamp         time.Time
-			EventTime             time.Time
-			Series                *struct {
-				Count            int
-				LastObservedTime time.Time
-			}
-		}
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("reading events: %w", err)
-	}
-	var events []Event
-	for _, i := range list.Items {
-		e := Event{Ref: Ref(i.InvolvedObject), Type: i.Type, Reason: i.Reason, Message: i.Message, Count: max(1, i.Count), Last: i.LastTimestamp}
-		if e.Last.IsZero() {
-			e.Last = i.EventTime
-		}
-		if i.Series != nil {
-			e.Count, e.Last = i.Series.Count, i.Series.LastObservedTime
-		}
-		events = append(events, e)
-	}
-	slices.SortStableFunc(events, func(a, b Event) int { return a.Last.Compare(b.Last) })
-	return events, nil
 }
