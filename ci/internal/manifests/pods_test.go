@@ -146,7 +146,7 @@ func TestMemory(t *testing.T) {
 				}
 			}
 			// All at their limit at once is not what happens: a busy lab's node takes 2 GiB.
-			max := int64(3.75 * gib)
+			max := int64(4 * gib)
 			if variants[name].MetricsServer {
 				max += 128 << 20
 			}
