@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -67,19 +66,11 @@ func clusterUpCommand(e *env) *cobra.Command {
 
 // make makes the cluster as [kindSite.bring] does, without images.
 func (s kindSite) make(ctx context.Context, c *cluster.Cluster, flags upFlags) (bool, error) {
-	unlock, err := s.lock(ctx)
+	unlock, err := s.prepare(ctx, c, flags)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	if !flags.noPreflight {
-		if err := s.preflight(ctx, c); err != nil {
-			return false, err
-		}
-	}
-	if c.NodeArchive, err = s.nodeArchive(ctx, c, flags); err != nil {
-		return false, err
-	}
 	return c.Ensure(ctx)
 }
 
@@ -164,19 +155,27 @@ func (s kindSite) forward(ctx context.Context, listen string, wanted []string) e
 	if err != nil {
 		return err
 	}
-	open, ctx := errgroup.WithContext(ctx)
-	for _, r := range routes {
-		var config net.ListenConfig
-		ln, err := config.Listen(ctx, "tcp", net.JoinHostPort(listen, strconv.Itoa(r.here)))
+	return s.forwardAll(ctx, listen, host, routes)
+}
+
+// forwardAll opens every port here, or none, and forwards until ctx ends.
+func (s kindSite) forwardAll(ctx context.Context, listen, host string, routes []route) error {
+	open := make([]net.Listener, len(routes))
+	for i, r := range routes {
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(listen, strconv.Itoa(r.here)))
 		if err != nil {
-			return errors.Join(fmt.Errorf("%w; %s=PORT takes another port", err, r.name), open.Wait())
+			return fmt.Errorf("%w; %s=PORT takes another port", err, r.name)
 		}
 		defer ln.Close()
-		target := net.JoinHostPort(host, strconv.Itoa(r.there))
-		s.say(fmt.Sprintf("%s: %s → %s", r.name, ln.Addr(), target))
-		open.Go(func() error { return cluster.Forward(ctx, ln, target, s.say) })
+		open[i] = ln
 	}
-	return open.Wait()
+	all, ctx := errgroup.WithContext(ctx)
+	for i, r := range routes {
+		target := net.JoinHostPort(host, strconv.Itoa(r.there))
+		s.say(fmt.Sprintf("%s: %s → %s", r.name, open[i].Addr(), target))
+		all.Go(func() error { return cluster.Forward(ctx, open[i], target, s.say) })
+	}
+	return all.Wait()
 }
 
 // route is a port here that leads to one of the runtime's host.
@@ -188,21 +187,22 @@ type route struct {
 // routes reads NAME or NAME=PORT, and finds out where that leads.
 func (s kindSite) routes(ctx context.Context, wanted []string) ([]route, error) {
 	inside := map[string]int{ground.Frontend: ground.FrontendNodePort, ground.Grafana: ground.GrafanaNodePort, apiPort: cluster.APIPort}
+	c := s.cluster()
 	var all []route
 	for _, given := range wanted {
-		r := route{}
 		name, number, chosen := strings.Cut(given, "=")
 		port, ok := inside[name]
-		if r.name = name; !ok {
+		if !ok {
 			return nil, usageError{fmt.Errorf("%q: want frontend, grafana or api", name)}
 		}
-		var err error
+		r := route{name: name}
 		if chosen {
-			if r.here, err = strconv.Atoi(number); err != nil || r.here < 1 || r.here > 65535 {
+			if r.here, ok = portNumber(number); !ok {
 				return nil, usageError{fmt.Errorf("%q: want NAME or NAME=PORT, such as grafana=3001", given)}
 			}
 		}
-		if r.there, err = s.cluster().HostPort(ctx, port); err != nil {
+		var err error
+		if r.there, err = c.HostPort(ctx, port); err != nil {
 			return nil, s.notUp(err)
 		}
 		if r.there == 0 {

@@ -32,12 +32,18 @@ func (p hostPorts) distinct() error {
 	return nil
 }
 
+// portNumber reads a port, and tells whether it is one.
+func portNumber(text string) (port int, ok bool) {
+	port, err := strconv.Atoi(text)
+	return port, err == nil && port >= 1 && port <= 65535
+}
+
 // assign takes ports from the command line, each as NAME=NUMBER.
 func (p *hostPorts) assign(given []string) error {
 	for _, assignment := range given {
 		name, number, _ := strings.Cut(assignment, "=")
-		port, err := strconv.Atoi(number)
-		if err != nil || port < 1 || port > 65535 {
+		port, ok := portNumber(number)
+		if !ok {
 			return fmt.Errorf("--port %q: want NAME=NUMBER, such as grafana=3001", assignment)
 		}
 		switch name {

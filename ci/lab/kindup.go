@@ -41,19 +41,11 @@ func (s kindSite) bring(ctx context.Context, flags upFlags) (deployed, error) {
 	if err != nil {
 		return deployed{}, err
 	}
-	unlock, err := s.lock(ctx)
+	unlock, err := s.prepare(ctx, c, flags)
 	if err != nil {
 		return deployed{}, err
 	}
 	defer unlock()
-	if !flags.noPreflight {
-		if err := s.preflight(ctx, c); err != nil {
-			return deployed{}, err
-		}
-	}
-	if c.NodeArchive, err = s.nodeArchive(ctx, c, flags); err != nil {
-		return deployed{}, err
-	}
 	loaded, refs, err := s.clusterWithImages(ctx, c, flags, root)
 	if err != nil {
 		return deployed{}, err
@@ -61,6 +53,25 @@ func (s kindSite) bring(ctx context.Context, flags upFlags) (deployed, error) {
 	done, err := s.deploy(ctx, c, flags, root, ports, refs)
 	done.ports, done.loaded = ports, len(loaded.New)
 	return done, err
+}
+
+// prepare does what comes before a cluster is made: it keeps others from it until
+// unlock is called, looks for what is missing, and finds the nodes' image.
+func (s kindSite) prepare(ctx context.Context, c *cluster.Cluster, flags upFlags) (unlock func(), err error) {
+	if unlock, err = s.lock(ctx); err != nil {
+		return nil, err
+	}
+	if !flags.noPreflight {
+		err = s.preflight(ctx, c)
+	}
+	if err == nil {
+		c.NodeArchive, err = s.nodeArchive(ctx, c, flags)
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // wanted is the cluster that the flags ask for.
