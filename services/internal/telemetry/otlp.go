@@ -31,6 +31,12 @@ const (
 	retryFor   = time.Minute
 )
 
+// retry is that for all exporters; each has the same type under another name.
+var retry = struct {
+	Enabled                                      bool
+	InitialInterval, MaxInterval, MaxElapsedTime time.Duration
+}{true, retryFirst, retryMost, retryFor}
+
 // reconnect keeps gRPC's own pauses between two attempts to connect, which grow to
 // two minutes, to what the exporters' are.
 var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
@@ -60,11 +66,9 @@ func otlpSpans(ctx context.Context) (sdktrace.SpanExporter, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
-			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retry)))
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
-		Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retry)))
 }
 
 func otlpLogs(ctx context.Context) (sdklog.Exporter, error) {
@@ -72,11 +76,9 @@ func otlpLogs(ctx context.Context) (sdklog.Exporter, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		return otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
-			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+		return otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retry)))
 	}
-	return otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig{
-		Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+	return otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retry)))
 }
 
 func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
@@ -86,11 +88,9 @@ func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
-			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retry)))
 	default:
-		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
-			Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost, MaxElapsedTime: retryFor}))
+		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(retry)))
 	}
 	if err != nil {
 		return nil, err
