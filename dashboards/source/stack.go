@@ -123,7 +123,7 @@ func traceStore(p *page) {
 	p.row("Tempo, the traces").line(normal,
 		graph("Spans", units.CountsPerSecond, about(
 			"Spans per second that Tempo has received, and those that it or its generator of metrics has thrown away.",
-			"a span thrown away by the generator is in its trace, but not in the metrics: it came more than 30 s late. For the others see `lab logs tempo`."),
+			"a span thrown away by the generator is in its trace, but not in the metrics: it came more than 10 minutes late. For the others see `lab logs tempo`."),
 			series("received", sumBy("", rate("tempo_distributor_spans_received_total"))),
 			series("thrown away", sumBy("", rate("tempo_discarded_spans_total"))),
 			series("not in metrics", sumBy("", rate("tempo_metrics_generator_spans_discarded_total")))),
