@@ -3,7 +3,6 @@ package snapshot
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
@@ -18,8 +17,7 @@ type Answer struct {
 	// grid are the times that it was evaluated at; the zero grid for one time.
 	grid grid
 
-	// What was found: one of these, as the kind of query has it; found says which.
-	found     finding
+	// What was found: one of these, as [dashboards.Query.Finds] says.
 	Series    []query.Series
 	Lines     []query.Line
 	Traces    []query.Found
@@ -31,16 +29,6 @@ type Answer struct {
 	Took time.Duration
 }
 
-// A finding is what a query finds: one of it, and many.
-type finding struct{ one, many string }
-
-var (
-	foundSeries = finding{"series", "series"}
-	foundLines  = finding{"line", "lines"}
-	foundTraces = finding{"trace", "traces"}
-	foundCalls  = finding{"edge", "edges"}
-)
-
 // Count is the number of series, lines, traces or calls that were found.
 func (a Answer) Count() int { return len(a.Series) + len(a.Lines) + len(a.Traces) + len(a.Calls) }
 
@@ -51,22 +39,19 @@ const (
 	mostExemplars = 40
 )
 
-// traceMetrics are TraceQL queries whose answer is metrics and not traces.
-var traceMetrics = regexp.MustCompile(`\|\s*(rate|compare|(count|min|max|avg|sum|quantile|histogram)_over_time)\s*\(`)
-
 // ask runs one query as Grafana would for the panel.
 func (t *taker) ask(ctx context.Context, d Dashboard, p dashboards.Panel, q dashboards.Query) Answer {
 	most := mostPoints
 	if p.Type == "heatmap" {
 		most = mostColumns
 	}
-	g := d.Span.grid(most, q.MinStep)
-	a := Answer{Query: q, found: foundSeries, Asked: q.Fill(d.Values, g.step, d.Span.Length())}
+	g := d.Span.grid(q.Step(d.Span.Length(), most))
+	a := Answer{Query: q, Asked: q.Fill(d.Values, g.step, d.Span.Length())}
 	switch q.Datasource {
 	case dashboards.Prometheus:
 		t.askMimir(ctx, &a, d.Span, g)
 	case dashboards.Loki:
-		t.askLoki(ctx, &a, p, d.Span, g)
+		t.askLoki(ctx, &a, d.Span, g)
 	case dashboards.Tempo:
 		t.askTempo(ctx, &a, d.Span, g)
 	default:
@@ -89,10 +74,9 @@ func (t *taker) askMimir(ctx context.Context, a *Answer, s Span, g grid) {
 	a.Exemplars, _ = t.mimir.Exemplars(ctx, a.Asked, s.From, s.To)
 }
 
-func (t *taker) askLoki(ctx context.Context, a *Answer, p dashboards.Panel, s Span, g grid) {
+func (t *taker) askLoki(ctx context.Context, a *Answer, s Span, g grid) {
 	switch {
-	case p.Type == "logs" || !lokiMetrics.MatchString(a.Asked):
-		a.found = foundLines
+	case a.Finds() == dashboards.Lines:
 		a.Lines, a.Err = t.loki.Latest(ctx, a.Asked, s.From, s.To, within(a.Limit, mostLines))
 	case a.Instant:
 		a.Series, a.Err = t.loki.At(ctx, a.Asked, s.To)
@@ -102,21 +86,15 @@ func (t *taker) askLoki(ctx context.Context, a *Answer, p dashboards.Panel, s Sp
 	}
 }
 
-// lokiMetrics are LogQL queries whose answer is metrics: they begin with a function
-// or an aggregation, not with a selector.
-var lokiMetrics = regexp.MustCompile(`^[\s(]*[a-z_]+[\s(]`)
-
 func (t *taker) askTempo(ctx context.Context, a *Answer, s Span, g grid) {
-	switch {
-	case a.QueryType == dashboards.TempoServiceMap:
-		a.found = foundCalls
+	switch a.Finds() {
+	case dashboards.Edges:
 		a.Calls, a.Err = t.calls(ctx, a.Asked, s)
-	case traceMetrics.MatchString(a.Asked):
+	case dashboards.Traces:
+		a.Traces, a.Err = t.tempo.Find(ctx, a.Asked, s.From, s.To, within(a.Limit, mostTraces))
+	default:
 		a.grid = g
 		a.Series, a.Err = t.tempo.Range(ctx, a.Asked, g.from, g.to, g.step)
-	default:
-		a.found = foundTraces
-		a.Traces, a.Err = t.tempo.Find(ctx, a.Asked, s.From, s.To, within(a.Limit, mostTraces))
 	}
 }
 

@@ -75,10 +75,8 @@ type grid struct {
 	step     time.Duration
 }
 
-// grid divides the range into at most as many steps, none shorter than least.
-func (s Span) grid(most int, least time.Duration) grid {
-	step := max(s.Length()/time.Duration(most), least, dashboards.ScrapeInterval)
-	step = (step + time.Second - 1).Truncate(time.Second)
+// grid is that of the steps within the range.
+func (s Span) grid(step time.Duration) grid {
 	return grid{from: s.From.Truncate(step), to: s.To.Truncate(step), step: step}
 }
 

@@ -98,16 +98,21 @@ func draw(v *panelView, p Panel) error {
 	return err
 }
 
+// one are the findings' names for one of each.
+var one = map[dashboards.Finding]string{
+	dashboards.Series: "series", dashboards.Lines: "line", dashboards.Traces: "trace", dashboards.Edges: "edge",
+}
+
 func viewQuery(a Answer) queryView {
 	q := queryView{Name: a.RefID, Datasource: a.Datasource, Asked: a.Asked, Took: report.Elapsed(a.Took)}
-	if a.QueryType == dashboards.TempoServiceMap {
+	if a.Finds() == dashboards.Edges {
 		q.Asked = cmp.Or(q.Asked, "(the whole service graph)")
 	}
 	if a.Err != nil {
 		q.Err = "not answered"
 		return q
 	}
-	q.Count = number(a.Count(), a.found.one, a.found.many)
+	q.Count = number(a.Count(), one[a.Finds()], string(a.Finds()))
 	return q
 }
 

@@ -86,17 +86,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestStep(t *testing.T) {
-	for _, c := range []struct{ length, least, want time.Duration }{
-		{time.Minute, 0, 5 * time.Second}, {30 * time.Minute, 0, 8 * time.Second}, {30 * time.Minute, 15 * time.Second, 15 * time.Second},
-		{24 * time.Hour, 0, 6 * time.Minute},
-	} {
-		if got := (view{length: c.length}).step(dashboards.Query{MinStep: c.least}); got != c.want {
-			t.Errorf("of %v, %v at least: %v, want %v", c.length, c.least, got, c.want)
-		}
-	}
-}
-
 func TestTallies(t *testing.T) {
 	for want, all := range map[string]tallies{
 		"":                                nil,

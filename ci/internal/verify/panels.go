@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"time"
 
@@ -41,11 +40,8 @@ func (w view) name() string { return strings.TrimPrefix(w.Title, "Lab / ") }
 // is one for each pixel.
 const maxSteps = 240
 
-// step is the distance of these times, in whole seconds.
-func (w view) step(q dashboards.Query) time.Duration {
-	step := max(w.length/maxSteps, q.MinStep, dashboards.ScrapeInterval)
-	return (step + time.Second - 1).Truncate(time.Second)
-}
+// step is the distance of these times.
+func (w view) step(q dashboards.Query) time.Duration { return q.Step(w.length, maxSteps) }
 
 // panels asks every query of every panel what Grafana would ask, and every variable
 // for its values. Each must return data since the traffic began, but for the panels
@@ -116,7 +112,7 @@ func (v *verifier) panel(ctx context.Context, w view, p dashboards.Panel) (strin
 // count is how many of something a query has returned.
 type count struct {
 	n         int
-	of        string // series, lines, traces
+	of        dashboards.Finding
 	exemplars int
 }
 
@@ -131,7 +127,7 @@ func (all tallies) String() string {
 		exemplars += c.exemplars
 		if i > 0 && c.of == all[i-1].of {
 			last := len(parts) - 1
-			parts[last] = strings.TrimSuffix(parts[last], " "+c.of) + fmt.Sprintf("/%d %s", c.n, c.of)
+			parts[last] = strings.TrimSuffix(parts[last], " "+string(c.of)) + fmt.Sprintf("/%d %s", c.n, c.of)
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%d %s", c.n, c.of))
@@ -154,7 +150,7 @@ func (v *verifier) ask(ctx context.Context, w view, q dashboards.Query) (count, 
 	case dashboards.Loki:
 		return v.askLoki(ctx, q, expr, from, now, step)
 	case dashboards.Tempo:
-		if q.QueryType == dashboards.TempoServiceMap {
+		if q.Finds() == dashboards.Edges {
 			return v.askServiceMap(ctx, w, q)
 		}
 		return v.askTempo(ctx, q, expr, from, now, step)
@@ -170,7 +166,7 @@ func (v *verifier) askMimir(ctx context.Context, q dashboards.Query, expr string
 	} else {
 		series, err = v.mimir.Range(ctx, expr, from, to, step)
 	}
-	c := count{n: len(series), of: "series"}
+	c := count{n: len(series), of: dashboards.Series}
 	if err == nil {
 		err = v.numbers(series, expr)
 	}
@@ -189,9 +185,9 @@ func (v *verifier) askLoki(ctx context.Context, q dashboards.Query, expr string,
 	var series []query.Series
 	var err error
 	switch {
-	case strings.HasPrefix(strings.TrimSpace(expr), "{"): // a selector: lines, and not metrics of them
+	case q.Finds() == dashboards.Lines:
 		lines, err := v.loki.Latest(ctx, expr, from, to, cmp.Or(q.Limit, usualLines))
-		c := count{n: len(lines), of: "lines"}
+		c := count{n: len(lines), of: dashboards.Lines}
 		if err == nil && (len(lines) == 0 || lines[0].Time.Before(v.since())) {
 			err = fmt.Errorf("%w: no line since %s: %s", errEmpty, v.sinceText(), expr)
 		}
@@ -204,27 +200,23 @@ func (v *verifier) askLoki(ctx context.Context, q dashboards.Query, expr string,
 	if err == nil {
 		err = v.numbers(series, expr)
 	}
-	return count{n: len(series), of: "series"}, err
+	return count{n: len(series), of: dashboards.Series}, err
 }
-
-// traceMetrics are TraceQL queries whose answer is metrics: a pipeline with one of
-// these functions at its end.
-var traceMetrics = regexp.MustCompile(`\|\s*(rate|compare|\w+_over_time)\s*\(`)
 
 // usualLines and usualTraces are how many Grafana asks for where the query does not
 // say.
 const usualLines, usualTraces = 1000, 20
 
 func (v *verifier) askTempo(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
-	if traceMetrics.MatchString(expr) {
+	if q.Finds() == dashboards.Series {
 		series, err := v.tempo.Range(ctx, expr, from, to, step)
 		if err == nil {
 			err = v.numbers(series, expr)
 		}
-		return count{n: len(series), of: "series"}, err
+		return count{n: len(series), of: dashboards.Series}, err
 	}
 	traces, err := v.tempo.Find(ctx, expr, from, to, cmp.Or(q.Limit, usualTraces))
-	c := count{n: len(traces), of: "traces"}
+	c := count{n: len(traces), of: dashboards.Traces}
 	if err != nil {
 		return c, err
 	}
@@ -245,7 +237,7 @@ func (v *verifier) askServiceMap(ctx context.Context, w view, q dashboards.Query
 	if err == nil {
 		err = v.numbers(edges, expr)
 	}
-	return count{n: len(edges), of: "edges"}, err
+	return count{n: len(edges), of: dashboards.Edges}, err
 }
 
 // numbers fails unless one of the series has a number, since the traffic began.
