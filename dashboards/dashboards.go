@@ -140,6 +140,8 @@ type Panel struct {
 	// that it shows for others.
 	Hidden  []string
 	Renamed map[string]string
+	// Sort is what a table's rows are sorted by at first, the most important first.
+	Sort    []Sort
 	Links   []Link
 	Queries []Query
 }
@@ -167,6 +169,12 @@ type Field struct {
 	By, Match string
 	// Unit is "" when it is the panel's.
 	Unit string
+}
+
+// Sort is a column that rows are sorted by, by the name that the table shows.
+type Sort struct {
+	Column     string
+	Descending bool
 }
 
 // Query is one query of a panel.

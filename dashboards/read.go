@@ -75,6 +75,10 @@ type (
 			YAxis struct {
 				Unit string `json:"unit"`
 			} `json:"yAxis"`
+			SortBy []struct {
+				DisplayName string `json:"displayName"`
+				Desc        bool   `json:"desc"`
+			} `json:"sortBy"`
 		} `json:"options"`
 		// Panels are those of a collapsed row.
 		Panels    []filePanel `json:"panels"`
@@ -250,6 +254,9 @@ func panel(f filePanel, row string) (Panel, error) {
 			}
 		}
 		p.Fields = append(p.Fields, field)
+	}
+	for _, s := range f.Options.SortBy {
+		p.Sort = append(p.Sort, Sort{Column: s.DisplayName, Descending: s.Desc})
 	}
 	p.columns(f.Transformations)
 	for _, t := range f.Targets {

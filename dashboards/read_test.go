@@ -31,7 +31,7 @@ const whole = `{
 				"mappings": [{"type": "value", "options": {"1": {"text": "up", "color": "green"}, "0": {"text": "down", "color": "red"}}},
 					{"type": "special", "options": {"match": "null"}}]},
 			"overrides": [{"matcher": {"id": "byName", "options": "rate"}, "properties": [{"id": "unit", "value": "reqps"}]}]},
-		 "options": {"reduceOptions": {"calcs": ["max"]}},
+		 "options": {"reduceOptions": {"calcs": ["max"]}, "sortBy": [{"displayName": "Rate", "desc": true}, {"displayName": "job"}]},
 		 "transformations": [{"id": "organize", "options": {"excludeByName": {"Time": true, "le": false}, "renameByName": {"Value": "Rate"}}}],
 		 "targets": [
 			{"refId": "A", "expr": "up", "legendFormat": "{{job}}", "instant": true, "format": "table", "exemplar": true, "interval": "15s", "hide": true},
@@ -66,6 +66,7 @@ func TestRead(t *testing.T) {
 				Thresholds: []Threshold{{math.Inf(-1), "green"}, {0.5, "red"}}, Decimals: &two, Min: &zero, Max: &one, Stacked: true, Reduce: "max",
 				Values: []ValueText{{"0", "down", "red"}, {"1", "up", "green"}}, Fields: []Field{{"byName", "rate", "reqps"}},
 				Hidden: []string{"Time"}, Renamed: map[string]string{"Value": "Rate"}, Links: []Link{{Title: "L", Type: "link", URL: "/d/lab-y"}},
+				Sort: []Sort{{"Rate", true}, {Column: "job"}},
 				Queries: []Query{
 					{RefID: "A", Datasource: Prometheus, UID: "mimir", Expr: "up", Legend: "{{job}}", Instant: true, Format: "table", Exemplar: true,
 						MinStep: 15 * time.Second, Hidden: true},

@@ -226,7 +226,7 @@ func TestTables(t *testing.T) {
 	if len(routes) != 9 || strings.Join(routes[len(routes)-1], " ") != "/users backend 9.28 req/s 7.11 ms" {
 		t.Errorf("routes: %q, want 9 with both values", routes)
 	}
-	// The query asks for slow traces: the slowest is on top.
+	// Sorted as the panel has it: the slowest is on top.
 	traces := table("Slowest traces")
 	if len(traces) != 6 || traces[0][2] != "105 ms" || traces[5][2] != "101 ms" {
 		t.Errorf("traces: %q", traces)

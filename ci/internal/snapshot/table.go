@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
 // A table is rows of text.
@@ -31,6 +32,9 @@ type cell struct {
 	// Kind is "code" for an id, which is for a machine rather than a person, and
 	// "time" for a time.
 	Kind string
+	// order is where a number or a time stands among those of its column, not a
+	// number for one that there is not.
+	order float64
 }
 
 // mostRows bounds the rows of a table. It is those on top that a person reads.
@@ -49,12 +53,30 @@ func drawTable(v *panelView, p Panel) {
 	if t.Columns == nil {
 		t = seriesTable(p)
 	}
+	t.sort(p.Sort)
 	if left := len(t.Rows) - mostRows; left > 0 {
 		t.Rows = t.Rows[:mostRows]
 		v.Notes = append(v.Notes, number(left, "more row is", "more rows are")+" left out")
 	}
 	if len(t.Rows) > 0 {
 		v.Table = &t
+	}
+}
+
+// sort sorts the rows as the panel has it. What it has no column for stays as it is.
+func (t *table) sort(by []dashboards.Sort) {
+	for _, s := range slices.Backward(by) { // the sort is stable: the most important comes last
+		i := slices.IndexFunc(t.Columns, func(c column) bool { return c.Name == s.Column })
+		if i < 0 {
+			continue
+		}
+		slices.SortStableFunc(t.Rows, func(a, b []cell) int {
+			order := cmp.Or(cmp.Compare(a[i].order, b[i].order), cmp.Compare(a[i].Value, b[i].Value))
+			if s.Descending {
+				return -order
+			}
+			return order
+		})
 	}
 }
 
@@ -107,8 +129,9 @@ func seriesTable(p Panel) table {
 			cells = append(cells, cell{stat: stat{Value: r.labels[name]}})
 		}
 		for _, name := range values {
-			c := cell{stat: stat{Value: "–"}}
+			c := cell{stat: stat{Value: "–"}, order: math.NaN()}
 			if value, ok := r.values[name]; ok {
+				c.order = value
 				c.stat = valueStat(p.Panel, value, unitFor(p.Panel, renamed(p, name), name))
 			}
 			cells = append(cells, c)
@@ -120,11 +143,8 @@ func seriesTable(p Panel) table {
 
 func renamed(p Panel, name string) string { return cmp.Or(p.Renamed[name], name) }
 
-// asksSlow are TraceQL queries for traces or spans that took long.
-var asksSlow = regexp.MustCompile(`(?i)duration\s*>`)
-
 // traceTable lists traces, or with the format "spans" the spans of them that the
-// query has matched: the slowest first when it asks for slow ones, else the latest.
+// query has matched, the latest first.
 func traceTable(p Panel, a Answer) table {
 	t := table{Columns: []column{{Name: "Start"}, {Name: "Service"}, {Name: "Name"}, {Name: "Duration", Number: true}, {Name: "Trace"}}}
 	type entry struct {
@@ -144,18 +164,12 @@ func traceTable(p Panel, a Answer) table {
 			entries = append(entries, entry{s.Start, service, cmp.Or(s.Name, s.Attributes["name"], f.Name), s.Duration, f.TraceID})
 		}
 	}
-	slow := asksSlow.MatchString(a.Asked)
-	slices.SortStableFunc(entries, func(a, b entry) int {
-		if slow {
-			return cmp.Compare(b.took, a.took)
-		}
-		return b.at.Compare(a.at)
-	})
+	slices.SortStableFunc(entries, func(a, b entry) int { return b.at.Compare(a.at) })
 	for _, e := range entries {
 		took := stat{Value: format(e.took.Seconds(), "s", p.Decimals)}
 		t.Rows = append(t.Rows, []cell{
-			{stat: stat{Value: clock(e.at)}, Kind: "time"}, {stat: stat{Value: e.service}}, {stat: stat{Value: e.name}},
-			{stat: took}, {stat: stat{Value: e.id}, Kind: "code"},
+			{stat: stat{Value: clock(e.at)}, Kind: "time", order: float64(e.at.UnixNano())}, {stat: stat{Value: e.service}}, {stat: stat{Value: e.name}},
+			{stat: took, order: e.took.Seconds()}, {stat: stat{Value: e.id}, Kind: "code"},
 		})
 	}
 	return t
