@@ -72,43 +72,61 @@ func TestVerifyFails(t *testing.T) {
 	}
 }
 
-// A backend that is away for a while, and a collector that is killed while it
-// holds what the backend has not had, lose nothing.
+// A backend that is away for a while, a collector that is killed while it holds
+// what the backend has not had, and one that is not there at all lose nothing.
 func TestOutageLosesNothing(t *testing.T) {
 	l := newLab(t)
 	l.kill("tempo")
 	l.kill("loki")
-	profile, err := traffic.ByName("smoke")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run, err := traffic.Run(t.Context(), traffic.Options{Frontend: l.ground.Frontend, Profile: profile})
-	if err != nil || !run.OK() {
-		t.Fatalf("traffic: %v %v", err, run.Problems())
-	}
+	kept := l.traffic()
 	// The services export every second; then all of it is in Alloy's queue.
 	time.Sleep(3 * time.Second)
 	l.kill("alloy")
+	unheard := l.traffic() // the services have it
 	l.lab("up", "--detach")
 
+	for name, run := range map[string]traffic.Report{"what Alloy had in its queue": kept, "what the services kept": unheard} {
+		l.eventually(60*time.Second, "every trace and line of "+name+" is stored", func() bool {
+			traces, lines := l.stored(run)
+			t.Logf("%s: %d traces and %d lines of %d requests", name, traces, lines, run.Requests)
+			return traces == run.Requests && lines == run.Requests
+		})
+	}
+}
+
+// traffic sends the requests of the profile smoke.
+func (l *testLab) traffic() traffic.Report {
+	profile, err := traffic.ByName("smoke")
+	if err != nil {
+		l.Fatal(err)
+	}
+	run, err := traffic.Run(l.Context(), traffic.Options{Frontend: l.ground.Frontend, Profile: profile})
+	if err != nil || !run.OK() {
+		l.Fatalf("traffic: %v %v", err, run.Problems())
+	}
+	return run
+}
+
+// stored counts the requests' traces that have spans of both services, and the
+// frontend's lines.
+func (l *testLab) stored(run traffic.Report) (traces, lines int) {
 	loki := query.Loki{URL: l.ground.Loki, HTTP: client}
 	tempo := query.Tempo{URL: l.ground.Tempo, HTTP: client}
-	var traces, lines int
-	l.eventually(60*time.Second, "every trace and line is stored", func() bool {
-		traces = 0
-		for n := 1; n <= run.Requests; n++ {
-			if _, err := tempo.Trace(t.Context(), traffic.TraceID(run.TracePrefix, n)); err == nil {
-				traces++
-			}
+	for n := 1; n <= run.Requests; n++ {
+		spans, _ := tempo.Trace(l.Context(), traffic.TraceID(run.TracePrefix, n)) // none, and it is not counted
+		by := map[string]bool{}
+		for _, s := range spans {
+			by[s.Service] = true
 		}
-		counts, err := loki.Count(t.Context(), `sum by (job) (count_over_time({job="frontend"} |~ "^request$" | trace_id=~"`+run.TracePrefix+`.*" [10m]))`, "job", time.Now())
-		if err != nil {
-			return false
+		if by["frontend"] && by["backend"] {
+			traces++
 		}
-		lines = int(counts["frontend"])
-		t.Logf("%d traces and %d lines of %d requests", traces, lines, run.Requests)
-		return traces == run.Requests && lines == run.Requests
-	})
+	}
+	counts, err := loki.Count(l.Context(), `sum by (job) (count_over_time({job="frontend"} |~ "^request$" | trace_id=~"`+run.TracePrefix+`.*" [10m]))`, "job", time.Now())
+	if err != nil {
+		l.Logf("counting lines: %v", err)
+	}
+	return traces, int(counts["frontend"])
 }
 
 // A `lab up` that is killed leaves a lab that the next one takes over.

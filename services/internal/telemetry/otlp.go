@@ -61,24 +61,28 @@ func grpcProtocol(signal string) (bool, error) {
 	}
 }
 
-func otlpSpans(ctx context.Context) (sdktrace.SpanExporter, error) {
-	switch overGRPC, err := grpcProtocol("TRACES"); {
+func otlpSpans(ctx context.Context) (exporter sdktrace.SpanExporter, err error) {
+	overGRPC, err := grpcProtocol("TRACES")
+	switch {
 	case err != nil:
-		return nil, err
 	case overGRPC:
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retry)))
+		exporter, err = otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retry)))
+	default:
+		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retry)))
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retry)))
+	return patientSpans{exporter}, err
 }
 
-func otlpLogs(ctx context.Context) (sdklog.Exporter, error) {
-	switch overGRPC, err := grpcProtocol("LOGS"); {
+func otlpLogs(ctx context.Context) (exporter sdklog.Exporter, err error) {
+	overGRPC, err := grpcProtocol("LOGS")
+	switch {
 	case err != nil:
-		return nil, err
 	case overGRPC:
-		return otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retry)))
+		exporter, err = otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retry)))
+	default:
+		exporter, err = otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retry)))
 	}
-	return otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retry)))
+	return patientLogs{exporter}, err
 }
 
 func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {

@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -46,21 +48,19 @@ func (b *busy) takes(signal string) bool {
 	return b.asked[signal] > b.refusals
 }
 
-func (b *busy) overHTTP(t *testing.T) (url string) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (b *busy) overHTTP(t *testing.T, ln net.Listener) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.takes(path.Base(r.URL.Path)) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		}
 	}))
+	server.Listener.Close()
+	server.Listener = ln
+	server.Start()
 	t.Cleanup(server.Close)
-	return server.URL
 }
 
-func (b *busy) overGRPC(t *testing.T) (url string) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+func (b *busy) overGRPC(t *testing.T, ln net.Listener) {
 	// The method is /opentelemetry.proto.collector.trace.v1.TraceService/Export.
 	signals := map[string]string{"trace": "traces", "metrics": "metrics", "logs": "logs"}
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
@@ -73,38 +73,96 @@ func (b *busy) overGRPC(t *testing.T) (url string) {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(ln) })
 	t.Cleanup(func() { server.Stop(); serving.Wait() })
-	return "http://" + ln.Addr().String()
 }
 
-// A service that starts before its collector is heard soon after that is up. The
+// protocols are the ways to serve it.
+var protocols = map[string]func(*busy, *testing.T, net.Listener){"grpc": (*busy).overGRPC, "http/protobuf": (*busy).overHTTP}
+
+func listen(t *testing.T, address string) net.Listener {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// exportTo starts telemetry that goes to the address, soon, and exports a span and a
+// line; metrics come by themselves. It returns the file of the service's own log, too.
+func exportTo(t *testing.T, protocol, address string) (tel *Telemetry, stdout string) {
+	noExporters(t)
+	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "100")
+	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
+	tel = start(t, Config{ServiceName: "test", Stdout: out})
+	_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "early")
+	span.End()
+	tel.Logger.InfoContext(t.Context(), "early")
+	return tel, out.Name()
+}
+
+// hears fails the test unless every signal is taken soon.
+func (b *busy) hears(t *testing.T) {
+	late := time.After(10 * time.Second)
+	for signal, taken := range b.taken {
+		select {
+		case <-taken:
+		case <-late:
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			t.Fatalf("%s: no export was taken after %d attempts", signal, b.asked[signal])
+		}
+	}
+}
+
+// A service that starts before its collector is ready is heard soon after that. The
 // exporters' own pauses come to at least 11 s for three refusals, ours to 4 s at
 // the most.
 func TestRetryIsQuick(t *testing.T) {
-	for protocol, serve := range map[string]func(*busy, *testing.T) string{"grpc": (*busy).overGRPC, "http/protobuf": (*busy).overHTTP} {
+	for protocol, serve := range protocols {
 		t.Run(protocol, func(t *testing.T) {
-			noExporters(t)
-			for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
-				"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
-				"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
-				t.Setenv(name, "")
+			b, ln := newBusy(3), listen(t, "127.0.0.1:0")
+			serve(b, t, ln)
+			exportTo(t, protocol, ln.Addr().String())
+			b.hears(t)
+		})
+	}
+}
+
+// A service that starts before its collector listens at all loses nothing either,
+// and says at once that nobody is there.
+func TestReceiverComesLate(t *testing.T) {
+	for protocol, serve := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			gone := listen(t, "127.0.0.1:0")
+			address := gone.Addr().String()
+			gone.Close()
+			t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300") // over gRPC, of all its retries
+			tel, stdout := exportTo(t, protocol, address)
+			time.Sleep(time.Second)
+			said, err := os.ReadFile(stdout)
+			if err != nil {
+				t.Fatal(err)
 			}
-			b := newBusy(3)
-			t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", serve(b, t))
-			t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
-			t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-			t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "100")
-			tel := start(t, Config{ServiceName: "test", Stdout: &bytes.Buffer{}})
-			_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "early")
-			span.End()
-			tel.Logger.InfoContext(t.Context(), "early")
-			late := time.After(10 * time.Second)
-			for signal, taken := range b.taken {
-				select {
-				case <-taken:
-				case <-late:
-					t.Fatalf("%s: no export was taken after %d attempts", signal, b.asked[signal])
-				}
+			if strings.Count(string(said), "connection refused") != 1 {
+				t.Errorf("before anybody listened it said\n%s\nwant one line about that", said)
+			}
+			b := newBusy(0)
+			serve(b, t, listen(t, address))
+			b.hears(t)
+			if err := tel.Shutdown(t.Context()); err != nil { // before the receiver's
+				t.Errorf("Shutdown() = %v", err)
 			}
 		})
 	}

@@ -31,6 +31,9 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 		if os.Getenv("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdktrace.WithMaxQueueSize(queueSize))
 		}
+		if os.Getenv("OTEL_BSP_EXPORT_TIMEOUT") == "" {
+			batch = append(batch, sdktrace.WithExportTimeout(retryFor))
+		}
 		opts = append(opts, sdktrace.WithBatcher(exporter, batch...))
 	}
 	for _, p := range extra {
@@ -74,6 +77,9 @@ func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdkl
 		var batch []sdklog.BatchProcessorOption
 		if os.Getenv("OTEL_BLRP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdklog.WithMaxQueueSize(queueSize))
+		}
+		if os.Getenv("OTEL_BLRP_EXPORT_TIMEOUT") == "" {
+			batch = append(batch, sdklog.WithExportTimeout(retryFor))
 		}
 		opts = append(opts, sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter, batch...)))
 	}
