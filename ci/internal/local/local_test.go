@@ -150,7 +150,7 @@ func left(l *Lab) []Process { return strays(l.layout.dir, nil) }
 func TestUpThenDown(t *testing.T) {
 	l, _ := testLab(t)
 	state, started := up(t, l)
-	want := []string{"loki", "tempo", "mimir", "alloy", "backend", "frontend"}
+	want := []string{"loki", "mimir", "tempo", "alloy", "backend", "frontend"}
 	if !slices.Equal(started, want) {
 		t.Errorf("started %v, want %v", started, want)
 	}

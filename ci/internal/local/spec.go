@@ -16,9 +16,9 @@ import (
 
 // order is the order in which components start: what is written to before what
 // writes to it. They stop in the reverse order, so that each can still hand on
-// what it holds.
+// what it holds: Tempo its span metrics to Mimir, too.
 var order = []string{
-	ground.Loki, ground.Tempo, ground.Mimir, ground.Grafana,
+	ground.Loki, ground.Mimir, ground.Tempo, ground.Grafana,
 	ground.Alloy, ground.Backend, ground.Frontend,
 }
 

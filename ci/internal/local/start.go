@@ -229,15 +229,17 @@ func holder(port int) string {
 	return ""
 }
 
-// graceOf is how long a component may take to stop when asked: Tempo was seen
-// to flush its blocks for 5 s; a service drains for up to 20 s and then flushes
-// its telemetry.
+// graceOf is how long a component may take to stop when asked. A service drains for
+// up to 20 s and then flushes its telemetry. Tempo's parts that hold data take 5 s,
+// for most of which its generator of metrics sleeps; its query frontend never ends
+// when it was asked something within the last half minute
+// (https://github.com/grafana/tempo/pull/7967), and is not worth waiting for.
 func graceOf(name string) time.Duration {
 	switch name {
 	case ground.Backend, ground.Frontend:
 		return 30 * time.Second
 	case ground.Tempo:
-		return 20 * time.Second
+		return 8 * time.Second
 	}
 	return 15 * time.Second
 }
