@@ -11,12 +11,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,9 +66,27 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// sources looks at all that the lab is made of. `go test` repeats a result from its
+// cache unless something has changed that the test has looked at, and it does not
+// see what the commands that a test runs look at.
+var sources = sync.OnceValue(func() error {
+	var errs []error
+	for _, dir := range []string{"ci", "config", "dashboards", "services"} {
+		errs = append(errs, filepath.WalkDir(filepath.Join(root, dir), func(_ string, _ fs.DirEntry, err error) error { return err }))
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		_, err := os.Stat(filepath.Join(root, file))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+})
+
 // needStack skips the test where the stack's programs are not there.
 func needStack(t *testing.T) {
 	t.Helper()
+	if err := sources(); err != nil {
+		t.Fatal(err)
+	}
 	if testing.Short() {
 		t.Skip("runs the whole lab")
 	}

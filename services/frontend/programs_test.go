@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,10 @@ func startBackend(t *testing.T) (base string, logs *output, kill func()) {
 	program := filepath.Join(dir, "backend")
 	if runtime.GOOS == "windows" {
 		program += ".exe"
+	}
+	// So that `go test` sees when it has changed, and takes no result from its cache.
+	if err := filepath.WalkDir("..", func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
+		t.Fatal(err)
 	}
 	if built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../backend").CombinedOutput(); err != nil {
 		t.Fatalf("building the backend: %v\n%s", err, built)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,10 @@ func parserOf(language, folder string) (path string, err error) {
 	path = filepath.Join(built, language+".exe") // Windows wants the ending, the others do not mind
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
+	}
+	// So that `go test` sees when it has changed, and takes no result from its cache.
+	if err := filepath.WalkDir(filepath.Join(checkout, filepath.FromSlash(folder)), func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
+		return "", err
 	}
 	out, err := exec.Command("go", "-C", filepath.Join(checkout, filepath.FromSlash(folder)), "build", "-o", path, "./"+language).CombinedOutput()
 	if err != nil {
