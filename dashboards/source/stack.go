@@ -89,7 +89,7 @@ func collector(p *page) {
 		graph("Waiting to be sent", units.Short, about(
 			"Spans, log lines and samples that wait in Alloy's queues on disk, and in those of Tempo's generator for its metrics.",
 			"a line that rises and never falls is a store that is away or too slow."),
-			series("spans to Tempo", `sum(otelcol_exporter_queue_size{data_type="traces", component_id="otelcol.exporter.otlp.tempo"})`),
+			series("spans to Tempo", `sum(otelcol_exporter_queue_size{data_type="traces", component_id="otelcol.exporter.otlphttp.tempo"})`),
 			series("log lines to Loki", `sum(otelcol_exporter_queue_size{data_type="logs", component_id="otelcol.exporter.otlphttp.loki"})`),
 			series("samples of {{job}} to Mimir", "sum by (job) (prometheus_remote_storage_samples_pending)")),
 		graph("Sent", units.CountsPerSecond, about(

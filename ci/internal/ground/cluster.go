@@ -26,7 +26,7 @@ func ClusterPorts() Ports {
 	return Ports{
 		Frontend: 8080, Backend: 8081, Grafana: 3000,
 		Loki: 3100, LokiGRPC: 9095,
-		Tempo: 3200, TempoGRPC: 9095, TempoOTLP: 4317,
+		Tempo: 3200, TempoGRPC: 9095, TempoOTLP: 4318,
 		Mimir: 8080, MimirGRPC: 9095,
 		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318,
 	}

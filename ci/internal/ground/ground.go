@@ -99,7 +99,7 @@ func DefaultPorts() Ports {
 	return Ports{
 		Frontend: 8080, Backend: 8081, Grafana: 3000,
 		Loki: 3100, LokiGRPC: 9096,
-		Tempo: 3200, TempoGRPC: 9097, TempoOTLP: 14317,
+		Tempo: 3200, TempoGRPC: 9097, TempoOTLP: 14318,
 		Mimir: 9009, MimirGRPC: 9098,
 		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318,
 	}

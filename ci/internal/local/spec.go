@@ -138,7 +138,7 @@ func (p plan) alloy(base, config, data string) spec {
 			"--server.http.listen-addr=" + ground.Loopback(p.ports.Alloy), "--storage.path=" + filepath.Join(data, "storage")},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
-			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP=" + ground.Loopback(p.ports.TempoOTLP),
+			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP_URL=http://" + ground.Loopback(p.ports.TempoOTLP),
 			"LOKI_URL=" + p.ground.Loki, "MIMIR_URL=" + p.ground.Mimir, "ALLOY_ADDR=" + ground.Loopback(p.ports.Alloy),
 			"LOKI_ADDR=" + ground.Loopback(p.ports.Loki), "TEMPO_ADDR=" + ground.Loopback(p.ports.Tempo),
 			"MIMIR_ADDR=" + ground.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",

@@ -63,7 +63,7 @@ func TestPortsAreGrounds(t *testing.T) {
 			{ground.Frontend, "http", p.Frontend}, {ground.Backend, "http", p.Backend}, {ground.Grafana, "http", p.Grafana},
 			{ground.Loki, "http", p.Loki}, {ground.Tempo, "http", p.Tempo}, {ground.Mimir, "http", p.Mimir},
 			{ground.Alloy, "http", p.Alloy}, {ground.Alloy, "otlp-grpc", p.AlloyOTLPGRPC},
-			{ground.Alloy, "otlp-http", p.AlloyOTLPHTTP}, {ground.Tempo, "otlp-grpc", p.TempoOTLP},
+			{ground.Alloy, "otlp-http", p.AlloyOTLPHTTP}, {ground.Tempo, "otlp-http", p.TempoOTLP},
 		} {
 			host := strings.TrimPrefix(g.URL(test.component), "http://")
 			host, _, _ = strings.Cut(host, ":")
