@@ -98,8 +98,8 @@ func draw(v *panelView, p Panel) error {
 	return err
 }
 
-// one are the findings' names for one of each.
-var one = map[dashboards.Finding]string{
+// singular is what one of a finding is called.
+var singular = map[dashboards.Finding]string{
 	dashboards.Series: "series", dashboards.Lines: "line", dashboards.Traces: "trace", dashboards.Edges: "edge",
 }
 
@@ -112,7 +112,7 @@ func viewQuery(a Answer) queryView {
 		q.Err = "not answered"
 		return q
 	}
-	q.Count = number(a.Count(), one[a.Finds()], string(a.Finds()))
+	q.Count = number(a.Count(), singular[a.Finds()], string(a.Finds()))
 	return q
 }
 
