@@ -50,7 +50,7 @@ var (
 	}
 )
 
-// TestContainers evaluates the panels about containers, which the local ground has
+// TestContainers evaluates the panels about containers, which the local target has
 // no data for, with Prometheus' engine.
 func TestContainers(t *testing.T) {
 	both := maps.Clone(outside) // in a cluster the stack's processes are measured, too

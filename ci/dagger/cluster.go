@@ -156,4 +156,4 @@ func kind(command []string, flags ...string) []string {
 }
 
 // up is the command that brings the lab up inside the engine.
-func up() []string { return kind([]string{"up", "--ground", "kind"}) }
+func up() []string { return kind([]string{"up", "--target", "kind"}) }

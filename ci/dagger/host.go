@@ -34,7 +34,7 @@ func (m *LgtmLab) Up(ctx context.Context,
 	if err != nil {
 		return "", err
 	}
-	args := []string{"lab", "up", "--ground", "kind", "--images", "/lock.json", "--archives", "/archives", "--listen", listen}
+	args := []string{"lab", "up", "--target", "kind", "--images", "/lock.json", "--archives", "/archives", "--listen", listen}
 	for _, assignment := range port {
 		args = append(args, "--port", assignment)
 	}
@@ -57,7 +57,7 @@ func (m *LgtmLab) Down(ctx context.Context,
 	if err != nil {
 		return "", err
 	}
-	return on(client, docker).WithExec([]string{"lab", "down", "--ground", "kind"}).Stdout(ctx)
+	return on(client, docker).WithExec([]string{"lab", "down", "--target", "kind"}).Stdout(ctx)
 }
 
 // on is the container with this machine's Docker.

@@ -23,7 +23,7 @@ func (m *LgtmLab) Verify(ctx context.Context,
 	}
 	return c.
 		WithExec(up()).
-		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic}).
+		WithExec([]string{"lab", "verify", "--target", "kind", "--traffic", traffic}).
 		Stdout(ctx)
 }
 
@@ -45,7 +45,7 @@ func (m *LgtmLab) Evidence(ctx context.Context,
 	verified := c.
 		WithDirectory("/evidence", dag.Directory()).
 		WithExec(up()).
-		WithExec([]string{"lab", "verify", "--ground", "kind", "--traffic", traffic, "--json", "/evidence/verify.json", "--junit", "/evidence/junit.xml"},
+		WithExec([]string{"lab", "verify", "--target", "kind", "--traffic", traffic, "--json", "/evidence/verify.json", "--junit", "/evidence/junit.xml"},
 			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny, RedirectStdout: "/evidence/verify.txt"})
 	code, err := verified.ExitCode(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (m *LgtmLab) Evidence(ctx context.Context,
 	}
 	return verified.
 		WithNewFile("/evidence/passed", strconv.FormatBool(code == 0)+"\n").
-		WithExec([]string{"lab", "snapshot", "--ground", "kind", "/evidence/snapshot.html"},
+		WithExec([]string{"lab", "snapshot", "--target", "kind", "/evidence/snapshot.html"},
 			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 		Directory("/evidence"), nil
 }
@@ -73,6 +73,6 @@ func (m *LgtmLab) Traffic(ctx context.Context,
 	}
 	return c.
 		WithExec(up()).
-		WithExec([]string{"lab", "traffic", profile, "--ground", "kind"}).
+		WithExec([]string{"lab", "traffic", profile, "--target", "kind"}).
 		Stdout(ctx)
 }

@@ -18,7 +18,7 @@ type alert struct {
 // alerts asks for the alerts, by their names.
 func (l *testLab) alerts() map[string]alert {
 	l.Helper()
-	resp, err := client.Get(l.ground.Mimir + "/prometheus/api/v1/alerts")
+	resp, err := client.Get(l.addresses.Mimir + "/prometheus/api/v1/alerts")
 	if err != nil {
 		l.Fatal(err)
 	}

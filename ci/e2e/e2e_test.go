@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // program is the lab's command, compiled once; missing are the stack's programs
@@ -98,8 +98,8 @@ func needStack(t *testing.T) {
 // A testLab is a lab in a folder of its own, on ports of its own.
 type testLab struct {
 	*testing.T
-	dir    string
-	ground ground.Ground
+	dir       string
+	addresses target.Addresses
 }
 
 // newLab brings a lab up, which is taken down when the test ends. When the test
@@ -127,12 +127,12 @@ func (l *testLab) readGround() {
 		l.Fatal(err)
 	}
 	var state struct {
-		Ground ground.Ground `json:"ground"`
+		Addresses target.Addresses `json:"target"`
 	}
 	if err := json.Unmarshal(raw, &state); err != nil {
 		l.Fatal(err)
 	}
-	l.ground = state.Ground
+	l.addresses = state.Addresses
 }
 
 // command is the lab's command with these arguments, for this lab.

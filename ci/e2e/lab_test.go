@@ -100,7 +100,7 @@ func (l *testLab) traffic() traffic.Report {
 	if err != nil {
 		l.Fatal(err)
 	}
-	run, err := traffic.Run(l.Context(), traffic.Options{Frontend: l.ground.Frontend, Profile: profile})
+	run, err := traffic.Run(l.Context(), traffic.Options{Frontend: l.addresses.Frontend, Profile: profile})
 	if err != nil || !run.OK() {
 		l.Fatalf("traffic: %v %v", err, run.Problems())
 	}
@@ -110,8 +110,8 @@ func (l *testLab) traffic() traffic.Report {
 // stored counts the requests' traces that have spans of both services, and the
 // frontend's lines.
 func (l *testLab) stored(run traffic.Report) (traces, lines int) {
-	loki := query.Loki{URL: l.ground.Loki, HTTP: client}
-	tempo := query.Tempo{URL: l.ground.Tempo, HTTP: client}
+	loki := query.Loki{URL: l.addresses.Loki, HTTP: client}
+	tempo := query.Tempo{URL: l.addresses.Tempo, HTTP: client}
 	for n := 1; n <= run.Requests; n++ {
 		spans, _ := tempo.Trace(l.Context(), traffic.TraceID(run.TracePrefix, n)) // none, and it is not counted
 		by := map[string]bool{}

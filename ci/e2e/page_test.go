@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 		what   string
 		action chromedp.Action[chromedp.Void]
 	}{
-		{"open the page", chromedp.Navigate(l.ground.Frontend)},
+		{"open the page", chromedp.Navigate(l.addresses.Frontend)},
 		{"see the sample users", chromedp.WaitVisible(chromedp.CSS(`#users tbody tr[data-user-id]`))},
 		{"type a name", chromedp.SendKeys(chromedp.CSS(`#add-form input[name=name]`), "Page Test")},
 		{"type an e-mail", chromedp.SendKeys(chromedp.CSS(`#add-form input[name=email]`), email)},
@@ -51,10 +51,10 @@ func TestPage(t *testing.T) {
 		t.Fatalf("reading the link: %v", err)
 	}
 	traceID = strings.TrimSpace(traceID)
-	if l.ground.Grafana == "" && link != l.ground.Tempo+"/api/v2/traces/"+traceID {
+	if l.addresses.Grafana == "" && link != l.addresses.Tempo+"/api/v2/traces/"+traceID {
 		t.Errorf("the link to the trace %s is %s", traceID, link)
 	}
-	tempo := query.Tempo{URL: l.ground.Tempo, HTTP: client}
+	tempo := query.Tempo{URL: l.addresses.Tempo, HTTP: client}
 	l.eventually(15*time.Second, "the trace "+traceID+" has a SQL span of 750 ms", func() bool {
 		spans, err := tempo.Trace(t.Context(), traceID)
 		if err != nil && !errors.Is(err, query.ErrNotFound) {

@@ -24,8 +24,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
 // A mirror is a registry in memory with small images under the lock's names, and
@@ -228,13 +228,13 @@ func TestPackedDirectoryIsArchives(t *testing.T) {
 }
 
 func TestArchivesThatAreNotThere(t *testing.T) {
-	code, _, stderr := lab(t, "up", "--ground", "kind", "--archives", filepath.Join(t.TempDir(), "absent"))
+	code, _, stderr := lab(t, "up", "--target", "kind", "--archives", filepath.Join(t.TempDir(), "absent"))
 	if code != 1 || !strings.Contains(stderr, "there is no such directory") {
 		t.Errorf("exit %d, %q", code, stderr)
 	}
 }
 
-// --images swaps the whole lock on the local ground, too.
+// --images swaps the whole lock on the local target, too.
 func TestLocalGroundTakesAnotherLock(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the images are for linux")
@@ -269,7 +269,7 @@ func TestOwnClusterStaysOnlyIfThere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fakeDocker(t, fmt.Sprintf("case $1 in ps) echo %s;; inspect) echo '[{}]';; *) exit 1;; esac\n", test.names))
-			code, _, stderr := lab(t, "verify", "--ground", "kind", "--up", "--images", absent)
+			code, _, stderr := lab(t, "verify", "--target", "kind", "--up", "--images", absent)
 			if code != 1 || !strings.Contains(stderr, absent) || strings.Contains(stderr, "stays") != test.stays {
 				t.Errorf("exit %d, it says %q; want that a cluster stays: %v", code, stderr, test.stays)
 			}

@@ -13,18 +13,18 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
-// kind is the Kind cluster that the command line names, whatever ground it names.
+// kind is the Kind cluster that the command line names, whatever target it names.
 func (e *env) kind() kindSite { return kindSite{e, e.chosen.cluster} }
 
 func clusterCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "The Kind cluster by itself: make it, kubectl, kubeconfig, forward",
-		Long: `cluster works on the Kind cluster that lab up --ground kind makes, with or without a
+		Long: `cluster works on the Kind cluster that lab up --target kind makes, with or without a
 lab in it. Nothing is written on this machine: kubectl runs inside the cluster's node,
 and kubeconfig prints a file for those who want one.`,
 		Args: noArgs,
@@ -38,7 +38,7 @@ func clusterUpCommand(e *env) *cobra.Command {
 	var flags upFlags
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Make the cluster, and nothing in it; lab down --ground kind deletes it",
+		Short: "Make the cluster, and nothing in it; lab down --target kind deletes it",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s := e.kind()
@@ -56,7 +56,7 @@ func clusterUpCommand(e *env) *cobra.Command {
 				return nil
 			}
 			fmt.Fprintf(e.stdout, "The cluster %s is made, in %.1f s; its NodePorts %d and %d are at %s and %s.\n", s.name, time.Since(begin).Seconds(),
-				ground.FrontendNodePort, ground.GrafanaNodePort, address(ports.frontend), address(ports.grafana))
+				target.FrontendNodePort, target.GrafanaNodePort, address(ports.frontend), address(ports.grafana))
 			return nil
 		},
 	}
@@ -186,7 +186,7 @@ type route struct {
 
 // routes reads NAME or NAME=PORT, and finds out where that leads.
 func (s kindSite) routes(ctx context.Context, wanted []string) ([]route, error) {
-	inside := map[string]int{ground.Frontend: ground.FrontendNodePort, ground.Grafana: ground.GrafanaNodePort, apiPort: cluster.APIPort}
+	inside := map[string]int{target.Frontend: target.FrontendNodePort, target.Grafana: target.GrafanaNodePort, apiPort: cluster.APIPort}
 	c := s.cluster()
 	var all []route
 	for _, given := range wanted {

@@ -7,12 +7,12 @@ import (
 func downCommand(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Stop the lab and keep its data; with --ground kind, delete the cluster",
+		Short: "Stop the lab and keep its data; with --target kind, delete the cluster",
 		Long: `down stops every process of the lab in order: the services first, so that their
 last telemetry is sent, then the collector, then the backends. What a crashed run
 has left behind is stopped too. The data stays for the next ` + "`lab up`" + `.
 
-With --ground kind it deletes the cluster with all that is in it: no container,
+With --target kind it deletes the cluster with all that is in it: no container,
 network or volume stays.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

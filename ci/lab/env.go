@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 // modulePath is how the checkout's go.mod begins.
@@ -27,7 +27,7 @@ type env struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	dir            string
-	chosen         groundFlags
+	chosen targetFlags
 
 	mu sync.Mutex
 }
@@ -94,7 +94,7 @@ func (e *env) programs(s *stack.Stack) func(context.Context) (map[string]local.P
 			e.say(set.Hint)
 		}
 		programs := map[string]local.Program{}
-		for _, name := range []string{ground.Loki, ground.Tempo, ground.Mimir, ground.Alloy, ground.Grafana} {
+		for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy, target.Grafana} {
 			p, ok := set.Program(name)
 			if !ok {
 				continue

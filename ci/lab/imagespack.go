@@ -16,7 +16,7 @@ func imagesPackCommand(e *env, f *imageFlags) *cobra.Command {
 		Short: "Name images that somebody else has pulled",
 		Long: `pack takes every image of the lock that is in the directory FROM as NAME.tar, in
 Docker's or OCI's format and without a name, and writes it to the directory TO under
-the name that it has in a cluster: what ` + "`lab up --ground kind --archives TO`" + ` takes. It is
+the name that it has in a cluster: what ` + "`lab up --target kind --archives TO`" + ` takes. It is
 for images that come from elsewhere than a registry, such as Dagger's engine.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {

@@ -15,7 +15,7 @@ import (
 )
 
 // carried are the images of the lock that a machine without a registry needs for
-// `lab up --ground kind`.
+// `lab up --target kind`.
 func carried() []string {
 	return slices.Concat(images.Workloads(), []string{images.Node, images.Base})
 }
@@ -35,10 +35,10 @@ func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
 		Use:   "pull [NAME…]",
 		Short: "Fetch images of the lock as archives",
 		Long: `pull fetches images as files, without a container runtime. With no NAME it fetches
-what ` + "`lab up --ground kind`" + ` needs: ` + strings.Join(carried(), ", ") + `.
+what ` + "`lab up --target kind`" + ` needs: ` + strings.Join(carried(), ", ") + `.
 Carry the directory to a machine without a registry, and there
 
-    lab up --ground kind --archives DIR
+    lab up --target kind --archives DIR
 
 takes them from it. What is in the directory already is not fetched again. The digest is
 part of a file's name. base, which our own images are built on, becomes an OCI layout of

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
 
@@ -26,7 +26,7 @@ type kindSite struct {
 }
 
 // The namespaces that the lab's workloads are in.
-var labNamespaces = []string{ground.NamespaceApp, ground.NamespaceObservability}
+var labNamespaces = []string{target.NamespaceApp, target.NamespaceObservability}
 
 // cluster is the cluster as it is.
 func (s kindSite) cluster() *cluster.Cluster {
@@ -38,7 +38,7 @@ func (s kindSite) say(line string) { s.e.say("· " + line) }
 // notUp turns "no such cluster" into a failure that has been told.
 func (s kindSite) notUp(err error) error {
 	if errors.Is(err, cluster.ErrAbsent) {
-		s.e.say(fmt.Sprintf("lab: there is no cluster %s; `go run ./ci/lab up --ground kind` makes it", s.name))
+		s.e.say(fmt.Sprintf("lab: there is no cluster %s; `go run ./ci/lab up --target kind` makes it", s.name))
 		return errFailed
 	}
 	return err
@@ -159,7 +159,7 @@ func (s kindSite) job(ctx context.Context, kind string, args []string) (deploy.J
 		return deploy.JobResult{}, s.notUp(err)
 	}
 	manifest, err := manifests.Job(kind, manifests.JobOptions{
-		Image: image, Args: append(args, "--ground="+onCluster), Timeout: jobTimeout,
+		Image: image, Args: append(args, "--target="+onCluster), Timeout: jobTimeout,
 	})
 	if err != nil {
 		return deploy.JobResult{}, err
@@ -172,7 +172,7 @@ func (s kindSite) job(ctx context.Context, kind string, args []string) (deploy.J
 const labImageNote = "lgtm-lab/image"
 
 func (s kindSite) labImage(ctx context.Context, c *cluster.Cluster) (string, error) {
-	out, err := c.Kubectl(ctx, nil, "get", "namespace", ground.NamespaceObservability, "--ignore-not-found",
+	out, err := c.Kubectl(ctx, nil, "get", "namespace", target.NamespaceObservability, "--ignore-not-found",
 		"--output=jsonpath={.metadata.annotations.lgtm-lab/image}")
 	if err != nil {
 		return "", err
@@ -180,12 +180,12 @@ func (s kindSite) labImage(ctx context.Context, c *cluster.Cluster) (string, err
 	if ref := strings.TrimSpace(string(out)); ref != "" {
 		return ref, nil
 	}
-	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `go run ./ci/lab up --ground kind`", s.name)
+	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `go run ./ci/lab up --target kind`", s.name)
 }
 
 // noteImages remembers in the cluster which image the Jobs are to use.
 func (s kindSite) noteImages(ctx context.Context, c *cluster.Cluster, refs map[string]string) error {
-	_, err := c.Kubectl(ctx, nil, "annotate", "namespace", ground.NamespaceObservability, "--overwrite",
+	_, err := c.Kubectl(ctx, nil, "annotate", "namespace", target.NamespaceObservability, "--overwrite",
 		labImageNote+"="+refs["lab"])
 	return err
 }

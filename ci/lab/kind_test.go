@@ -26,22 +26,22 @@ func TestGroundFlags(t *testing.T) {
 		line string
 		says string
 	}{
-		{"status --ground nowhere", `--ground "nowhere": want local, kind, cluster`},
-		{"up --ground kind --stack source", "--stack is for --ground local, not for kind"},
-		{"up --workers 1", "--workers is for --ground kind, not for local"},
-		{"verify --ground cluster --archives x", "--archives is for --ground kind, not for cluster"},
-		{"verify --ground cluster --images x", "--images is for --ground local or kind, not for cluster"},
-		{"up --ground kind --port loki=1", "a cluster publishes frontend, grafana and api, and nothing else"},
-		{"up --ground kind --port grafana=x", "want NAME=NUMBER"},
-		{"up --ground kind --port grafana=8080", "port 8080 is given to both"},
-		{"up --ground kind --port api=3000", "port 3000 is given to both grafana and api"},
+		{"status --target nowhere", `--target "nowhere": want local, kind, incluster`},
+		{"up --target kind --stack source", "--stack is for --target local, not for kind"},
+		{"up --workers 1", "--workers is for --target kind, not for local"},
+		{"verify --target incluster --archives x", "--archives is for --target kind, not for incluster"},
+		{"verify --target incluster --images x", "--images is for --target local or kind, not for incluster"},
+		{"up --target kind --port loki=1", "a cluster publishes frontend, grafana and api, and nothing else"},
+		{"up --target kind --port grafana=x", "want NAME=NUMBER"},
+		{"up --target kind --port grafana=8080", "port 8080 is given to both"},
+		{"up --target kind --port api=3000", "port 3000 is given to both grafana and api"},
 		{"cluster up --port api=70000", "want NAME=NUMBER"},
 		{"cluster up --stack source", "unknown flag: --stack"},
 		{"cluster kubectl", "lab cluster kubectl takes arguments"},
 		{"cluster nothing", "takes no arguments"},
-		{"up --ground cluster", "up: not on the ground cluster"},
-		{"down --ground cluster", "down: not on the ground cluster"},
-		{"logs frontend --ground cluster", "logs: not on the ground cluster"},
+		{"up --target incluster", "up: not on the target incluster"},
+		{"down --target incluster", "down: not on the target incluster"},
+		{"logs frontend --target incluster", "logs: not on the target incluster"},
 	} {
 		code, _, stderr := lab(t, strings.Fields(test.line)...)
 		if code != 2 || !strings.Contains(stderr, test.says) {

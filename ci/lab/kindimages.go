@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
 // archive is an image that the lab runs, in a file.

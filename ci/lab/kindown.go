@@ -22,7 +22,7 @@ func (s kindSite) own(ctx context.Context, flags upFlags) (down func(), lab site
 		lookCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookWithin)
 		defer cancel()
 		if there, lookErr := mine.cluster().Exists(lookCtx); lookErr == nil && there {
-			s.e.say(fmt.Sprintf("lab: the cluster %s stays; `go run ./ci/lab down --ground kind --cluster %s` deletes it", ownCluster, ownCluster))
+			s.e.say(fmt.Sprintf("lab: the cluster %s stays; `go run ./ci/lab down --target kind --cluster %s` deletes it", ownCluster, ownCluster))
 		}
 		return nil, nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // apiPort is what the command line calls the API server's port.
@@ -21,9 +21,9 @@ func (p hostPorts) distinct() error {
 		a, b         int
 		first, other string
 	}{
-		{p.frontend, p.grafana, ground.Frontend, ground.Grafana},
-		{p.frontend, p.api, ground.Frontend, apiPort},
-		{p.grafana, p.api, ground.Grafana, apiPort},
+		{p.frontend, p.grafana, target.Frontend, target.Grafana},
+		{p.frontend, p.api, target.Frontend, apiPort},
+		{p.grafana, p.api, target.Grafana, apiPort},
 	} {
 		if pair.a == pair.b && pair.a != 0 {
 			return fmt.Errorf("port %d is given to both %s and %s", pair.a, pair.first, pair.other)
@@ -47,9 +47,9 @@ func (p *hostPorts) assign(given []string) error {
 			return fmt.Errorf("--port %q: want NAME=NUMBER, such as grafana=3001", assignment)
 		}
 		switch name {
-		case ground.Frontend:
+		case target.Frontend:
 			p.frontend = port
-		case ground.Grafana:
+		case target.Grafana:
 			p.grafana = port
 		case apiPort:
 			p.api = port

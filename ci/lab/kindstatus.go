@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // podStatus is a pod in the JSON of `lab status`.
@@ -42,10 +42,10 @@ func (s kindSite) status(ctx context.Context, asJSON bool) error {
 		return s.notUp(err)
 	}
 	var ports hostPorts
-	if ports.frontend, err = c.HostPort(ctx, ground.FrontendNodePort); err != nil {
+	if ports.frontend, err = c.HostPort(ctx, target.FrontendNodePort); err != nil {
 		return err
 	}
-	if ports.grafana, err = c.HostPort(ctx, ground.GrafanaNodePort); err != nil {
+	if ports.grafana, err = c.HostPort(ctx, target.GrafanaNodePort); err != nil {
 		return err
 	}
 	workloads := describe(found)

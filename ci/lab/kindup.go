@@ -14,11 +14,11 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
 func (s kindSite) up(ctx context.Context, flags upFlags) error {
@@ -76,7 +76,7 @@ func (s kindSite) prepare(ctx context.Context, c *cluster.Cluster, flags upFlags
 
 // wanted is the cluster that the flags ask for.
 func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, error) {
-	ports := hostPorts{frontend: ground.FrontendHostPort, grafana: ground.GrafanaHostPort}
+	ports := hostPorts{frontend: target.FrontendHostPort, grafana: target.GrafanaHostPort}
 	if flags.anyPorts {
 		ports = hostPorts{}
 	}
@@ -93,7 +93,7 @@ func (s kindSite) wanted(flags upFlags) (*cluster.Cluster, hostPorts, string, er
 	}
 	cfg := cluster.Config{
 		Name: s.name, Kind: kind, NodeImage: flags.nodeImage, Workers: flags.workers, Listen: flags.listen, Progress: s.say,
-		Ports:    map[int]int{ground.FrontendNodePort: ports.frontend, ground.GrafanaNodePort: ports.grafana},
+		Ports:    map[int]int{target.FrontendNodePort: ports.frontend, target.GrafanaNodePort: ports.grafana},
 		Recreate: flags.recreate,
 	}
 	if ports.api != 0 {
@@ -258,7 +258,7 @@ func (s kindSite) deploy(ctx context.Context, c *cluster.Cluster, flags upFlags,
 // password is that of Grafana's administrator: the one in the cluster, or at the
 // first time a new one.
 func (s kindSite) password(ctx context.Context, c *cluster.Cluster) (string, error) {
-	have, err := deploy.Secret(ctx, c, ground.NamespaceObservability, "grafana-admin", "password")
+	have, err := deploy.Secret(ctx, c, target.NamespaceObservability, "grafana-admin", "password")
 	if err != nil || have != "" {
 		return have, err
 	}
@@ -279,10 +279,10 @@ func kindWelcome(headline string, d deployed) string {
 	row("frontend", d.ports.frontend, "the page: users, and buttons that cause trouble")
 	row("grafana", d.ports.grafana, "logs, metrics and traces; as admin: "+d.password)
 	b.WriteString("\nNext:\n" +
-		"  go run ./ci/lab traffic --ground kind    send it 200 requests\n" +
-		"  go run ./ci/lab verify --ground kind     prove that all telemetry of a request arrives\n" +
-		"  go run ./ci/lab status --ground kind     how every pod is\n" +
-		"  go run ./ci/lab down --ground kind       delete the cluster\n\n")
+		"  go run ./ci/lab traffic --target kind    send it 200 requests\n" +
+		"  go run ./ci/lab verify --target kind     prove that all telemetry of a request arrives\n" +
+		"  go run ./ci/lab status --target kind     how every pod is\n" +
+		"  go run ./ci/lab down --target kind       delete the cluster\n\n")
 	return b.String()
 }
 

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
@@ -33,17 +33,17 @@ func (s localSite) lab() (*local.Lab, error) {
 	return local.Open(local.Config{Dir: dir, Progress: s.e.say}), nil
 }
 
-// ground is where the running lab listens.
-func (s localSite) ground() (ground.Ground, error) {
+// addresses are where the running lab listens.
+func (s localSite) addresses() (target.Addresses, error) {
 	lab, err := s.lab()
 	if err != nil {
-		return ground.Ground{}, err
+		return target.Addresses{}, err
 	}
 	state, err := lab.State()
 	if err != nil {
-		return ground.Ground{}, s.notUp(err)
+		return target.Addresses{}, s.notUp(err)
 	}
-	return state.Ground, nil
+	return state.Addresses, nil
 }
 
 // notUp turns "not up" into a failure that has been told.
@@ -138,7 +138,7 @@ func (s localSite) logs(ctx context.Context, w io.Writer, name string, follow bo
 
 func (s localSite) traffic(ctx context.Context, o trafficRun) (traffic.Report, error) {
 	if o.Frontend == "" {
-		g, err := s.ground()
+		g, err := s.addresses()
 		if err != nil {
 			return traffic.Report{}, err
 		}
@@ -148,19 +148,19 @@ func (s localSite) traffic(ctx context.Context, o trafficRun) (traffic.Report, e
 }
 
 func (s localSite) verify(ctx context.Context, o verifyRun) (report.Report, error) {
-	if o.Ground.Frontend == "" {
-		g, err := s.ground()
+	if o.Addresses.Frontend == "" {
+		g, err := s.addresses()
 		if err != nil {
 			return report.Report{}, err
 		}
-		o.Ground = g
+		o.Addresses = g
 	}
 	return verify.Run(ctx, o.Options)
 }
 
 func (s localSite) endpoints(ctx context.Context, o endpointsRun) (report.Report, error) {
 	if o.frontend == "" || o.backend == "" {
-		g, err := s.ground()
+		g, err := s.addresses()
 		if err != nil {
 			return report.Report{}, err
 		}
@@ -179,15 +179,15 @@ func askEndpoints(ctx context.Context, o endpointsRun) report.Report {
 }
 
 func (s localSite) trace(ctx context.Context, w io.Writer, id string) error {
-	g, err := s.ground()
+	g, err := s.addresses()
 	if err != nil {
 		return err
 	}
 	return writeTrace(ctx, w, g, id)
 }
 
-// writeTrace asks the ground's Tempo and Loki for a trace.
-func writeTrace(ctx context.Context, w io.Writer, g ground.Ground, id string) error {
+// writeTrace asks the target's Tempo and Loki for a trace.
+func writeTrace(ctx context.Context, w io.Writer, g target.Addresses, id string) error {
 	client := &http.Client{Timeout: 10 * time.Second}
 	spans, err := (query.Tempo{URL: g.Tempo, HTTP: client}).Trace(ctx, id)
 	if errors.Is(err, query.ErrNotFound) {
@@ -238,16 +238,16 @@ func (s localSite) own(ctx context.Context, flags upFlags) (down func(), lab sit
 		if err := os.RemoveAll(dir); err != nil {
 			s.e.say("lab: " + err.Error())
 		}
-	}, ownLocal{s, state.Ground}, nil
+	}, ownLocal{s, state.Addresses}, nil
 }
 
 // ownLocal is a lab of a command's own, which listens where nobody else knows.
 type ownLocal struct {
 	localSite
-	at ground.Ground
+	at target.Addresses
 }
 
 func (s ownLocal) verify(ctx context.Context, o verifyRun) (report.Report, error) {
-	o.Ground = s.at
+	o.Addresses = s.at
 	return s.localSite.verify(ctx, o)
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 // config makes a local lab's configuration of the flags.
@@ -28,12 +28,12 @@ func (f *upFlags) config(e *env, dir string) (local.Config, error) {
 		Programs: e.programs(programs), Progress: e.say,
 	}
 	if f.freePorts {
-		if cfg.Ports, err = ground.FreePorts(); err != nil {
+		if cfg.Ports, err = target.FreePorts(); err != nil {
 			return cfg, err
 		}
 	}
 	if len(f.ports) > 0 && !f.freePorts {
-		cfg.Ports = ground.DefaultPorts()
+		cfg.Ports = target.DefaultPorts()
 	}
 	for _, assignment := range f.ports {
 		name, number, _ := strings.Cut(assignment, "=")
@@ -68,7 +68,7 @@ func (s localSite) up(ctx context.Context, flags upFlags) error {
 	if len(started) == 0 {
 		headline = "The lab is up already, and unchanged."
 	}
-	fmt.Fprint(e.stdout, welcome(headline, state.Ground))
+	fmt.Fprint(e.stdout, welcome(headline, state.Addresses))
 	if flags.detach {
 		fmt.Fprintln(e.stdout, "It runs in the background: `go run ./ci/lab down` stops it.")
 		return nil
@@ -82,7 +82,7 @@ func (s localSite) up(ctx context.Context, flags upFlags) error {
 }
 
 // welcome says where everything is, and what to do next.
-func welcome(headline string, g ground.Ground) string {
+func welcome(headline string, g target.Addresses) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n\n", headline)
 	row := func(name, url, what string) { fmt.Fprintf(&b, "  %-9s %-23s %s\n", name, url, what) }

@@ -70,7 +70,7 @@ func newRoot(e *env) *cobra.Command {
 		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
 		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
 collector, and Loki, Tempo and Mimir (and Grafana, where it can be had) behind it. It
-runs on this machine as plain processes, or with --ground kind in a cluster in a
+runs on this machine as plain processes, or with --target kind in a cluster in a
 container; lab manifests prints it for a Kubernetes cluster of your own.
 
     lab up            bring it up; Ctrl-C stops it

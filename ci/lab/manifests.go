@@ -24,7 +24,7 @@ func manifestsCommand(e *env) *cobra.Command {
 		Short: "Print the Kubernetes manifests, for a cluster of your own",
 		Long: `manifests prints the whole lab as Kubernetes objects, for kubectl apply --server-side.
 The overlay production is described in docs/kubernetes.md; kind is what lab up
---ground kind applies. The stack's images are those of the lock, ours are given with
+--target kind applies. The stack's images are those of the lock, ours are given with
 --image frontend=REFERENCE --image backend=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {

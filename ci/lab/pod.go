@@ -5,8 +5,8 @@ import (
 	"context"
 	"io"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
@@ -16,23 +16,23 @@ import (
 type podSite struct{ e *env }
 
 func (s podSite) traffic(ctx context.Context, o trafficRun) (traffic.Report, error) {
-	o.Frontend = cmp.Or(o.Frontend, ground.Cluster().Frontend)
+	o.Frontend = cmp.Or(o.Frontend, target.Cluster().Frontend)
 	return traffic.Run(ctx, o.Options)
 }
 
 func (s podSite) verify(ctx context.Context, o verifyRun) (report.Report, error) {
-	o.Ground, o.Kubernetes = ground.Cluster(), true
+	o.Addresses, o.Kubernetes = target.Cluster(), true
 	return verify.Run(ctx, o.Options)
 }
 
 func (s podSite) endpoints(ctx context.Context, o endpointsRun) (report.Report, error) {
-	g := ground.Cluster()
+	g := target.Cluster()
 	o.frontend, o.backend = cmp.Or(o.frontend, g.Frontend), cmp.Or(o.backend, g.Backend)
 	return askEndpoints(ctx, o), nil
 }
 
 func (s podSite) trace(ctx context.Context, w io.Writer, id string) error {
-	return writeTrace(ctx, w, ground.Cluster(), id)
+	return writeTrace(ctx, w, target.Cluster(), id)
 }
 
 // lastRun says that nothing is kept: the pod's files end with it.

@@ -12,21 +12,21 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
 
-// The grounds that a command may be told to work on.
+// The targets that a command may be told to work on.
 const (
-	onLocal   = "local"   // processes on this machine
-	onKind    = "kind"    // a Kind cluster
-	onCluster = "cluster" // the cluster that this program runs in, in a pod
+	onLocal   = "local"     // processes on this machine
+	onKind    = "kind"      // a Kind cluster
+	onCluster = "incluster" // the cluster that this program runs in, in a pod
 )
 
-// A site is a ground as the commands use it. This is the one place where grounds
+// A site is a target as the commands use it. This is the one place where targets
 // differ for them; what they print and how they exit is the same on each.
 type site interface {
 	// up brings the lab up and says where it is.
@@ -67,24 +67,24 @@ type verifyRun struct {
 	flags []string
 }
 
-// endpointsRun says where the services are; empty addresses are the ground's.
+// endpointsRun says where the services are; empty addresses are the target's.
 type endpointsRun struct {
 	frontend, backend string
 	flags             []string
 }
 
-// groundFlags choose the ground.
-type groundFlags struct {
+// targetFlags choose the target.
+type targetFlags struct {
 	name, cluster string
 }
 
-func (g *groundFlags) register(e *env, flags *pflag.FlagSet) {
-	flags.StringVar(&g.name, "ground", cmp.Or(e.getenv("LAB_GROUND"), onLocal),
-		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, cluster (default $LAB_GROUND, or local)")
-	flags.StringVar(&g.cluster, "cluster", cmp.Or(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "with --ground kind: the cluster's `NAME`")
+func (g *targetFlags) register(e *env, flags *pflag.FlagSet) {
+	flags.StringVar(&g.name, "target", cmp.Or(e.getenv("LAB_TARGET"), onLocal),
+		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, cluster (default $LAB_TARGET, or local)")
+	flags.StringVar(&g.cluster, "cluster", cmp.Or(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "with --target kind: the cluster's `NAME`")
 }
 
-// site returns the ground that the command line chooses.
+// site returns the target that the command line chooses.
 func (e *env) site() (site, error) {
 	switch e.chosen.name {
 	case onLocal:
@@ -94,16 +94,16 @@ func (e *env) site() (site, error) {
 	case onCluster:
 		return podSite{e}, nil
 	}
-	return nil, oneOf("ground", e.chosen.name, onLocal, onKind, onCluster)
+	return nil, oneOf("target", e.chosen.name, onLocal, onKind, onCluster)
 }
 
-// check refuses flags that mean nothing on the chosen ground: those are a
+// check refuses flags that mean nothing on the chosen target: those are a
 // misunderstanding, and better told than ignored.
-func (g *groundFlags) check(cmd *cobra.Command, only map[string][]string) error {
+func (g *targetFlags) check(cmd *cobra.Command, only map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(only)) {
 		f := cmd.Flags().Lookup(name)
 		if f != nil && f.Changed && !slices.Contains(only[name], g.name) {
-			return usageError{fmt.Errorf("--%s is for --ground %s, not for %s", name, strings.Join(only[name], " or "), g.name)}
+			return usageError{fmt.Errorf("--%s is for --target %s, not for %s", name, strings.Join(only[name], " or "), g.name)}
 		}
 	}
 	return nil
@@ -123,7 +123,7 @@ func given(cmd *cobra.Command, names ...string) []string {
 	return args
 }
 
-// notHere is the error of a command that a ground does not have.
+// notHere is the error of a command that a target does not have.
 func notHere(what string) error {
-	return usageError{fmt.Errorf("%s: not on the ground %s", what, onCluster)}
+	return usageError{fmt.Errorf("%s: not on the target %s", what, onCluster)}
 }

@@ -16,9 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // defaultSnapshot is the file that the page is written to unless told otherwise.
@@ -136,16 +136,16 @@ func (e *env) commit(ctx context.Context) string {
 }
 
 func (s localSite) snapshot(ctx context.Context, o snapshotRun) (snapshot.Listing, error) {
-	g, err := s.ground()
+	g, err := s.addresses()
 	if err != nil {
 		return snapshot.Listing{}, err
 	}
-	o.Ground = g
+	o.Addresses = g
 	return takeSnapshot(ctx, o.Options)
 }
 
 func (s podSite) snapshot(ctx context.Context, o snapshotRun) (snapshot.Listing, error) {
-	o.Ground, o.Kubernetes = ground.Cluster(), true
+	o.Addresses, o.Kubernetes = target.Cluster(), true
 	return takeSnapshot(ctx, o.Options)
 }
 

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 // labAt is the folder of a lab whose backends are at one address.
@@ -20,8 +20,8 @@ func labAt(t *testing.T, url string) string {
 	t.Helper()
 	dir := t.TempDir()
 	raw, err := json.Marshal(local.State{
-		Ground:    ground.Ground{Name: "local", Mimir: url, Loki: url, Tempo: url},
-		Processes: []local.Process{{Name: ground.Mimir}}, // without any it is not up
+		Addresses: target.Addresses{Name: "local", Mimir: url, Loki: url, Tempo: url},
+		Processes: []local.Process{{Name: target.Mimir}}, // without any it is not up
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestSnapshotFlags(t *testing.T) {
 		"snapshot --var service":    "want NAME=VALUE",
 		"snapshot -o junit":         `--output "junit": want table, json`,
 		"snapshot - --png a.png":    "--png needs the page in a file",
-		"snapshot --ground nirvana": `--ground "nirvana"`,
+		"snapshot --target nirvana": `--target "nirvana"`,
 	} {
 		code, _, stderr := lab(t, strings.Fields(line)...)
 		if code != 2 || !strings.Contains(stderr, says) {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // stackFlags are common to the commands about the stack's programs.
@@ -63,7 +63,7 @@ about half an hour on two cores; interrupted, it goes on where it was.`,
 			e.sayOld(cmd.Context(), s)
 			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "PROGRAM\tVERSION\tFROM\tFILE")
-			for _, name := range []string{ground.Loki, ground.Tempo, ground.Mimir, ground.Alloy, ground.Grafana} {
+			for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy, target.Grafana} {
 				if p, ok := set.Program(name); ok {
 					path, _ := p.Command()
 					fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, p.Version, p.Source, path)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 func statusCommand(e *env) *cobra.Command {

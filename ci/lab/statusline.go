@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/local"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 // statusLine is one line at the bottom of a terminal, rewritten in place. Where

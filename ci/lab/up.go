@@ -16,7 +16,7 @@ type upFlags struct {
 	retention time.Duration
 	images    string // another lock than config/images.json
 
-	// For the local ground.
+	// For the local target.
 	stack     stack.Mode
 	cache     string
 	freePorts bool
@@ -34,7 +34,7 @@ type upFlags struct {
 	anyPorts      bool // those that the runtime picks; no flag
 }
 
-// onlyOn says on which grounds a flag means something, for those that do not
+// onlyOn says on which targets a flag means something, for those that do not
 // everywhere.
 var onlyOn = map[string][]string{
 	"stack": {onLocal}, "cache": {onLocal}, "free-ports": {onLocal}, "detach": {onLocal},
@@ -46,7 +46,7 @@ var onlyOn = map[string][]string{
 func (f *upFlags) register(cmd *cobra.Command) {
 	f.stack = stack.Auto
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local ground backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
+	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	flags.DurationVar(&f.retention, "retention", 24*time.Hour, "how long Loki, Tempo and Mimir keep data, at least 24h")
 
@@ -98,7 +98,7 @@ earlier run, out of the images that config/images.json pins (Linux, a registry
 reachable), or compiled from source, which takes about half an hour on two cores
 and happens once. --images FILE takes another lock, such as that of a mirror.
 
-With --ground kind the lab runs in a Kubernetes cluster in a container, which stays
+With --target kind the lab runs in a Kubernetes cluster in a container, which stays
 when up has ended. That needs a container runtime and its docker command. Images are
 built and pulled here and loaded into the cluster, which pulls nothing itself.
 Where there is no registry, ` + "`lab images pull --to DIR`" + ` on a machine that has one, and

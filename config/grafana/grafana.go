@@ -1,7 +1,7 @@
 // Package grafana reads what Grafana is provisioned with: the data sources, and the
 // links by which one signal leads to another.
 //
-// The files are those in provisioning/, which Grafana itself reads on every ground.
+// The files are those in provisioning/, which Grafana itself reads on every target.
 // What Go does here is to tell others what the links are: `lab verify`, which goes
 // from a request's log line to its trace, and from there on, as a reader of Grafana
 // would.

@@ -116,7 +116,7 @@ func serviceVariable() variable {
 		`label_values(http_server_request_duration_seconds_count{service_name!=""}, service_name)`, ".+")
 }
 
-// namespaceVariable is empty on the local ground, where no signal has a namespace:
+// namespaceVariable is empty on the local target, where no signal has a namespace:
 // .* lets those through.
 func namespaceVariable() variable {
 	return fromMimir("namespace", "Namespace", "Kubernetes' namespace; outside a cluster there is none.",

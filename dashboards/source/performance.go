@@ -160,7 +160,7 @@ func outsideCluster(expr string) string {
 	return "((" + expr + ") unless on () count(container_memory_working_set_bytes))"
 }
 
-// ofPod names a series of the local ground like one of a pod.
+// ofPod names a series of the local target like one of a pod.
 func ofPod(label, expr string) string {
 	return `label_replace(` + expr + `, "pod", "$1", "` + label + `", "(.+)")`
 }

@@ -169,7 +169,7 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 
 // advice says what to do about what keeps the workload.
 func (f Failure) advice(events []Event, pod Pod) string {
-	logs := fmt.Sprintf("go run ./ci/lab logs %s --ground kind", f.Name)
+	logs := fmt.Sprintf("go run ./ci/lab logs %s --target kind", f.Name)
 	if f.Obstacle == nil {
 		if e, ok := lastEvent(events, Ref{"Pod", pod.Namespace, pod.Name}, "Unhealthy"); ok {
 			what := "probe"
@@ -197,5 +197,5 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "FailedCreate":
 		return "The cluster does not admit the pod: correct what the reason above names (for the pod security standard, the securityContext)."
 	}
-	return "More: go run ./ci/lab status --ground kind"
+	return "More: go run ./ci/lab status --target kind"
 }

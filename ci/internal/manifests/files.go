@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // maxFile bounds a file that is read; the largest, a dashboard, is some 100 KiB.
@@ -126,7 +126,7 @@ func dashboardMaps(files map[string]int) ([]types.ConfigMapArgs, error) {
 func configMap(name string, files []string) types.ConfigMapArgs {
 	slices.Sort(files)
 	m := types.ConfigMapArgs{}
-	m.Namespace, m.Name = ground.NamespaceObservability, name
+	m.Namespace, m.Name = target.NamespaceObservability, name
 	for _, file := range files {
 		m.FileSources = append(m.FileSources, path.Base(file)+"=../"+file)
 	}

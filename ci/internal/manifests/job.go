@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // JobOptions is what a Job runs.
@@ -70,7 +70,7 @@ func Job(kind string, o JobOptions) ([]byte, error) {
 	}
 	job := batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ground.NamespaceObservability, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: target.NamespaceObservability, Labels: labels},
 		Spec: batchv1.JobSpec{
 			BackoffLimit:            new(int32(0)),
 			ActiveDeadlineSeconds:   new(seconds(o.Timeout, 15*time.Minute)),

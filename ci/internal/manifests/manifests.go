@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // The overlays.
@@ -87,7 +87,7 @@ func Build(root string, o Options) ([]byte, error) {
 	}
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionLegacy
-	// The configuration is outside of config/kubernetes, where every ground finds it.
+	// The configuration is outside of config/kubernetes, where every target finds it.
 	options.LoadRestrictions = types.LoadRestrictionsNone
 	objects, err := krusty.MakeKustomizer(options).Run(tree, topLayer)
 	if err != nil {
@@ -169,7 +169,7 @@ func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization
 			return nil, err
 		}
 		secret := types.SecretArgs{Type: "Opaque"}
-		secret.Namespace, secret.Name = ground.NamespaceObservability, "grafana-admin"
+		secret.Namespace, secret.Name = target.NamespaceObservability, "grafana-admin"
 		secret.FileSources = []string{"password"}
 		k.SecretGenerator = []types.SecretArgs{secret}
 	}
@@ -185,7 +185,7 @@ func (o Options) settings() []types.ConfigMapArgs {
 	if o.GrafanaURL != "" {
 		base := strings.TrimRight(o.GrafanaURL, "/")
 		stack = append(stack, "GRAFANA_URL="+base)
-		services = append(services, "LAB_TRACE_URL="+ground.Ground{Grafana: base}.TraceURL())
+		services = append(services, "LAB_TRACE_URL="+target.Addresses{Grafana: base}.TraceURL())
 	}
 	services = append(services, "LAB_FAULTS="+strconv.FormatBool(o.Faults))
 	var maps []types.ConfigMapArgs
@@ -193,8 +193,8 @@ func (o Options) settings() []types.ConfigMapArgs {
 		namespace, name string
 		literals        []string
 	}{
-		{ground.NamespaceObservability, "stack", stack},
-		{ground.NamespaceApp, "services", services},
+		{target.NamespaceObservability, "stack", stack},
+		{target.NamespaceApp, "services", services},
 	} {
 		if len(m.literals) == 0 {
 			continue

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // A peer is one end of a connection: a pod, or what is no pod and has only an
@@ -146,7 +146,7 @@ func TestNetworkPolicies(t *testing.T) {
 				t.Errorf("%s may receive from %s on every port", test.to, test.from)
 			}
 		}
-		for _, namespace := range []string{ground.NamespaceApp, ground.NamespaceObservability} {
+		for _, namespace := range []string{target.NamespaceApp, target.NamespaceObservability} {
 			if !denies(l.policies, namespace) {
 				t.Errorf("nothing denies everything in %s first", namespace)
 			}

@@ -13,7 +13,7 @@ import (
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // Every pod passes the strictest standard, by the evaluator that the API server
@@ -43,7 +43,7 @@ func TestPodsAreRestricted(t *testing.T) {
 		for _, n := range l.namespaces {
 			enforced[n.Name] = n.Labels[podsecurity.EnforceLevelLabel] == "restricted"
 		}
-		for _, name := range []string{ground.NamespaceApp, ground.NamespaceObservability} {
+		for _, name := range []string{target.NamespaceApp, target.NamespaceObservability} {
 			if !enforced[name] {
 				t.Errorf("namespace %s does not enforce restricted", name)
 			}

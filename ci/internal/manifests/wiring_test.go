@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // A Service finds pods, in its namespace, and names ports that they have; and a
@@ -50,31 +50,31 @@ func TestSelectors(t *testing.T) {
 	})
 }
 
-// The address that ground gives for a component is that of its Service, and the
+// The address that target gives for a component is that of its Service, and the
 // container listens where the Service sends.
 func TestPortsAreGrounds(t *testing.T) {
-	g, p := ground.Cluster(), ground.ClusterPorts()
+	g, p := target.Cluster(), target.ClusterPorts()
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, test := range []struct {
 			component string
 			name      string
 			port      int
 		}{
-			{ground.Frontend, "http", p.Frontend}, {ground.Backend, "http", p.Backend}, {ground.Grafana, "http", p.Grafana},
-			{ground.Loki, "http", p.Loki}, {ground.Tempo, "http", p.Tempo}, {ground.Mimir, "http", p.Mimir},
-			{ground.Alloy, "http", p.Alloy}, {ground.Alloy, "otlp-grpc", p.AlloyOTLPGRPC},
-			{ground.Alloy, "otlp-http", p.AlloyOTLPHTTP}, {ground.Tempo, "otlp-http", p.TempoOTLP},
+			{target.Frontend, "http", p.Frontend}, {target.Backend, "http", p.Backend}, {target.Grafana, "http", p.Grafana},
+			{target.Loki, "http", p.Loki}, {target.Tempo, "http", p.Tempo}, {target.Mimir, "http", p.Mimir},
+			{target.Alloy, "http", p.Alloy}, {target.Alloy, "otlp-grpc", p.AlloyOTLPGRPC},
+			{target.Alloy, "otlp-http", p.AlloyOTLPHTTP}, {target.Tempo, "otlp-http", p.TempoOTLP},
 		} {
 			host := strings.TrimPrefix(g.URL(test.component), "http://")
 			host, _, _ = strings.Cut(host, ":")
 			name, namespace, _ := strings.Cut(host, ".")
 			s := l.service(t, namespace+"/"+name)
 			if port := servicePort(s, test.name); port != test.port {
-				t.Errorf("service %s: %s is port %d, ground says %d", host, test.name, port, test.port)
+				t.Errorf("service %s: %s is port %d, target says %d", host, test.name, port, test.port)
 			}
 			w := l.workload(t, namespace+"/"+name)
 			if port := portNamed(w.template.Spec.Containers[0], test.name); int(port) != test.port {
-				t.Errorf("container of %s: %s is port %d, ground says %d", host, test.name, port, test.port)
+				t.Errorf("container of %s: %s is port %d, target says %d", host, test.name, port, test.port)
 			}
 			if base, err := url.Parse(g.URL(test.component)); test.name == "http" && (err != nil || base.Port() != strconv.Itoa(test.port)) {
 				t.Errorf("%s is at %s, and its port is %d", test.component, base, test.port)
@@ -92,9 +92,9 @@ func servicePort(s corev1.Service, name string) int {
 	return 0
 }
 
-// The two NodePorts are ground's, and kind.yaml publishes them and no other.
+// The two NodePorts are target's, and kind.yaml publishes them and no other.
 func TestNodePorts(t *testing.T) {
-	want := map[string]int{"app/frontend": ground.FrontendNodePort, "observability/grafana": ground.GrafanaNodePort}
+	want := map[string]int{"app/frontend": target.FrontendNodePort, "observability/grafana": target.GrafanaNodePort}
 	for _, s := range buildVariant(t, "kind").services {
 		for _, p := range s.Spec.Ports {
 			if int(p.NodePort) != want[s.Namespace+"/"+s.Name] {
@@ -123,10 +123,10 @@ func TestNodePorts(t *testing.T) {
 		}
 	}
 	wantPublished := map[int32]int32{
-		ground.FrontendNodePort: ground.FrontendHostPort, ground.GrafanaNodePort: ground.GrafanaHostPort,
+		target.FrontendNodePort: target.FrontendHostPort, target.GrafanaNodePort: target.GrafanaHostPort,
 	}
 	if fmt.Sprint(published) != fmt.Sprint(wantPublished) {
-		t.Errorf("kind.yaml publishes %v, ground says %v", published, wantPublished)
+		t.Errorf("kind.yaml publishes %v, target says %v", published, wantPublished)
 	}
 }
 

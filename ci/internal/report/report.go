@@ -54,7 +54,7 @@ type Report struct {
 	Started time.Time
 	// Duration is how long the whole run took.
 	Duration time.Duration
-	// Environment describes where it ran (ground, versions, addresses); it must
+	// Environment describes where it ran (target, versions, addresses); it must
 	// not hold secrets, for it is printed.
 	Environment map[string]string
 	// Checks are the results in the order in which they were made.

@@ -26,7 +26,7 @@ func sample() report.Report {
 		Name:        "verify",
 		Started:     time.Date(2026, 1, 2, 16, 4, 5, 0, time.FixedZone("CET", 3600)),
 		Duration:    41200 * time.Millisecond,
-		Environment: map[string]string{"tempo": "3.0.0", "ground": "local <&>"},
+		Environment: map[string]string{"tempo": "3.0.0", "target": "local <&>"},
 		Checks: []report.Check{
 			{Group: "endpoints", Name: "backend GET /users", Status: report.Pass, Measured: "200 application/json", Expected: "200 application/json", Duration: 3200 * time.Microsecond},
 			{Group: "endpoints", Name: "backend PUT /users", Status: report.Fail, Measured: "405 application/problem+json, no Allow", Expected: "405 with Allow: GET, POST", Detail: "The answer was\n{\n\t\"status\": 405\n}\n", Duration: 12 * time.Millisecond},

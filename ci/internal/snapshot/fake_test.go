@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
@@ -22,8 +22,8 @@ type fake struct {
 	now     time.Time
 	answers map[string]recorded
 	// change may give another answer to what was asked, "path query".
-	change func(asked string, r recorded) recorded
-	ground ground.Ground
+	change    func(asked string, r recorded) recorded
+	addresses target.Addresses
 }
 
 type recorded struct {
@@ -54,7 +54,7 @@ func newFake(t *testing.T) *fake {
 		_, _ = w.Write(known.Body)
 	}))
 	t.Cleanup(s.Close)
-	f.ground = ground.Ground{Name: "local", Mimir: s.URL, Loki: s.URL, Tempo: s.URL}
+	f.addresses = target.Addresses{Name: "local", Mimir: s.URL, Loki: s.URL, Tempo: s.URL}
 	return f
 }
 
@@ -85,7 +85,7 @@ func everyKind(t *testing.T) dashboards.Dashboard {
 // taken is the snapshot of the fake, and its page.
 func (f *fake) taken(t *testing.T) (Snapshot, *document) {
 	t.Helper()
-	o := Options{Ground: f.ground, Commit: "0123456789ab", Last: 2 * time.Minute, Dashboards: []dashboards.Dashboard{everyKind(t)}}
+	o := Options{Addresses: f.addresses, Commit: "0123456789ab", Last: 2 * time.Minute, Dashboards: []dashboards.Dashboard{everyKind(t)}}
 	s, err := take(t.Context(), o, f.now)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // A Listing is a snapshot without its data, for programs: what became of each query
 // of each panel.
 type Listing struct {
-	Ground string    `json:"ground"`
+	Target string    `json:"target"`
 	Commit string    `json:"commit,omitempty"`
 	Taken  time.Time `json:"taken"`
 	// OK says that every query was answered; panels without data do not count.
@@ -52,7 +52,7 @@ type QueryListing struct {
 func (s Snapshot) List() Listing {
 	failed, _ := s.Failures()
 	l := Listing{
-		Ground: s.Ground, Commit: s.Commit, Taken: s.Taken.UTC(), OK: len(failed) == 0,
+		Target: s.Target, Commit: s.Commit, Taken: s.Taken.UTC(), OK: len(failed) == 0,
 		Counts: map[State]int{}, Panels: []PanelListing{}, Duration: report.Seconds(s.Took),
 	}
 	for _, d := range s.Dashboards {

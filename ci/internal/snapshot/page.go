@@ -41,7 +41,7 @@ func shades() []int {
 // pageView is what the template fills in.
 type pageView struct {
 	Sheet      template.CSS
-	Ground     string
+	Target     string
 	Commit     string
 	Taken      string
 	Took       string
@@ -85,7 +85,7 @@ var stateTexts = []struct {
 // Write writes the snapshot as one HTML page.
 func Write(w io.Writer, s Snapshot) error {
 	v := pageView{
-		Sheet: template.CSS(pageSheet), Ground: s.Ground, Commit: s.Commit,
+		Sheet: template.CSS(pageSheet), Target: s.Target, Commit: s.Commit,
 		Taken: s.Taken.UTC().Format("2 January 2006, 15:04:05 UTC"), Took: report.Elapsed(s.Took),
 	}
 	count := map[State]int{}

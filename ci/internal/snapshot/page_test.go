@@ -77,7 +77,7 @@ func TestEveryPanel(t *testing.T) {
 func TestHead(t *testing.T) {
 	_, page := newFake(t).taken(t)
 	head := page.all("header", "top")[0]
-	for _, part := range []string{"Ground local", "22 November 2026, 16:29:17 UTC", "0123456789ab",
+	for _, part := range []string{"Target local", "22 November 2026, 16:29:17 UTC", "0123456789ab",
 		"1 with a query that failed", "1 without the data they should have", "15 with data", "1 rightly empty", "1 for a cluster only"} {
 		if words := strings.Join(texts(head), " "); !strings.Contains(words, part) {
 			t.Errorf("the head does not say %q: %s", part, words)
@@ -120,7 +120,7 @@ func TestOnlyInACluster(t *testing.T) {
 		}
 		return r
 	}
-	s, err := take(t.Context(), Options{Ground: f.ground, Kubernetes: true, Dashboards: []dashboards.Dashboard{everyKind(t)}}, f.now)
+	s, err := take(t.Context(), Options{Addresses: f.addresses, Kubernetes: true, Dashboards: []dashboards.Dashboard{everyKind(t)}}, f.now)
 	if err != nil || !asked.Load() {
 		t.Errorf("in a cluster the panel is not asked for: %v", err)
 	}

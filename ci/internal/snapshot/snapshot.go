@@ -16,15 +16,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
 // Options say what to take.
 type Options struct {
-	// Ground says where Loki, Tempo and Mimir listen.
-	Ground ground.Ground
+	// Addresses says where Loki, Tempo and Mimir listen.
+	Addresses target.Addresses
 	// Kubernetes says that the lab runs in a cluster. Elsewhere the panels that only
 	// a cluster can fill are left out, and the page says so.
 	Kubernetes bool
@@ -44,7 +44,7 @@ type Options struct {
 
 // A Snapshot is what the dashboards showed at a time.
 type Snapshot struct {
-	Ground     string
+	Target     string
 	Commit     string
 	Taken      time.Time
 	Took       time.Duration
@@ -125,11 +125,11 @@ func take(ctx context.Context, o Options, now time.Time) (Snapshot, error) {
 	client := &http.Client{Transport: transport, Timeout: answerWithin}
 	t := &taker{
 		Options: o, now: now,
-		mimir: query.Mimir{URL: o.Ground.Mimir, HTTP: client},
-		loki:  query.Loki{URL: o.Ground.Loki, HTTP: client},
-		tempo: query.Tempo{URL: o.Ground.Tempo, HTTP: client},
+		mimir: query.Mimir{URL: o.Addresses.Mimir, HTTP: client},
+		loki:  query.Loki{URL: o.Addresses.Loki, HTTP: client},
+		tempo: query.Tempo{URL: o.Addresses.Tempo, HTTP: client},
 	}
-	s := Snapshot{Ground: o.Ground.Name, Commit: o.Commit, Taken: t.now}
+	s := Snapshot{Target: o.Addresses.Name, Commit: o.Commit, Taken: t.now}
 	for _, d := range o.Dashboards {
 		o.Progress(fmt.Sprintf("%s: %d panels", cmp.Or(d.Title, d.UID), len(d.Panels)))
 		s.Dashboards = append(s.Dashboards, t.dashboard(ctx, d))

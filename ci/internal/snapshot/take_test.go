@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
@@ -22,7 +22,7 @@ func TestBackendGone(t *testing.T) {
 	f := newFake(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	f.ground.Loki = gone.URL
+	f.addresses.Loki = gone.URL
 	s, page := f.taken(t)
 	failed, _ := s.Failures()
 	if got := strings.Join(failed, ", "); !strings.Contains(got, "Errors and warnings") || !strings.Contains(got, "Panics") || !strings.Contains(got, "Log lines") || len(failed) != 4 {
@@ -112,7 +112,7 @@ func TestSpan(t *testing.T) {
 			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"resultType": "matrix", "result": result}})
 		}))
-		s, err := take(t.Context(), Options{Ground: ground.Ground{Mimir: mimir.URL}, Last: c.last,
+		s, err := take(t.Context(), Options{Addresses: target.Addresses{Mimir: mimir.URL}, Last: c.last,
 			Dashboards: []dashboards.Dashboard{{From: "now-30m"}}}, now)
 		mimir.Close()
 		if err != nil {
@@ -128,7 +128,7 @@ func TestTakeIsInterrupted(t *testing.T) {
 	f := newFake(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	f.change = func(_ string, r recorded) recorded { cancel(); return r }
-	_, err := take(ctx, Options{Ground: f.ground, Dashboards: []dashboards.Dashboard{everyKind(t)}}, f.now)
+	_, err := take(ctx, Options{Addresses: f.addresses, Dashboards: []dashboards.Dashboard{everyKind(t)}}, f.now)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that it was interrupted", err)
 	}

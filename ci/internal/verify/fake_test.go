@@ -15,8 +15,8 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints/labtest"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/config/mimir/rules"
 )
@@ -26,7 +26,7 @@ import (
 // those services would have sent. The hooks let a test break one thing.
 type fake struct {
 	*labtest.Lab
-	ground ground.Ground
+	addresses target.Addresses
 	// committed is what it is provisioned with, model the JSON of its dashboard.
 	committed
 	model []byte
@@ -85,7 +85,7 @@ func startFake(t testing.TB) *fake {
 	f.Tamper = f.record
 	stack := httptest.NewServer(f.handler())
 	t.Cleanup(stack.Close)
-	f.ground = ground.Ground{
+	f.addresses = target.Addresses{
 		Name: "fake", Frontend: f.Frontend, Backend: f.Backend,
 		Alloy: stack.URL + "/alloy", Loki: stack.URL + "/loki", Tempo: stack.URL + "/tempo", Mimir: stack.URL + "/mimir",
 		Grafana: stack.URL + "/grafana",
@@ -123,7 +123,7 @@ const (
 // verifier returns one that takes the fake for a lab.
 func (f *fake) verifier() *verifier {
 	return &verifier{
-		Options: Options{Ground: f.ground, Profile: smallest}, committed: f.committed, timing: quick(longLimit), endpoints: endpoints.Run,
+		Options: Options{Addresses: f.addresses, Profile: smallest}, committed: f.committed, timing: quick(longLimit), endpoints: endpoints.Run,
 		send: func(ctx context.Context, o traffic.Options) (traffic.Report, error) {
 			t, err := traffic.Run(ctx, o)
 			// How punctual a busy machine is is not what these tests are about.

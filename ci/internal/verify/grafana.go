@@ -17,11 +17,11 @@ import (
 // start with a data source that it cannot read, and leaves out such a dashboard, or
 // keeps the one that it had.
 func (v *verifier) grafana(ctx context.Context) {
-	if v.Ground.Grafana == "" {
-		v.add("grafana", "provisioned", "", outcome{err: notAsked("Grafana does not run on this ground")}, 0)
+	if v.Addresses.Grafana == "" {
+		v.add("grafana", "provisioned", "", outcome{err: notAsked("Grafana does not run on this target")}, 0)
 		return
 	}
-	g := query.Grafana{URL: v.Ground.Grafana, HTTP: v.http}
+	g := query.Grafana{URL: v.Addresses.Grafana, HTTP: v.http}
 	questions := []question{{name: "health", expected: "its database is ok", ask: func(ctx context.Context) (string, error) { return denied(g.Version(ctx)) }}}
 	for _, s := range v.sources {
 		questions = append(questions, question{name: "data source " + s.UID, expected: "is there, and works", ask: func(ctx context.Context) (string, error) {

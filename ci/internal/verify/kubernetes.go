@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // Kubernetes attributes that all telemetry of a pod carries, by the names that
@@ -36,7 +36,7 @@ const podDisk = "container_fs_writes_bytes_total"
 func (v *verifier) kubernetes(ctx context.Context, p *probe) {
 	for _, s := range podSeries {
 		v.check("kubernetes", s.name+" of the pods", "> 0 for frontend and backend", func() (string, error) {
-			return v.measuredPods(ctx, s.selector, ground.Frontend, ground.Backend)
+			return v.measuredPods(ctx, s.selector, target.Frontend, target.Backend)
 		})
 	}
 	v.check("kubernetes", "disk of the pods", "> 0 for the backend, or for the node where no pod's is counted", func() (string, error) {
@@ -50,7 +50,7 @@ func (v *verifier) kubernetes(ctx context.Context, p *probe) {
 		case p.wayErr != nil:
 			return "", fmt.Errorf("the request is not one whole trace: %w", p.wayErr)
 		}
-		return podsOf(map[string]query.Span{ground.Frontend: p.way.server, ground.Backend: p.way.backend}, pods)
+		return podsOf(map[string]query.Span{target.Frontend: p.way.server, target.Backend: p.way.backend}, pods)
 	})
 	v.check("kubernetes", "log lines name the same pods", "namespace and pod of both access-log lines", func() (string, error) {
 		return v.podLines(ctx, p, pods)
@@ -65,7 +65,7 @@ func (v *verifier) kubernetes(ctx context.Context, p *probe) {
 func (v *verifier) measuredPods(ctx context.Context, metric string, services ...string) (measured string, err error) {
 	// A pod has a series for itself and one for each container; the first is the
 	// largest.
-	promQL := fmt.Sprintf(`max by (pod) (last_over_time(%s{namespace=%q,pod!=""}[%s]))`, metric, ground.NamespaceApp, inQuery(v.timing.kubelet))
+	promQL := fmt.Sprintf(`max by (pod) (last_over_time(%s{namespace=%q,pod!=""}[%s]))`, metric, target.NamespaceApp, inQuery(v.timing.kubelet))
 	err = v.poll(ctx, v.timing.kubelet, func(ctx context.Context) error {
 		samples, err := v.mimir.Instant(ctx, promQL, time.Now())
 		if err != nil {
@@ -103,7 +103,7 @@ func (v *verifier) measuredDisk(ctx context.Context) (measured string, err error
 		return "", err
 	}
 	if counted {
-		return v.measuredPods(ctx, podDisk, ground.Backend)
+		return v.measuredPods(ctx, podDisk, target.Backend)
 	}
 	err = v.poll(ctx, v.timing.kubelet, func(ctx context.Context) error {
 		used, found, err := v.mimir.Scalar(ctx, fmt.Sprintf(`max(last_over_time(container_fs_usage_bytes{id="/"}[%s]))`, window), time.Now())
@@ -167,8 +167,8 @@ func podsOf(spans map[string]query.Span, pods map[string]string) (string, error)
 // want is the pod that it must be, "" when any of the service will do.
 func wrongPod(service, namespace, pod, want string) error {
 	switch {
-	case namespace != ground.NamespaceApp:
-		return fmt.Errorf("%s is %q, not %q", namespaceAttribute, namespace, ground.NamespaceApp)
+	case namespace != target.NamespaceApp:
+		return fmt.Errorf("%s is %q, not %q", namespaceAttribute, namespace, target.NamespaceApp)
 	case want != "" && pod != want:
 		return fmt.Errorf("%s is %q, not %q as in the trace", podAttribute, pod, want)
 	case !isPodOf(pod, service):
@@ -183,7 +183,7 @@ func (v *verifier) podLines(ctx context.Context, p *probe, pods map[string]strin
 		return "", p.err
 	}
 	var names []string
-	for _, service := range []string{ground.Frontend, ground.Backend} {
+	for _, service := range []string{target.Frontend, target.Backend} {
 		var line query.Line
 		err := v.poll(ctx, v.timing.line, func(ctx context.Context) error {
 			lines, err := v.loki.Lines(ctx, `{service_name="`+service+`"} |~ "^request$" | trace_id="`+p.traceID+`"`,
@@ -211,12 +211,12 @@ func (v *verifier) podLines(ctx context.Context, p *probe, pods map[string]strin
 // podMetrics checks that the pods of the trace have their own request metric.
 func (v *verifier) podMetrics(ctx context.Context, pods map[string]string) (string, error) {
 	var names []string
-	for _, service := range []string{ground.Frontend, ground.Backend} {
+	for _, service := range []string{target.Frontend, target.Backend} {
 		if pods[service] == "" {
 			return strings.Join(names, ", "), fmt.Errorf("the trace names no pod of the %s to look for", service)
 		}
 		selector := fmt.Sprintf(`http_server_request_duration_seconds_count{service_name=%q,%s=%q,%s=%q}`, service,
-			underscored(namespaceAttribute), ground.NamespaceApp, underscored(podAttribute), pods[service])
+			underscored(namespaceAttribute), target.NamespaceApp, underscored(podAttribute), pods[service])
 		_, err := v.alive(ctx, selector, func(value float64) error {
 			if value <= 0 {
 				return fmt.Errorf("it is %v", value)

@@ -58,7 +58,7 @@ var signals = []string{traceByID, traceSearch, logLine, metric, exemplar, spanMe
 // nobody stores, with the given baggage.
 func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, status int, body []byte) {
 	p = &probe{traceID: randomHex(16), parentID: randomHex(8), found: map[string]outcomeAt{}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Ground.Frontend+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Addresses.Frontend+path, nil)
 	if err != nil {
 		p.err = err
 		return p, 0, nil

@@ -76,8 +76,8 @@ func TestGrafanaSkipped(t *testing.T) {
 		return all
 	}
 	f := startFake(t)
-	f.ground.Grafana = ""
-	if got := skipped(f); len(got) != 1 || got[0] != "provisioned: Grafana does not run on this ground" {
+	f.addresses.Grafana = ""
+	if got := skipped(f); len(got) != 1 || got[0] != "provisioned: Grafana does not run on this target" {
 		t.Errorf("without Grafana these are skipped: %q", got)
 	}
 	deny := func(status int, path string) func(string, http.ResponseWriter, *http.Request) bool {

@@ -13,7 +13,7 @@ import (
 // earlierRun sends the traffic that the verifier would have sent.
 func earlierRun(t *testing.T, v *verifier) *traffic.Report {
 	t.Helper()
-	run, err := v.send(t.Context(), traffic.Options{Frontend: v.Ground.Frontend, Profile: v.Profile})
+	run, err := v.send(t.Context(), traffic.Options{Frontend: v.Addresses.Frontend, Profile: v.Profile})
 	if err != nil || !run.OK() {
 		t.Fatalf("sending traffic: %v, %v", err, run.Problems())
 	}

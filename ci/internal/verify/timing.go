@@ -19,7 +19,7 @@ type timing struct {
 
 	// export is the time within which the services' metrics reach Mimir, and the
 	// stack's own, when nothing is wrong: OTEL_METRIC_EXPORT_INTERVAL and Alloy's
-	// scrapes (5 s on every ground), its remote write (1 s) and a margin. Counters
+	// scrapes (5 s on every target), its remote write (1 s) and a margin. Counters
 	// are compared when the services have been at rest for this long.
 	export time.Duration
 	// alive is the time within which a series that is still written has a sample:
@@ -63,7 +63,7 @@ type timing struct {
 	fresh map[string]time.Duration
 }
 
-// usual is the timing on every ground.
+// usual is the timing on every target.
 func usual() timing {
 	return timing{
 		every: 200 * time.Millisecond, again: time.Second, ready: 5 * time.Second, answer: 30 * time.Second,

@@ -4,7 +4,7 @@
 // what people look at shows it: every panel, every link, every rule.
 //
 // It talks to the services, and to Loki, Tempo and Mimir through their HTTP
-// APIs, as any client would; so it is the same on every ground.
+// APIs, as any client would; so it is the same on every target.
 package verify
 
 import (
@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/config/grafana"
 	"github.com/lgtm-lab/lgtm-lab/config/mimir/rules"
@@ -27,8 +27,8 @@ import (
 
 // Options say what to verify.
 type Options struct {
-	// Ground says where the lab listens.
-	Ground ground.Ground
+	// Addresses says where the lab listens.
+	Addresses target.Addresses
 	// Profile is the traffic that completeness is proved with.
 	Profile traffic.Profile
 	// NoFaults says that the lab does not cause faults on request: the checks of
@@ -99,12 +99,12 @@ func (v *verifier) run(ctx context.Context) (report.Report, error) {
 	transport.MaxIdleConnsPerHost = 16
 	defer transport.CloseIdleConnections()
 	v.http = &http.Client{Transport: transport, Timeout: v.timing.answer}
-	v.loki = query.Loki{URL: v.Ground.Loki, HTTP: v.http}
-	v.tempo = query.Tempo{URL: v.Ground.Tempo, HTTP: v.http}
-	v.mimir = query.Mimir{URL: v.Ground.Mimir, HTTP: v.http}
+	v.loki = query.Loki{URL: v.Addresses.Loki, HTTP: v.http}
+	v.tempo = query.Tempo{URL: v.Addresses.Tempo, HTTP: v.http}
+	v.mimir = query.Mimir{URL: v.Addresses.Mimir, HTTP: v.http}
 	v.started = time.Now()
 	v.report = report.Report{Name: "verify", Started: v.started, Environment: map[string]string{
-		"ground": v.Ground.Name, "frontend": v.Ground.Frontend,
+		"target": v.Addresses.Name, "frontend": v.Addresses.Frontend,
 	}}
 	if err := v.reachable(ctx); err != nil {
 		return v.report, err
@@ -145,7 +145,7 @@ func (v *verifier) all(ctx context.Context) error {
 		v.kubernetes(ctx, fresh)
 	}
 	v.Progress("every endpoint of both services")
-	v.report.Add(v.endpoints(ctx, endpoints.Target{Frontend: v.Ground.Frontend, Backend: v.Ground.Backend, HTTP: v.http})...)
+	v.report.Add(v.endpoints(ctx, endpoints.Target{Frontend: v.Addresses.Frontend, Backend: v.Addresses.Backend, HTTP: v.http})...)
 	v.Progress("service graph and span metrics (Tempo takes up to 40 s to make the first)")
 	v.generated(ctx, made)
 	v.exemplars(ctx)
@@ -165,14 +165,14 @@ func (v *verifier) all(ctx context.Context) error {
 // reachable fails early, and says which parts do not answer.
 func (v *verifier) reachable(ctx context.Context) error {
 	parts := []struct{ name, path string }{
-		{ground.Frontend, "/ready"}, {ground.Backend, "/ready"}, {ground.Alloy, "/-/ready"},
-		{ground.Loki, "/ready"}, {ground.Tempo, "/ready"}, {ground.Mimir, "/ready"},
+		{target.Frontend, "/ready"}, {target.Backend, "/ready"}, {target.Alloy, "/-/ready"},
+		{target.Loki, "/ready"}, {target.Tempo, "/ready"}, {target.Mimir, "/ready"},
 	}
 	errs := make([]error, len(parts))
 	var all sync.WaitGroup
 	for i, part := range parts {
 		all.Go(func() {
-			if err := v.ready(ctx, v.Ground.URL(part.name)+part.path); err != nil {
+			if err := v.ready(ctx, v.Addresses.URL(part.name)+part.path); err != nil {
 				errs[i] = fmt.Errorf("%s is not ready: %w", part.name, err)
 			}
 		})

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // TestNotReady lets one part after another not be ready: there is no report then.
 func TestNotReady(t *testing.T) {
-	stack := []string{ground.Alloy, ground.Loki, ground.Tempo, ground.Mimir}
+	stack := []string{target.Alloy, target.Loki, target.Tempo, target.Mimir}
 	for _, c := range []struct {
 		how, says string
 		parts     []string
@@ -51,12 +51,12 @@ func TestNotReady(t *testing.T) {
 			})
 		}
 	}
-	for _, part := range []string{ground.Frontend, ground.Backend} {
+	for _, part := range []string{target.Frontend, target.Backend} {
 		t.Run(part+" is away", func(t *testing.T) {
 			v := startFake(t).verifier()
 			// Nothing listens on the port of discard.
-			v.Ground.Frontend = strings.Replace(v.Ground.Frontend, v.Ground.URL(part), "http://127.0.0.1:9", 1)
-			v.Ground.Backend = strings.Replace(v.Ground.Backend, v.Ground.URL(part), "http://127.0.0.1:9", 1)
+			v.Addresses.Frontend = strings.Replace(v.Addresses.Frontend, v.Addresses.URL(part), "http://127.0.0.1:9", 1)
+			v.Addresses.Backend = strings.Replace(v.Addresses.Backend, v.Addresses.URL(part), "http://127.0.0.1:9", 1)
 			if _, err := v.run(t.Context()); err == nil || !strings.Contains(err.Error(), part+" is not ready") {
 				t.Errorf("the error is %v, want it to name the %s", err, part)
 			}

@@ -2,7 +2,7 @@
 // evaluates, and reads them.
 //
 // Each *.yaml file here is a rule file in Prometheus' format, as Mimir loads it on
-// every ground; the tests of promtool's format in tests/ say of every alert when it
+// every target; the tests of promtool's format in tests/ say of every alert when it
 // fires and when it does not. Every alert has its page in docs/runbooks. What Go
 // does here is to tell others what the rules are: `lab verify`, which asks Mimir
 // whether it evaluates these and has the metrics that they select, and the tests.

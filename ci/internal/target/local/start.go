@@ -15,7 +15,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // readyWithin bounds the wait for one component. The slowest was ready in 17 s
@@ -59,7 +59,7 @@ func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err err
 	}()
 	var stack, services []spec
 	for _, s := range specs {
-		if s.name == ground.Backend || s.name == ground.Frontend {
+		if s.name == target.Backend || s.name == target.Frontend {
 			services = append(services, s)
 		} else {
 			stack = append(stack, s)
@@ -200,7 +200,7 @@ func checkPorts(specs []spec) error {
 // sockets are.
 func isFree(port int, deadline time.Time) bool {
 	for ; ; time.Sleep(20 * time.Millisecond) {
-		l, err := net.Listen("tcp", ground.Loopback(port))
+		l, err := net.Listen("tcp", target.Loopback(port))
 		if err == nil {
 			return l.Close() == nil
 		}
@@ -236,9 +236,9 @@ func holder(port int) string {
 // (https://github.com/grafana/tempo/pull/7967), and is not worth waiting for.
 func graceOf(name string) time.Duration {
 	switch name {
-	case ground.Backend, ground.Frontend:
+	case target.Backend, target.Frontend:
 		return 30 * time.Second
-	case ground.Tempo:
+	case target.Tempo:
 		return 8 * time.Second
 	}
 	return 15 * time.Second

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // newBin is where the services' programs are built before they take the place
@@ -25,7 +25,7 @@ func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
 	}
 	programs := map[string]Program{}
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
-	for _, name := range []string{ground.Backend, ground.Frontend} {
+	for _, name := range []string{target.Backend, target.Frontend} {
 		args = append(args, "./services/"+name)
 	}
 	l.cfg.Progress("building the services")
@@ -38,7 +38,7 @@ func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
 		}
 		return nil, fmt.Errorf("building the services: %w\n%s", err, strings.TrimSpace(string(out)))
 	}
-	for _, name := range []string{ground.Backend, ground.Frontend} {
+	for _, name := range []string{target.Backend, target.Frontend} {
 		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
 	}
 	return programs, nil

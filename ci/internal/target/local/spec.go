@@ -11,15 +11,15 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // order is the order in which components start: what is written to before what
 // writes to it. They stop in the reverse order, so that each can still hand on
 // what it holds: Tempo its span metrics to Mimir, too.
 var order = []string{
-	ground.Loki, ground.Mimir, ground.Tempo, ground.Grafana,
-	ground.Alloy, ground.Backend, ground.Frontend,
+	target.Loki, target.Mimir, target.Tempo, target.Grafana,
+	target.Alloy, target.Backend, target.Frontend,
 }
 
 // A spec is all that is needed to start one component.
@@ -50,11 +50,11 @@ type Program struct {
 
 // plan is what specs are made from.
 type plan struct {
-	layout   layout
-	ports    ground.Ports
-	ground   ground.Ground
-	programs map[string]Program
-	faults   bool
+	layout    layout
+	ports     target.Ports
+	addresses target.Addresses
+	programs  map[string]Program
+	faults    bool
 	// retention is how long the three backends keep data, at least 24h.
 	retention time.Duration
 }
@@ -85,48 +85,48 @@ func (p plan) specs() ([]spec, error) {
 }
 
 func (p plan) spec(name string, program Program) spec {
-	base := p.ground.URL(name)
+	base := p.addresses.URL(name)
 	config := p.layout.configOf(name)
 	data := p.layout.data(name)
 	switch name {
-	case ground.Loki:
+	case target.Loki:
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"LOKI_DATA=" + data, port("LOKI_HTTP_PORT", p.ports.Loki),
 				port("LOKI_GRPC_PORT", p.ports.LokiGRPC), "GOMEMLIMIT=400MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Loki, p.ports.LokiGRPC},
 		}
-	case ground.Tempo:
+	case target.Tempo:
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"TEMPO_DATA=" + data, port("TEMPO_HTTP_PORT", p.ports.Tempo),
 				port("TEMPO_GRPC_PORT", p.ports.TempoGRPC), port("TEMPO_OTLP_PORT", p.ports.TempoOTLP),
-				"MIMIR_URL=" + p.ground.Mimir, "GOMEMLIMIT=600MiB"},
+				"MIMIR_URL=" + p.addresses.Mimir, "GOMEMLIMIT=600MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Tempo, p.ports.TempoGRPC, p.ports.TempoOTLP},
 		}
-	case ground.Mimir:
+	case target.Mimir:
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"MIMIR_DATA=" + data, port("MIMIR_HTTP_PORT", p.ports.Mimir),
 				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "LAB_RULES=" + p.layout.rules(), "GOMEMLIMIT=400MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Mimir, p.ports.MimirGRPC},
 		}
-	case ground.Alloy:
+	case target.Alloy:
 		return p.alloy(base, config, data)
-	case ground.Grafana:
+	case target.Grafana:
 		return p.grafana(base, program)
-	case ground.Backend:
+	case target.Backend:
 		return spec{
 			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
-				"LISTEN_ADDR="+ground.Loopback(p.ports.Backend),
+				"LISTEN_ADDR="+target.Loopback(p.ports.Backend),
 				"DATABASE_PATH="+filepath.Join(data, "users.db"), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend
 		return spec{
 			env: append(otel("http/protobuf", p.ports.AlloyOTLPHTTP),
-				"LISTEN_ADDR="+ground.Loopback(p.ports.Frontend), "BACKEND_URL="+p.ground.Backend,
-				"LAB_TRACE_URL="+p.ground.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+				"LISTEN_ADDR="+target.Loopback(p.ports.Frontend), "BACKEND_URL="+p.addresses.Backend,
+				"LAB_TRACE_URL="+p.addresses.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Frontend},
 		}
 	}
@@ -135,13 +135,13 @@ func (p plan) spec(name string, program Program) spec {
 func (p plan) alloy(base, config, data string) spec {
 	return spec{
 		args: []string{"run", config, "--stability.level=public-preview", "--disable-reporting",
-			"--server.http.listen-addr=" + ground.Loopback(p.ports.Alloy), "--storage.path=" + filepath.Join(data, "storage")},
+			"--server.http.listen-addr=" + target.Loopback(p.ports.Alloy), "--storage.path=" + filepath.Join(data, "storage")},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
-			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP_URL=http://" + ground.Loopback(p.ports.TempoOTLP),
-			"LOKI_URL=" + p.ground.Loki, "MIMIR_URL=" + p.ground.Mimir, "ALLOY_ADDR=" + ground.Loopback(p.ports.Alloy),
-			"LOKI_ADDR=" + ground.Loopback(p.ports.Loki), "TEMPO_ADDR=" + ground.Loopback(p.ports.Tempo),
-			"MIMIR_ADDR=" + ground.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",
+			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
+			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + target.Loopback(p.ports.Alloy),
+			"LOKI_ADDR=" + target.Loopback(p.ports.Loki), "TEMPO_ADDR=" + target.Loopback(p.ports.Tempo),
+			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
@@ -150,7 +150,7 @@ func (p plan) alloy(base, config, data string) spec {
 // grafana listens on the loopback address only, and lets whoever reaches it
 // look and explore without a login.
 func (p plan) grafana(base string, program Program) spec {
-	data := p.layout.data(ground.Grafana)
+	data := p.layout.data(target.Grafana)
 	return spec{
 		args: []string{"server", "--homepath", program.Home, "cfg:default.paths.data=" + filepath.Join(data, "data"),
 			"cfg:default.paths.logs=" + filepath.Join(data, "logs")},
@@ -161,7 +161,7 @@ func (p plan) grafana(base string, program Program) spec {
 			"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
 			"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
 			"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
-			"LOKI_URL=" + p.ground.Loki, "TEMPO_URL=" + p.ground.Tempo, "MIMIR_URL=" + p.ground.Mimir,
+			"LOKI_URL=" + p.addresses.Loki, "TEMPO_URL=" + p.addresses.Tempo, "MIMIR_URL=" + p.addresses.Mimir,
 		},
 		ready: base + "/api/health", ports: []int{p.ports.Grafana},
 	}
@@ -172,7 +172,7 @@ func (p plan) grafana(base string, program Program) spec {
 func otel(protocol string, port int) []string {
 	return []string{
 		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + ground.Loopback(port),
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + target.Loopback(port),
 		"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=local",
 		"OTEL_BSP_SCHEDULE_DELAY=1000", "OTEL_BSP_MAX_QUEUE_SIZE=20480",
 		"OTEL_BLRP_SCHEDULE_DELAY=1000", "OTEL_BLRP_MAX_QUEUE_SIZE=20480",

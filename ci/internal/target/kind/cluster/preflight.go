@@ -80,7 +80,7 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 	}
 	if errors.Is(err, errNoCommand) {
 		return []Problem{{What: "There is no docker command in PATH.",
-			Do: "Install Docker (https://docs.docker.com/engine/install) or another runtime with its command line, or use --ground local, which needs none."}}, nil
+			Do: "Install Docker (https://docs.docker.com/engine/install) or another runtime with its command line, or use --target local, which needs none."}}, nil
 	}
 	var info dockerInfo
 	if jsonErr := json.Unmarshal(raw, &info); err == nil && jsonErr != nil {
@@ -91,7 +91,7 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 	}
 	if err != nil {
 		return []Problem{{What: fmt.Sprintf("No container runtime answers at %s: %v.", endpoint(m), strings.TrimRight(err.Error(), ".?")),
-			Do: "Start it (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --ground local needs none."}}, nil
+			Do: "Start it (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --target local needs none."}}, nil
 	}
 	problems := c.judgeRuntime(info)
 	if local(m) {
@@ -171,7 +171,7 @@ func (c *Cluster) judgePorts(ctx context.Context, m outside) ([]Problem, error) 
 		if owner, ok := owners[port]; ok {
 			who = "the container " + owner
 		} else if local(m) && m.listen(net.JoinHostPort(orAny(c.Listen), strconv.Itoa(port))) != nil {
-			who = "another program (a lab on the local ground? `go run ./ci/lab down` stops it)"
+			who = "another program (a lab on the local target? `go run ./ci/lab down` stops it)"
 		}
 		if who != "" {
 			problems = append(problems, Problem{What: fmt.Sprintf("Port %d is taken by %s.", port, who),

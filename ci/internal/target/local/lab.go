@@ -19,7 +19,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/shirou/gopsutil/v4/disk"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // minDisk is what must be free for the backends to store a day of the lab's
@@ -34,7 +34,7 @@ type Config struct {
 	Dir string
 	// Ports are the ports to use; the zero value means those that the lab in Dir
 	// had last, or else the defaults.
-	Ports ground.Ports
+	Ports target.Ports
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Retention is how long the backends keep data; at least 24h, the least that
@@ -148,11 +148,11 @@ func (l *Lab) Up(ctx context.Context) (state *State, started []string, err error
 // specs works out what should run, and notes the addresses in the state.
 func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	ports := l.cfg.Ports
-	if ports == (ground.Ports{}) {
+	if ports == (target.Ports{}) {
 		ports = state.Ports
 	}
-	if ports == (ground.Ports{}) {
-		ports = ground.DefaultPorts()
+	if ports == (target.Ports{}) {
+		ports = target.DefaultPorts()
 	}
 	if err := ports.Check(); err != nil {
 		return nil, err
@@ -171,14 +171,14 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]Program{ground.Frontend: services[ground.Frontend], ground.Backend: services[ground.Backend]}
+	all := map[string]Program{target.Frontend: services[target.Frontend], target.Backend: services[target.Backend]}
 	maps.Copy(all, programs)
-	state.Ports, state.Ground = ports, ports.Local()
-	if _, ok := all[ground.Grafana]; !ok {
-		state.Ground.Grafana = ""
+	state.Ports, state.Addresses = ports, ports.Local()
+	if _, ok := all[target.Grafana]; !ok {
+		state.Addresses.Grafana = ""
 	}
 	return plan{
-		layout: l.layout, ports: ports, ground: state.Ground, programs: all,
+		layout: l.layout, ports: ports, addresses: state.Addresses, programs: all,
 		faults: l.cfg.Faults, retention: l.cfg.Retention,
 	}.specs()
 }

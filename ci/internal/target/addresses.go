@@ -1,9 +1,9 @@
-// Package ground says where the parts of the lab listen.
+// Package target says where the parts of the lab listen.
 //
-// The same services, configuration, traffic and checks run on every ground; a
-// ground is nothing but addresses. Everything that sends a request to the lab
+// The same services, configuration, traffic and checks run on every target; a
+// target is nothing but addresses. Everything that sends a request to the lab
 // takes its address from here, and a port is a number in this package alone.
-package ground
+package target
 
 import (
 	"fmt"
@@ -24,9 +24,9 @@ const (
 	Grafana  = "grafana"
 )
 
-// A Ground holds the base URLs of the lab's components, without a trailing
-// slash. An empty URL means that this ground has no such component.
-type Ground struct {
+// A Addresses holds the base URLs of the lab's components, without a trailing
+// slash. An empty URL means that this target has no such component.
+type Addresses struct {
 	// Name is "local", or "kind" in a cluster, of whatever make: to a pod they are
 	// the same.
 	Name     string `json:"name"`
@@ -40,7 +40,7 @@ type Ground struct {
 }
 
 // URL returns the base URL of the named component, or "" when there is none.
-func (g Ground) URL(component string) string {
+func (g Addresses) URL(component string) string {
 	switch component {
 	case Frontend:
 		return g.Frontend
@@ -63,7 +63,7 @@ func (g Ground) URL(component string) string {
 // TraceURL returns the address at which a person can look at a trace, with
 // {trace_id} in the place of its id: Grafana's Explore where Grafana runs, else
 // Tempo's own answer in JSON.
-func (g Ground) TraceURL() string {
+func (g Addresses) TraceURL() string {
 	if g.Grafana == "" {
 		return g.Tempo + "/api/v2/traces/{trace_id}"
 	}
@@ -75,7 +75,7 @@ func (g Ground) TraceURL() string {
 	return g.Grafana + "/explore?schemaVersion=1&orgId=1&panes=" + escaped
 }
 
-// Ports are the TCP ports of the local ground. The fields are ports in
+// Ports are the TCP ports of the local target. The fields are ports in
 // 1..65535; 0 is not allowed, because the parts must know of each other.
 type Ports struct {
 	Frontend      int `json:"frontend"`
@@ -167,11 +167,11 @@ func FreePorts() (Ports, error) {
 	return p, nil
 }
 
-// Local is the ground on which everything listens on this machine's loopback
+// Local is the target on which everything listens on this machine's loopback
 // address.
-func (p Ports) Local() Ground {
+func (p Ports) Local() Addresses {
 	at := func(port int) string { return "http://" + Loopback(port) }
-	return Ground{
+	return Addresses{
 		Name:     "local",
 		Frontend: at(p.Frontend),
 		Backend:  at(p.Backend),

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // layout is the lab's folder:
@@ -33,9 +33,9 @@ func (l layout) dashboards() string        { return l.config("dashboards") }
 // configOf returns the component's configuration file, "" when it has none.
 func (l layout) configOf(name string) string {
 	switch name {
-	case ground.Loki, ground.Tempo, ground.Mimir:
+	case target.Loki, target.Tempo, target.Mimir:
 		return l.config(name + ".yaml")
-	case ground.Alloy:
+	case target.Alloy:
 		return l.config("alloy.alloy")
 	}
 	return ""
@@ -48,7 +48,7 @@ func (l layout) reads(name string) ([]string, error) {
 	if config := l.configOf(name); config != "" {
 		files = append(files, config)
 	}
-	if name != ground.Mimir {
+	if name != target.Mimir {
 		return files, nil
 	}
 	rules, err := os.ReadDir(filepath.Join(l.rules(), tenant))
@@ -72,10 +72,10 @@ func (l layout) create(root string) error {
 		}
 	}
 	for from, to := range map[string]string{
-		"loki/loki.yaml":     l.configOf(ground.Loki),
-		"tempo/tempo.yaml":   l.configOf(ground.Tempo),
-		"mimir/mimir.yaml":   l.configOf(ground.Mimir),
-		"alloy/config.alloy": l.configOf(ground.Alloy),
+		"loki/loki.yaml":     l.configOf(target.Loki),
+		"tempo/tempo.yaml":   l.configOf(target.Tempo),
+		"mimir/mimir.yaml":   l.configOf(target.Mimir),
+		"alloy/config.alloy": l.configOf(target.Alloy),
 	} {
 		raw, err := os.ReadFile(filepath.Join(root, "config", filepath.FromSlash(from)))
 		if err != nil {

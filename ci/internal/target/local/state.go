@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // State is what the lab's folder remembers of the lab in it. It is written
 // after each process that starts, so that a `lab` that was killed half-way
 // leaves nothing that the next one does not know of.
 type State struct {
-	Ports     ground.Ports  `json:"ports"`
-	Ground    ground.Ground `json:"ground"`
-	Started   time.Time     `json:"started"`
-	Processes []Process     `json:"processes"`
+	Ports     target.Ports     `json:"ports"`
+	Addresses target.Addresses `json:"target"`
+	Started   time.Time        `json:"started"`
+	Processes []Process        `json:"processes"`
 }
 
 // Process is one started component.

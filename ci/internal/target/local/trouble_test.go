@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func TestUpBusyPort(t *testing.T) {
 	l, _ := testLab(t)
-	busy, err := net.Listen("tcp", ground.Loopback(l.cfg.Ports.Tempo))
+	busy, err := net.Listen("tcp", target.Loopback(l.cfg.Ports.Tempo))
 	if err != nil {
 		t.Fatal(err)
 	}

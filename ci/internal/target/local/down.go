@@ -100,7 +100,7 @@ func (l *Lab) Status(ctx context.Context) (*State, []Component, error) {
 		if p == nil {
 			continue
 		}
-		c := Component{Name: name, PID: p.PID, URL: state.Ground.URL(name), Log: p.Log, State: "ended"}
+		c := Component{Name: name, PID: p.PID, URL: state.Addresses.URL(name), Log: p.Log, State: "ended"}
 		if p.alive() {
 			c.Memory = p.memory()
 			ok, answer := probe(ctx, client, p.Ready)

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // What a user has set for other programs, in the environment or for good with
@@ -31,7 +31,7 @@ func TestBuildServicesIgnoresTheUsersSettings(t *testing.T) {
 			if err != nil {
 				t.Fatalf("buildServices() = %v", err)
 			}
-			info, err := buildinfo.ReadFile(programs[ground.Frontend].built)
+			info, err := buildinfo.ReadFile(programs[target.Frontend].built)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestBuildServicesIgnoresTheUsersSettings(t *testing.T) {
 			if settings["GOOS"] != runtime.GOOS || settings["GOARCH"] != runtime.GOARCH || settings["CGO_ENABLED"] != "0" || settings["-tags"] != "" {
 				t.Errorf("built with %v", settings)
 			}
-			if _, err := os.Stat(programs[ground.Backend].built); err != nil {
+			if _, err := os.Stat(programs[target.Backend].built); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,4 +1,4 @@
-package ground
+package target
 
 import (
 	"net/url"

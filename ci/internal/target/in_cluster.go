@@ -1,4 +1,4 @@
-package ground
+package target
 
 import "strconv"
 
@@ -32,14 +32,14 @@ func ClusterPorts() Ports {
 	}
 }
 
-// Cluster is the ground as a pod in the cluster sees it: every component by the
+// Cluster is the target as a pod in the cluster sees it: every component by the
 // name of its Service.
-func Cluster() Ground {
+func Cluster() Addresses {
 	p := ClusterPorts()
 	at := func(component, namespace string, port int) string {
 		return "http://" + component + "." + namespace + ":" + strconv.Itoa(port)
 	}
-	return Ground{
+	return Addresses{
 		Name:     "kind",
 		Frontend: at(Frontend, NamespaceApp, p.Frontend),
 		Backend:  at(Backend, NamespaceApp, p.Backend),

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/ground"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // The tests run real processes: this test's own program stands in for the four
@@ -40,7 +40,7 @@ func component(name string) {
 		select {}
 	}
 	port := os.Getenv(strings.ToUpper(name) + "_HTTP_PORT")
-	if name == ground.Alloy {
+	if name == target.Alloy {
 		_, port, _ = net.SplitHostPort(os.Getenv("ALLOY_ADDR"))
 	}
 	err := http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ready") }))
@@ -72,7 +72,7 @@ func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "go.mod"), "module example.com/lab\n\ngo 1.26\n")
-	for _, name := range []string{ground.Backend, ground.Frontend} {
+	for _, name := range []string{target.Backend, target.Frontend} {
 		write(t, filepath.Join(root, "services", name, "main.go"), serviceSource)
 	}
 	for _, name := range []string{"loki/loki.yaml", "tempo/tempo.yaml", "mimir/mimir.yaml", "alloy/config.alloy"} {
@@ -98,7 +98,7 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 	if testing.Short() {
 		t.Skip("compiles and runs processes")
 	}
-	ports, err := ground.FreePorts()
+	ports, err := target.FreePorts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 		Root: checkout(t), Dir: filepath.Join(dir, "lab"), Ports: ports, Faults: true,
 		Programs: func(context.Context) (map[string]Program, error) {
 			programs := map[string]Program{}
-			for _, name := range []string{ground.Loki, ground.Tempo, ground.Mimir, ground.Alloy} {
+			for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy} {
 				programs[name] = Program{Path: self, Args: []string{"component", name}}
 			}
 			return programs, nil
@@ -154,8 +154,8 @@ func TestUpThenDown(t *testing.T) {
 	if !slices.Equal(started, want) {
 		t.Errorf("started %v, want %v", started, want)
 	}
-	if state.Ground.Grafana != "" {
-		t.Errorf("there is no Grafana, yet it has the address %s", state.Ground.Grafana)
+	if state.Addresses.Grafana != "" {
+		t.Errorf("there is no Grafana, yet it has the address %s", state.Addresses.Grafana)
 	}
 	_, components, err := l.Status(t.Context())
 	if err != nil {
