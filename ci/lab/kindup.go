@@ -12,9 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -124,17 +123,8 @@ func (s kindSite) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	l := flock.New(filepath.Join(dir, "kind-"+s.name+".lock"))
-	if ok, err := l.TryLock(); err == nil && !ok {
-		s.say("another `lab up` is at work on the cluster " + s.name + "; waiting for it")
-	}
-	if _, err := l.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-		return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
-	}
-	return func() { _ = l.Unlock() }, nil
+	path := filepath.Join(dir, "kind-"+s.name+".lock")
+	return filelock.Acquire(ctx, path, func() { s.say(filelock.Waiting("the cluster " + s.name)) })
 }
 
 func (s kindSite) preflight(ctx context.Context, c *cluster.Cluster) error {

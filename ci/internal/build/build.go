@@ -14,10 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
 // DigestsFile is what the list of images is called in [Options].Out.
@@ -130,26 +130,17 @@ func (o *Options) check() error {
 	return nil
 }
 
-// lockPoll is how often a build that waits for another one looks again.
-const lockPoll = 200 * time.Millisecond
-
 // lock waits until no other process builds with the same cache: both would write
 // their binaries to the same files.
 func (o Options) lock(ctx context.Context) (unlock func(), err error) {
 	if o.Cache == "" {
 		return func() {}, nil
 	}
-	if err := os.MkdirAll(o.Cache, 0o755); err != nil {
-		return nil, err
-	}
-	l := flock.New(filepath.Join(o.Cache, "lock"))
-	if ok, err := l.TryLock(); err == nil && !ok && o.Progress != nil {
-		o.Progress("waiting for another build of this checkout")
-	}
-	if _, err := l.TryLockContext(ctx, lockPoll); err != nil {
-		return nil, err
-	}
-	return func() { _ = l.Unlock() }, nil
+	return filelock.Acquire(ctx, filepath.Join(o.Cache, "lock"), func() {
+		if o.Progress != nil {
+			o.Progress(filelock.Waiting("images with the cache " + o.Cache))
+		}
+	})
 }
 
 // Read reads the list of the images in dir, which [Build] has written. It fails

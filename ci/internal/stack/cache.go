@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
 // descriptor is the file in a finished directory that says how to run what is
@@ -79,36 +78,23 @@ func finish(tmp, dir string, st stored) error {
 	return os.Rename(tmp, dir)
 }
 
-// lockRetry is how often a lock that somebody else holds is tried again.
-const lockRetry = 200 * time.Millisecond
-
 // lock takes the lock of one program against other processes and goroutines,
 // and calls waiting if that is not possible at once. What an earlier holder
 // that was killed left of the program in tmp/ is removed.
 func (s *Stack) lock(ctx context.Context, name string, waiting func()) (unlock func(), err error) {
-	dir := filepath.Join(s.cfg.Cache, "locks")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	l := flock.New(filepath.Join(dir, name+".lock"))
-	ok, err := l.TryLock()
-	if err == nil && !ok {
-		waiting()
-		_, err = l.TryLockContext(ctx, lockRetry)
-	}
+	unlock, err = filelock.Acquire(ctx, filepath.Join(s.cfg.Cache, "locks", name+".lock"), waiting)
 	if err != nil {
-		return nil, fmt.Errorf("lock of %s: %w", name, err)
+		return nil, err
 	}
 	left, err := filepath.Glob(filepath.Join(s.cfg.Cache, "tmp", name+"-*"))
 	for _, tmp := range left {
 		err = errors.Join(err, os.RemoveAll(tmp))
 	}
 	if err != nil {
-		_ = l.Unlock()
+		unlock()
 		return nil, err
 	}
-	// The file stays: removing a lock file lets two processes hold "the" lock.
-	return func() { _ = l.Unlock() }, nil
+	return unlock, nil
 }
 
 // workDir makes a directory for work in progress on name; the caller holds the

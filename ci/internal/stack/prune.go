@@ -101,7 +101,7 @@ func (s *Stack) Prune(ctx context.Context) (deleted, kept []Old, err error) {
 }
 
 func (s *Stack) delete(ctx context.Context, o Old) error {
-	unlock, err := s.lock(ctx, o.program, func() {})
+	unlock, err := s.lock(ctx, o.program, func() { s.report(Event{Program: o.program, Phase: PhaseWaiting}) })
 	if err != nil {
 		return err
 	}

@@ -106,6 +106,28 @@ func TestRunsUntilStdinEnds(*testing.T) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+// A compile can hold the lock for half an hour: whoever waits for it is told.
+func TestPruneSaysThatItWaits(t *testing.T) {
+	f := newFixture(t)
+	f.inCache(t, "source/loki-1.2.2-0123456789abcdef", 1)
+	s := f.stack(t)
+	unlock, err := s.lock(t.Context(), "loki", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []Phase
+	s.cfg.Progress = func(e Event) {
+		said = append(said, e.Phase)
+		unlock()
+	}
+	if deleted, _, err := s.Prune(t.Context()); err != nil || len(deleted) != 1 {
+		t.Errorf("Prune() = %v, %v", deleted, err)
+	}
+	if !slices.Equal(said, []Phase{PhaseWaiting}) {
+		t.Errorf("said %q, want that it waits", said)
+	}
+}
+
 func TestPruneKeepsWhatRuns(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
 // plainEvery is how often a line is written where lines stay: a log, a CI run.
@@ -79,7 +81,7 @@ func (r *renderer) line(text string) {
 
 // doing says what a phase is about.
 var doing = map[Phase]string{
-	PhaseWaiting:  "waiting for another process that is at it",
+	PhaseWaiting:  filelock.Waiting("it"),
 	PhaseModules:  "reading modules",
 	PhaseCompile:  "compiling",
 	PhaseLink:     "linking",

@@ -11,14 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/shirou/gopsutil/v4/disk"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -82,19 +81,7 @@ func (l *Lab) State() (*State, error) {
 // lock keeps a second `lab` from changing the same lab at the same time. It
 // waits for the other one, and says so.
 func (l *Lab) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(l.layout.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the lab's folder: %w", err)
-	}
-	f := flock.New(l.layout.lock())
-	if ok, err := f.TryLock(); err != nil {
-		return nil, fmt.Errorf("locking %s: %w", l.layout.dir, err)
-	} else if !ok {
-		l.cfg.Progress("another `lab` is changing this lab; waiting for it")
-		if _, err := f.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("waiting for another `lab` that is changing the lab in %s: %w", l.layout.dir, err)
-		}
-	}
-	return func() { _ = f.Unlock() }, nil
+	return filelock.Acquire(ctx, l.layout.lock(), func() { l.cfg.Progress(filelock.Waiting("the lab in " + l.layout.dir)) })
 }
 
 // Up brings the lab up and returns once every component is ready. It returns
