@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
@@ -184,20 +182,6 @@ func (s localSite) trace(ctx context.Context, w io.Writer, id string) error {
 		return err
 	}
 	return writeTrace(ctx, w, g, id)
-}
-
-// writeTrace asks the target's Tempo and Loki for a trace.
-func writeTrace(ctx context.Context, w io.Writer, g target.Addresses, id string) error {
-	client := &http.Client{Timeout: 10 * time.Second}
-	spans, err := (query.Tempo{URL: g.Tempo, HTTP: client}).Trace(ctx, id)
-	if errors.Is(err, query.ErrNotFound) {
-		return fmt.Errorf("no trace %s in Tempo; a trace arrives about two seconds after its request, and is kept for a day", id)
-	}
-	if err != nil {
-		return err
-	}
-	writeTree(w, spans)
-	return writeLines(ctx, w, query.Loki{URL: g.Loki, HTTP: client}, id, spans)
 }
 
 func (s localSite) lastRun() (string, error) {

@@ -32,6 +32,7 @@ var may = map[string][]string{
 	"ci/internal/target":    nil,
 	"ci/internal/images":    nil,
 	"ci/internal/query":     nil,
+	"ci/internal/traceview": {"ci/internal/query"},
 	"ci/internal/report":    nil,
 	"ci/internal/endpoints": {"ci/internal/report"},
 	"ci/internal/traffic":   {"ci/internal/report"},

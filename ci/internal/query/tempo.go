@@ -26,11 +26,13 @@ type Tempo struct {
 // Kind is a span's kind, as OpenTelemetry names it.
 type Kind string
 
-// The kinds of span that the lab has.
+// The kinds of span. That of a span whose sender has not said it is "".
 const (
 	Internal Kind = "internal"
 	Server   Kind = "server"
 	Client   Kind = "client"
+	Producer Kind = "producer"
+	Consumer Kind = "consumer"
 )
 
 // Span is one span of a trace.
@@ -41,7 +43,9 @@ type Span struct {
 	Kind         Kind
 	Start, End   time.Time
 	// Failed says that the span's status is an error.
-	Failed     bool
+	Failed bool
+	// Message is what the status says besides, often "".
+	Message    string
 	Attributes map[string]string
 	// Resource are the attributes of what has made the span: the service, its pod.
 	Resource map[string]string
@@ -91,6 +95,8 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		tracepb.Span_SPAN_KIND_SERVER:   Server,
 		tracepb.Span_SPAN_KIND_CLIENT:   Client,
 		tracepb.Span_SPAN_KIND_INTERNAL: Internal,
+		tracepb.Span_SPAN_KIND_PRODUCER: Producer,
+		tracepb.Span_SPAN_KIND_CONSUMER: Consumer,
 	}
 	return Span{
 		ID: hex.EncodeToString(s.GetSpanId()), ParentID: hex.EncodeToString(s.GetParentSpanId()),
@@ -98,6 +104,7 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		Start:      time.Unix(0, int64(s.GetStartTimeUnixNano())),
 		End:        time.Unix(0, int64(s.GetEndTimeUnixNano())),
 		Failed:     s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR,
+		Message:    s.GetStatus().GetMessage(),
 		Attributes: attributes(s.GetAttributes()),
 		Resource:   resource,
 	}
