@@ -53,6 +53,9 @@ func asks(url string) map[string]func(context.Context) error {
 		"spans":     func(ctx context.Context) error { _, err := tempo.Range(ctx, "{}", from, to, time.Second); return err },
 		"exemplars": func(ctx context.Context) error { _, err := mimir.Exemplars(ctx, "up", from, to); return err },
 		"rules":     func(ctx context.Context) error { _, err := mimir.Rules(ctx); return err },
+		"LogQL":     func(ctx context.Context) error { return loki.Parse(ctx, "{a}") },
+		"PromQL":    func(ctx context.Context) error { return mimir.Parse(ctx, "up") },
+		"TraceQL":   func(ctx context.Context) error { return tempo.Parse(ctx, "{}") },
 		"values":    func(ctx context.Context) error { _, err := mimir.LabelValues(ctx, "job", "up", from, to); return err },
 	}
 }
