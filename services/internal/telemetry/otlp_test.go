@@ -75,6 +75,9 @@ func (b *busy) overGRPC(t *testing.T, ln net.Listener) {
 	t.Cleanup(func() { server.Stop(); serving.Wait() })
 }
 
+// exporterVariables name the exporter of each signal.
+var exporterVariables = []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"}
+
 // protocols are the ways to serve it.
 var protocols = map[string]func(*busy, *testing.T, net.Listener){"grpc": (*busy).overGRPC, "http/protobuf": (*busy).overHTTP}
 
@@ -87,11 +90,14 @@ func listen(t *testing.T, address string) net.Listener {
 }
 
 // exportTo starts telemetry that goes to the address, soon, and exports a span and a
-// line; metrics come by themselves. It returns the file of the service's own log, too.
-func exportTo(t *testing.T, protocol, address string) (tel *Telemetry, stdout string) {
+// log record; metrics come by themselves. exporter is what the OTEL_*_EXPORTER
+// variables say. It returns the file of the service's own log, too.
+func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry, stdout string) {
 	noExporters(t)
-	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
-		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+	for _, name := range exporterVariables {
+		t.Setenv(name, exporter)
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"} {
 		t.Setenv(name, "")
 	}
@@ -134,7 +140,7 @@ func TestRetryIsQuick(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			b, ln := newBusy(3), listen(t, "127.0.0.1:0")
 			serve(b, t, ln)
-			exportTo(t, protocol, ln.Addr().String())
+			exportTo(t, "otlp", protocol, ln.Addr().String())
 			b.hears(t)
 		})
 	}
@@ -149,7 +155,7 @@ func TestReceiverComesLate(t *testing.T) {
 			address := gone.Addr().String()
 			gone.Close()
 			t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300") // over gRPC, of all its retries
-			tel, stdout := exportTo(t, protocol, address)
+			tel, stdout := exportTo(t, "none, OTLP", protocol, address)
 			time.Sleep(time.Second)
 			said, err := os.ReadFile(stdout)
 			if err != nil {
@@ -169,10 +175,10 @@ func TestReceiverComesLate(t *testing.T) {
 }
 
 func TestUnknownProtocol(t *testing.T) {
-	for signal, exporter := range map[string]string{"TRACES": "OTEL_TRACES_EXPORTER", "METRICS": "OTEL_METRICS_EXPORTER", "LOGS": "OTEL_LOGS_EXPORTER"} {
+	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
 		t.Run(signal, func(t *testing.T) {
 			noExporters(t)
-			t.Setenv(exporter, "")
+			t.Setenv("OTEL_"+signal+"_EXPORTER", "otlp")
 			t.Setenv("OTEL_EXPORTER_OTLP_"+signal+"_PROTOCOL", "http/json")
 			_, err := Start(t.Context(), Config{ServiceName: "test", Stdout: &bytes.Buffer{}})
 			if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_"+signal+`_PROTOCOL: "http/json"`) {

@@ -21,12 +21,12 @@ import (
 const queueSize = 16384
 
 func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdktrace.SpanProcessor) (*sdktrace.TracerProvider, error) {
-	exporter, err := autoexport.NewSpanExporter(ctx, autoexport.WithFallbackSpanExporter(otlpSpans))
+	exporters, err := spanExporters(ctx)
 	if err != nil {
 		return nil, err
 	}
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
-	if !autoexport.IsNoneSpanExporter(exporter) {
+	for _, exporter := range exporters {
 		var batch []sdktrace.BatchSpanProcessorOption
 		if os.Getenv("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdktrace.WithMaxQueueSize(queueSize))
@@ -42,9 +42,9 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 	return sdktrace.NewTracerProvider(opts...), nil
 }
 
-// schedulerMetrics adds the scheduler's latency histogram to the exported
-// runtime metrics, where OTEL_METRICS_EXPORTER names an exporter; it comes from a
-// producer, not from an instrument. The registration is the process's, hence once.
+// schedulerMetrics adds the scheduler's latency histogram to the metrics that
+// autoexport's exporters send; [otlpMetrics] adds it to its own. A producer makes
+// this histogram, not an instrument. The registration is global, hence once.
 var schedulerMetrics = sync.OnceFunc(func() {
 	autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
 		return runtime.NewProducer(), nil
@@ -53,27 +53,24 @@ var schedulerMetrics = sync.OnceFunc(func() {
 
 func newMeterProvider(ctx context.Context, res *resource.Resource, extra []sdkmetric.Reader) (*sdkmetric.MeterProvider, error) {
 	schedulerMetrics()
-	reader, err := autoexport.NewMetricReader(ctx, autoexport.WithFallbackMetricReader(otlpMetrics))
+	readers, err := metricReaders(ctx)
 	if err != nil {
 		return nil, err
 	}
 	opts := []sdkmetric.Option{sdkmetric.WithResource(res)}
-	if !autoexport.IsNoneMetricReader(reader) {
-		opts = append(opts, sdkmetric.WithReader(reader))
-	}
-	for _, r := range extra {
+	for _, r := range append(readers, extra...) {
 		opts = append(opts, sdkmetric.WithReader(r))
 	}
 	return sdkmetric.NewMeterProvider(opts...), nil
 }
 
 func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdklog.Processor) (*sdklog.LoggerProvider, error) {
-	exporter, err := autoexport.NewLogExporter(ctx, autoexport.WithFallbackLogExporter(otlpLogs))
+	exporters, err := logExporters(ctx)
 	if err != nil {
 		return nil, err
 	}
 	opts := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
-	if !autoexport.IsNoneLogExporter(exporter) {
+	for _, exporter := range exporters {
 		var batch []sdklog.BatchProcessorOption
 		if os.Getenv("OTEL_BLRP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdklog.WithMaxQueueSize(queueSize))

@@ -2,8 +2,9 @@
 // logs, configured by the standard OTEL_* environment variables and by nothing
 // else.
 //
-// Which exporter runs is OTEL_{TRACES,METRICS,LOGS}_EXPORTER: otlp (the
-// default), console or none. Tests set none. OTEL_SDK_DISABLED=true switches all
+// OTEL_{TRACES,METRICS,LOGS}_EXPORTER name the exporters: otlp (the default),
+// console, prometheus (metrics only) or none, or several of them with commas
+// between. Tests set none. OTEL_SDK_DISABLED=true switches all
 // three signals off; the context of incoming requests is still passed on, and
 // log lines on stdout stay.
 //
