@@ -161,7 +161,8 @@ func TestReceiverComesLate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Count(string(said), "connection refused") != 1 {
+			// On a busy machine the attempt may run out of time before it is refused.
+			if strings.Count(string(said), "tried again for up to") != 1 {
 				t.Errorf("before anybody listened it said\n%s\nwant one line about that", said)
 			}
 			b := newBusy(0)
