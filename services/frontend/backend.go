@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
@@ -41,9 +40,8 @@ type statistics struct {
 // [httpx.Error]: the backend's own problem with its status, detail and fields,
 // or 502 or 504 where there is no usable answer.
 type backend struct {
-	base    *url.URL
-	client  *http.Client
-	timeout time.Duration // of one call
+	base   *url.URL
+	client *http.Client
 }
 
 // list returns up to limit users from cursor on; an empty cursor is the start.
@@ -87,8 +85,7 @@ func (b *backend) user(id int64) *url.URL {
 // call makes one request and decodes a successful answer into dst, unless that
 // is nil. route is the backend's route, for the span and the metrics.
 func (b *backend) call(ctx context.Context, method, route string, target *url.URL, query url.Values, body, dst any) error {
-	ctx, cancel := context.WithTimeout(withRoute(ctx, route), b.timeout)
-	defer cancel()
+	ctx = withRoute(ctx, route)
 	target.RawQuery = query.Encode()
 	req, err := newRequest(ctx, method, target, body)
 	if err != nil {
@@ -99,9 +96,9 @@ func (b *backend) call(ctx context.Context, method, route string, target *url.UR
 		return unreachable(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	content, err := readAnswer(res.Body)
 	if err != nil {
-		return unreachable(err)
+		return err
 	}
 	switch {
 	case res.StatusCode >= 400:
@@ -115,6 +112,21 @@ func (b *backend) call(ctx context.Context, method, route string, target *url.UR
 		return garbled(err)
 	}
 	return nil
+}
+
+// readAnswer reads the whole of an answer's body, so that one that breaks off is
+// known before anything of it is passed on.
+func readAnswer(body io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	switch {
+	case isTimeout(err):
+		return nil, unreachable(err)
+	case err != nil:
+		return nil, &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer broke off.", Err: err}
+	case len(content) > maxAnswer:
+		return nil, garbled(fmt.Errorf("the answer is larger than %d KiB", maxAnswer>>10))
+	}
+	return content, nil
 }
 
 // newRequest makes a request that carries the id of the one in ctx.
@@ -161,11 +173,15 @@ func unreachable(err error) *httpx.Error {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e
 	}
-	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return &httpx.Error{Status: http.StatusGatewayTimeout, Detail: "The backend took too long to answer.", Err: err}
 	}
 	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend cannot be reached.", Err: err}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // garbled is the error of an answer that is not what the users API gives.

@@ -37,7 +37,7 @@ func FuzzParseHappened(f *testing.F) {
 		if !ok {
 			return
 		}
-		if h.status < 200 || h.status > 599 || h.took < 0 || h.took > maxTook || h.id < 0 || h.trace != "" && !traceID.MatchString(h.trace) {
+		if h.status < 200 || h.status > 599 || h.took < 0 || h.took > maxTook || h.id < 0 || h.trace.id != "" && !traceID.MatchString(h.trace.id) {
 			t.Errorf("believed %+v", h)
 		}
 		again, ok := parseHappened(h.query())

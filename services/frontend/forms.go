@@ -16,12 +16,10 @@ import (
 
 // parseForm reads a form of at most [httpx.MaxBody].
 func parseForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, httpx.MaxBody)
-	err := r.ParseForm()
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return httpx.Errorf(http.StatusRequestEntityTooLarge, "The form is larger than %d KiB.", httpx.MaxBody>>10)
+	if err := bufferBody(w, r); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := r.ParseForm(); err != nil {
 		return &httpx.Error{Status: http.StatusBadRequest, Detail: "The form could not be read.", Err: err}
 	}
 	return nil

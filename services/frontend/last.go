@@ -29,7 +29,7 @@ type happened struct {
 	id     int64 // of the user, 0 if it was about none
 	status int
 	took   time.Duration
-	trace  string
+	trace  traceRef
 }
 
 var traceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
@@ -44,8 +44,11 @@ func (h happened) query() url.Values {
 	if h.id > 0 {
 		q.Set("id", strconv.FormatInt(h.id, 10))
 	}
-	if h.trace != "" {
-		q.Set("trace", h.trace)
+	if h.trace.id != "" {
+		q.Set("trace", h.trace.id)
+	}
+	if h.trace.unsampled {
+		q.Set("sampled", "false")
 	}
 	return q
 }
@@ -53,13 +56,13 @@ func (h happened) query() url.Values {
 // parseHappened reads what query wrote. It reports false for a query without an
 // action, or with anything in it that query could not have written.
 func parseHappened(q url.Values) (happened, bool) {
-	h := happened{did: q.Get("did"), trace: q.Get("trace")}
+	h := happened{did: q.Get("did"), trace: traceRef{id: q.Get("trace"), unsampled: q.Get("sampled") == "false"}}
 	switch h.did {
 	case didAdd, didDelete, didSlow, didError, didOff:
 	default:
 		return happened{}, false
 	}
-	if h.trace != "" && !traceID.MatchString(h.trace) {
+	if h.trace.id != "" && !traceID.MatchString(h.trace.id) {
 		return happened{}, false
 	}
 	var err error

@@ -68,6 +68,10 @@ type loaded struct {
 
 // load asks the backend for all that the page shows, at the same time.
 func (s *server) load(ctx context.Context, show showing) loaded {
+	if err := ctx.Err(); err != nil { // the form's own call took all the time
+		late := unreachable(err)
+		return loaded{listErr: late, statsErr: late}
+	}
 	var got loaded
 	var wait sync.WaitGroup
 	wait.Go(func() { got.list, got.listErr = s.backend.list(ctx, show.cursor, pageSize) })
@@ -80,14 +84,17 @@ func (s *server) load(ctx context.Context, show showing) loaded {
 		})
 	}
 	wait.Wait()
+	for call, err := range map[string]error{"list": got.listErr, "stats": got.statsErr} {
+		s.logBackend(ctx, call, err)
+	}
 	return got
 }
 
 // render loads and writes the page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) error {
 	got := s.load(r.Context(), show)
-	if r.Context().Err() != nil {
-		return context.Cause(r.Context()) // nobody is left to look at it
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return r.Context().Err() // the browser is gone
 	}
 	v := s.newView(got, show)
 	status := http.StatusOK
@@ -96,10 +103,6 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) er
 		status = show.problem.Status
 	case got.listErr != nil:
 		status = statusOf(got.listErr)
-		s.logBackend(r.Context(), "list", got.listErr)
-	}
-	if got.statsErr != nil {
-		s.logBackend(r.Context(), "stats", got.statsErr)
 	}
 	v.Last = s.lastView(r, show, got, v, status)
 	var page bytes.Buffer
@@ -177,12 +180,19 @@ func (s *server) lastView(r *http.Request, show showing, got loaded, v view, sta
 	return newLastView(r.Method, r.URL.Path, status, time.Since(show.started), traceOf(r.Context()), s.cfg.traceURL, message)
 }
 
-// traceOf is the id of the trace that ctx belongs to, "" if there is none.
-func traceOf(ctx context.Context) string {
-	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
-		return sc.TraceID().String()
+// traceRef names a trace. The id of a trace that is not sampled finds log lines alone.
+type traceRef struct {
+	id        string // "" if there is none
+	unsampled bool
+}
+
+// traceOf is the trace that ctx belongs to.
+func traceOf(ctx context.Context) traceRef {
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.HasTraceID() {
+		return traceRef{}
 	}
-	return ""
+	return traceRef{id: sc.TraceID().String(), unsampled: !sc.IsSampled()}
 }
 
 // statusOf is the status that err is told with.

@@ -138,7 +138,6 @@ func TestPageBelievesNoStrangeQuery(t *testing.T) {
 }
 
 func TestPageWithoutUsableBackend(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	html := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello")) }
 	busy := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 	for _, test := range []struct {
@@ -148,6 +147,7 @@ func TestPageWithoutUsableBackend(t *testing.T) {
 	}{
 		{"nobody listens", deadAddress(t), 502, "The backend cannot be reached."},
 		{"too slow", newFakeBackend(t, hang).URL, 504, "The backend took too long to answer."},
+		{"an answer that breaks off", newFakeBackend(t, breakOff).URL, 502, "The backend&#39;s answer broke off."},
 		{"no JSON", newFakeBackend(t, html).URL, 502, "The backend&#39;s answer was not understood."},
 		{"busy", newFakeBackend(t, busy).URL, 503, "The backend is busy. Try again in a moment."},
 	} {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,9 +10,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
 // apiPrefix is what the proxy takes off a path, and puts on a Location.
@@ -24,9 +25,11 @@ const apiPrefix = "/api"
 // is ours.
 var proxiedID = regexp.MustCompile(`^[\w-]{1,64}$`)
 
-// newProxy makes the reverse proxy from /api/… to the backend. The trace context
-// and the baggage travel by the transport.
-func newProxy(b *backend, log *slog.Logger) *httputil.ReverseProxy {
+// newProxy makes the reverse proxy from /api/… to the backend. The transport writes
+// the trace context and the baggage into the request. The caller's own headers are
+// taken out before: the transport overwrites no header for which it has no value, so
+// that a tracestate would go on without its traceparent.
+func newProxy(b *backend, tel *telemetry.Telemetry) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: b.client.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -35,6 +38,9 @@ func newProxy(b *backend, log *slog.Logger) *httputil.ReverseProxy {
 			r.SetURL(b.base)
 			r.SetXForwarded()
 			r.Out.Header.Set(httpx.HeaderRequestID, httpx.RequestID(r.In.Context()))
+			for _, name := range tel.Propagator.Fields() {
+				r.Out.Header.Del(name)
+			}
 			r.Out.Header.Del("Cookie") // the frontend sets none: what comes is another site's on this host
 		},
 		ModifyResponse: func(res *http.Response) error { return modifyResponse(res, b.base) },
@@ -45,7 +51,7 @@ func newProxy(b *backend, log *slog.Logger) *httputil.ReverseProxy {
 				f.err = err
 			}
 		},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(tel.Logger.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -63,10 +69,9 @@ func (s *server) proxyTo(route string) httpx.HandlerFunc {
 		if err := bufferBody(w, r); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(withRoute(r.Context(), route), s.backend.timeout)
-		defer cancel()
 		failed := &failure{}
-		s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, failureKey{}, failed)))
+		ctx := context.WithValue(withRoute(r.Context(), route), failureKey{}, failed)
+		s.proxy.ServeHTTP(w, r.WithContext(ctx))
 		if failed.err != nil {
 			return unreachable(failed.err)
 		}
@@ -78,15 +83,9 @@ func (s *server) proxyTo(route string) httpx.HandlerFunc {
 // too large is 413 whatever the backend does, and a client that sends slowly
 // holds a connection of ours, not one of the backend's.
 func bufferBody(w http.ResponseWriter, r *http.Request) error {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, httpx.MaxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return httpx.Errorf(http.StatusRequestEntityTooLarge, "The body is larger than %d KiB.", httpx.MaxBody>>10)
-	}
-	if err != nil {
-		return &httpx.Error{Status: http.StatusBadRequest, Detail: "The body could not be read.", Err: err}
+	body, err := httpx.ReadBody(w, r)
+	if err != nil || body == nil {
+		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
@@ -97,22 +96,41 @@ func bufferBody(w http.ResponseWriter, r *http.Request) error {
 // modifyResponse makes an answer of the backend one of the frontend: the ids and
 // the site's headers are set here already, and the proxy would add the backend's
 // beside them; a Location leads through the frontend. Anything but JSON comes from
-// something that is not the users API, and is an error.
+// something that is not the users API, and is an error. The body is read here: once
+// the proxy has begun to send it, a backend that dies could only be told by cutting
+// the connection.
 func modifyResponse(res *http.Response, base *url.URL) error {
 	res.Header.Del(httpx.HeaderRequestID)
 	res.Header.Del(httpx.HeaderTraceID)
+	res.Header.Del(httpx.HeaderTraceSampled)
 	for name := range siteHeaders {
 		res.Header.Del(name)
 	}
 	rewriteLocation(res.Header, base)
 	switch mediaType(res.Header) {
 	case "application/json", httpx.ProblemContentType:
-		return nil
+		return bufferAnswer(res)
 	}
 	if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
 		return nil
 	}
 	return garbled(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
+}
+
+// bufferAnswer reads the whole body of an answer to anything but HEAD.
+func bufferAnswer(res *http.Response) error {
+	if res.Request.Method == http.MethodHead {
+		return nil
+	}
+	content, err := readAnswer(res.Body)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close() // all of it is read
+	res.Body = io.NopCloser(bytes.NewReader(content))
+	res.ContentLength = int64(len(content))
+	res.Header.Set("Content-Length", strconv.Itoa(len(content)))
+	return nil
 }
 
 // rewriteLocation puts /api before a location on the backend, and drops any

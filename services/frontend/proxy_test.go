@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -174,7 +175,6 @@ func TestProxyBodyLimit(t *testing.T) {
 }
 
 func TestProxyWithoutUsableBackend(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	html := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello")) }
 	redirect := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://evil.example/", http.StatusFound)
@@ -189,6 +189,9 @@ func TestProxyWithoutUsableBackend(t *testing.T) {
 		{"no HTTP", garbageServer(t), 502},
 		{"no JSON", newFakeBackend(t, html).URL, 502},
 		{"a redirect", newFakeBackend(t, redirect).URL, 502},
+		{"an answer that breaks off", newFakeBackend(t, breakOff).URL, 502},
+		{"an answer that stops", newFakeBackend(t, stop).URL, 504},
+		{"a huge answer", newFakeBackend(t, huge).URL, 502},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			site := newSite(t, test.url, func(c *config) { c.backendTimeout = 200 * time.Millisecond })
@@ -202,6 +205,30 @@ func TestProxyWithoutUsableBackend(t *testing.T) {
 			}
 		})
 	}
+}
+
+// breakOff is a backend whose answer ends before it should.
+func breakOff(w http.ResponseWriter, r *http.Request) {
+	beginAnswer(w)
+	panic(http.ErrAbortHandler)
+}
+
+// stop is a backend whose answer goes no further.
+func stop(w http.ResponseWriter, r *http.Request) {
+	beginAnswer(w)
+	<-r.Context().Done()
+}
+
+func beginAnswer(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, `{"users":[`)
+	_ = http.NewResponseController(w).Flush()
+}
+
+// huge is a backend whose answer is more than a page of users can be.
+func huge(w http.ResponseWriter, _ *http.Request) {
+	writeFake(w, http.StatusOK, strings.Repeat("a", maxAnswer))
 }
 
 // garbageServer takes connections and answers them with what is no HTTP.

@@ -13,9 +13,16 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// backendTimeout bounds one call to the backend: longer than the longest fault,
-// shorter than the router's own deadline, so that a slow backend is a 504 here.
-const backendTimeout = fault.MaxDelay + 3*time.Second
+// A request may wait for three things, each longer than the one before, so that the
+// one who knows the reason tells it: the backend's own handler gives up after
+// [httpx.DefaultTimeout] and says why, the frontend gives a silent backend up after
+// backendTimeout, and answerTime later the router gives the frontend's handler up.
+const (
+	// backendTimeout bounds all that one request asks of the backend, together.
+	backendTimeout = httpx.DefaultTimeout + time.Second
+	// answerTime is what is left to write a page about a backend that was given up.
+	answerTime = 2 * time.Second
+)
 
 // server answers the frontend's requests.
 type server struct {
@@ -37,16 +44,18 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{base: cfg.backend, timeout: cfg.backendTimeout, client: &http.Client{
+	b := &backend{base: cfg.backend, client: &http.Client{
 		Transport: newTransport(tel),
 		// The users API redirects nowhere; what does is not the users API.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	s := &server{
-		cfg: cfg, log: tel.Logger, backend: b, proxy: newProxy(b, tel.Logger),
+		cfg: cfg, log: tel.Logger, backend: b, proxy: newProxy(b, tel),
 		template: page, crossing: http.NewCrossOriginProtection(),
 	}
-	router := httpx.NewRouter(httpx.RouterConfig{Telemetry: tel, ServerName: cfg.serverName(tel.ServiceName)})
+	router := httpx.NewRouter(httpx.RouterConfig{
+		Telemetry: tel, ServerName: cfg.serverName(tel.ServiceName), Timeout: cfg.backendTimeout + answerTime,
+	})
 	s.register(router, files)
 	router.Probe("GET /health", httpx.Health)
 	router.Probe("GET /ready", ready.Probe)
@@ -55,18 +64,28 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 
 // register lists every route.
 func (s *server) register(router *httpx.Router, files assets) {
-	router.Handle("GET /{$}", s.showPage)
+	router.Handle("GET /{$}", s.bounded(s.showPage))
 	router.Handle("GET /assets/{digest}/{name}", files.serve)
-	router.Handle("POST /ui/users", s.ownSite(s.formAdd))
-	router.Handle("POST /ui/users/{id}/delete", s.ownSite(s.formDelete))
-	router.Handle("POST /ui/slow", s.ownSite(s.formFault(didSlow, slowFault)))
-	router.Handle("POST /ui/error", s.ownSite(s.formFault(didError, fault.Fault{Error: true})))
+	router.Handle("POST /ui/users", s.ownSite(s.bounded(s.formAdd)))
+	router.Handle("POST /ui/users/{id}/delete", s.ownSite(s.bounded(s.formDelete)))
+	router.Handle("POST /ui/slow", s.ownSite(s.bounded(s.formFault(didSlow, slowFault))))
+	router.Handle("POST /ui/error", s.ownSite(s.bounded(s.formFault(didError, fault.Fault{Error: true}))))
 
-	router.Handle("GET /api/users", s.proxyTo("/users"))
-	router.Handle("POST /api/users", s.ownSite(s.proxyTo("/users")))
-	router.Handle("GET /api/users/{id}", s.proxyTo("/users/{id}"))
-	router.Handle("DELETE /api/users/{id}", s.ownSite(s.proxyTo("/users/{id}")))
-	router.Handle("GET /api/stats", s.proxyTo("/stats"))
+	router.Handle("GET /api/users", s.bounded(s.proxyTo("/users")))
+	router.Handle("POST /api/users", s.ownSite(s.bounded(s.proxyTo("/users"))))
+	router.Handle("GET /api/users/{id}", s.bounded(s.proxyTo("/users/{id}")))
+	router.Handle("DELETE /api/users/{id}", s.ownSite(s.bounded(s.proxyTo("/users/{id}"))))
+	router.Handle("GET /api/stats", s.bounded(s.proxyTo("/stats")))
+}
+
+// bounded gives a handler backendTimeout for all its calls to the backend together,
+// so that two calls one after the other still leave the time for an answer.
+func (s *server) bounded(next httpx.HandlerFunc) httpx.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.backendTimeout)
+		defer cancel()
+		return next(w, r.WithContext(ctx))
+	}
 }
 
 // ownSite refuses what another site's page makes a browser send. Clients that
@@ -83,7 +102,7 @@ func (s *server) ownSite(next httpx.HandlerFunc) httpx.HandlerFunc {
 // logBackend logs an error that is shown on the page instead of being returned.
 // What the client did wrong is not worth a line; the access log has its status.
 func (s *server) logBackend(ctx context.Context, call string, err error) {
-	if statusOf(err) < 500 {
+	if err == nil || statusOf(err) < 500 || ctx.Err() == context.Canceled {
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "the backend failed", slog.String("call", call), slog.Any("error", err),

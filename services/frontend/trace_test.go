@@ -91,13 +91,94 @@ func attributeOf(attributes []attribute.KeyValue, key attribute.Key) string {
 	return ""
 }
 
-// TestMetricsHaveFewSeries checks that ids in paths make no series of their own.
-func TestMetricsHaveFewSeries(t *testing.T) {
-	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
-	for _, id := range []string{"1", "2", "3", "abc", "x-1"} {
-		site.do(t, http.MethodDelete, "/api/users/"+id, "")
+// What goes to the backend is this request's trace and baggage. What came with the
+// caller's request and could not be understood stays behind.
+func TestStaleContextIsDropped(t *testing.T) {
+	backend := newFakeBackend(t, nil, "Ada")
+	site := newSite(t, backend.URL, nil)
+	for _, path := range []string{"/api/users/1", "/"} {
+		site.do(t, "GET", path, "", "Traceparent", "00-nonsense", "Tracestate", "vendor=stale", "Baggage", "broken baggage")
 	}
-	site.Close()
+	for _, r := range backend.requests() {
+		if parent := r.Header.Get("Traceparent"); parent == "00-nonsense" || parent == "" {
+			t.Errorf("%s: traceparent = %q", r.RequestURI, parent)
+		}
+		for _, name := range []string{"Tracestate", "Baggage"} {
+			if got := r.Header.Get(name); got != "" {
+				t.Errorf("%s: %s = %q", r.RequestURI, name, got)
+			}
+		}
+	}
+}
+
+// A trace that the caller does not want recorded has an id and no link, with the
+// script (which reads the header) and without it, also after a form's redirect.
+func TestUnsampledTrace(t *testing.T) {
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
+	for flags, unsampled := range map[string]bool{"00": true, "01": false} {
+		parent := "00-" + id + "-00f067aa0ba902b7-" + flags
+		form := site.post(t, "/ui/slow", nil, "Traceparent", parent)
+		for name, got := range map[string]answer{
+			"page":     site.do(t, "GET", "/", "", "Traceparent", parent),
+			"redirect": site.do(t, "GET", form.Header.Get("Location"), ""),
+		} {
+			got.expect(t, `<code id="trace-id">`+id+`</code>`)
+			if linked := strings.Contains(got.body, "https://traces.example/t/"+id); linked == unsampled {
+				t.Errorf("%s with flags %s: linked = %t", name, flags, linked)
+			}
+			if hint := !strings.Contains(got.body, `id="trace-unsampled" class="hint" hidden`); hint != unsampled {
+				t.Errorf("%s with flags %s: hint = %t", name, flags, hint)
+			}
+		}
+		proxied := site.do(t, "GET", "/api/users/1", "", "Traceparent", parent)
+		if says := proxied.Header.Get("X-Trace-Sampled"); (says == "false") != unsampled {
+			t.Errorf("proxied with flags %s: X-Trace-Sampled = %q", flags, says)
+		}
+	}
+}
+
+// An answer that is an error has its error.type on both sides of the frontend,
+// whether a handler failed, a page tells of it, or the proxy passes it on.
+func TestErrorType(t *testing.T) {
+	broken := func(w http.ResponseWriter, _ *http.Request) { writeFakeProblem(w, http.StatusInternalServerError, "") }
+	for _, test := range []struct {
+		path, backend  string
+		server, client string // error.type
+	}{
+		{"/api/stats", newFakeBackend(t, broken).URL, "500", "500"},
+		{"/", newFakeBackend(t, broken).URL, "500", "500"},
+		{"/api/users/77", newFakeBackend(t, nil).URL, "", "404"},
+		{"/api/stats", deadAddress(t), "*net.OpError", "net.OpError"},
+		{"/", deadAddress(t), "502", "net.OpError"},
+		{"/api/stats", newFakeBackend(t, breakOff).URL, "*errors.errorString", ""},
+	} {
+		t.Run(test.path, func(t *testing.T) {
+			site := newSite(t, test.backend, nil)
+			got := site.do(t, "GET", test.path, "")
+			site.Close()
+			server, _ := sortSpans(t, site.spans.Ended())
+			if failed := attributeOf(server.Attributes(), "error.type"); failed != test.server {
+				t.Errorf("%d: server span has error.type %q, want %q", got.StatusCode, failed, test.server)
+			}
+			points := durations(t, site)
+			for name, want := range map[string]string{"http.server.request.duration": test.server, "http.client.request.duration": test.client} {
+				for _, p := range points[name] {
+					if failed, _ := p.Attributes.Value("error.type"); failed.AsString() != want {
+						t.Errorf("%d: %s has error.type %q, want %q", got.StatusCode, name, failed.AsString(), want)
+					}
+				}
+				if len(points[name]) == 0 {
+					t.Errorf("no %s", name)
+				}
+			}
+		})
+	}
+}
+
+// durations are the points of all histograms, by their name.
+func durations(t *testing.T, site *site) map[string][]metricdata.HistogramDataPoint[float64] {
+	t.Helper()
 	var collected metricdata.ResourceMetrics
 	if err := site.meters.Collect(t.Context(), &collected); err != nil {
 		t.Fatal(err)
@@ -110,6 +191,17 @@ func TestMetricsHaveFewSeries(t *testing.T) {
 			}
 		}
 	}
+	return points
+}
+
+// TestMetricsHaveFewSeries checks that ids in paths make no series of their own.
+func TestMetricsHaveFewSeries(t *testing.T) {
+	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
+	for _, id := range []string{"1", "2", "3", "abc", "x-1"} {
+		site.do(t, http.MethodDelete, "/api/users/"+id, "")
+	}
+	site.Close()
+	points := durations(t, site)
 	for name, key := range map[string]attribute.Key{
 		"http.client.request.duration": "url.template",
 		"http.server.request.duration": "http.route",

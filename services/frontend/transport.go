@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -40,7 +41,7 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 		// The answers are small and the network is local: compressing costs more.
 		DisableCompression: true,
 	}
-	return otelhttp.NewTransport(templated{plain},
+	return otelhttp.NewTransport(annotated{plain},
 		otelhttp.WithTracerProvider(tel.TracerProvider),
 		otelhttp.WithMeterProvider(tel.MeterProvider),
 		otelhttp.WithPropagators(tel.Propagator),
@@ -53,20 +54,26 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 	)
 }
 
-// templated adds url.template to the client span, which is in the context here.
-type templated struct{ next http.RoundTripper }
+// annotated adds what otelhttp leaves out: url.template to the client span, which is
+// in the context here, and error.type to the metrics of a call that was answered with
+// an error. otelhttp has that on the span.
+type annotated struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
-func (t templated) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a annotated) RoundTrip(r *http.Request) (*http.Response, error) {
 	if route := routeOf(r.Context()); route != "" {
 		trace.SpanFromContext(r.Context()).SetAttributes(semconv.URLTemplate(route))
 	}
-	return t.next.RoundTrip(r)
+	res, err := a.next.RoundTrip(r)
+	if labels, ok := otelhttp.ClientLabelerFromContext(r.Context()); ok && err == nil && res.StatusCode >= 400 {
+		labels.Add(semconv.ErrorTypeKey.String(strconv.Itoa(res.StatusCode)))
+	}
+	return res, err
 }
 
 // CloseIdleConnections lets [http.Client.CloseIdleConnections] through.
-func (t templated) CloseIdleConnections() {
-	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+func (a annotated) CloseIdleConnections() {
+	if closer, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
 }

@@ -45,6 +45,7 @@ type lastView struct {
 	Method, Path, Status        string
 	StatusClass                 string
 	Duration, TraceID, TraceURL string
+	TraceUnsampled              bool // the id finds log lines, and no trace
 }
 
 // formView is the form that adds a user, with what was typed and what is wrong.
@@ -83,11 +84,11 @@ func newRowView(u users.User, cursor string) rowView {
 }
 
 // newLastView describes one request. traceTemplate is LAB_TRACE_URL.
-func newLastView(method, path string, status int, took time.Duration, trace, traceTemplate, message string) lastView {
+func newLastView(method, path string, status int, took time.Duration, trace traceRef, traceTemplate, message string) lastView {
 	l := lastView{
 		Message: message, Kind: "good", Method: method, Path: path,
 		Status: strconv.Itoa(status), StatusClass: "good",
-		Duration: formatDuration(took), TraceID: trace,
+		Duration: formatDuration(took), TraceID: trace.id, TraceUnsampled: trace.unsampled,
 	}
 	switch {
 	case status >= 500:
@@ -95,8 +96,8 @@ func newLastView(method, path string, status int, took time.Duration, trace, tra
 	case status >= 400:
 		l.Kind, l.StatusClass = "bad", "warn"
 	}
-	if trace != "" && traceTemplate != "" {
-		l.TraceURL = strings.ReplaceAll(traceTemplate, tracePlaceholder, trace)
+	if trace.id != "" && !trace.unsampled && traceTemplate != "" {
+		l.TraceURL = strings.ReplaceAll(traceTemplate, tracePlaceholder, trace.id)
 	}
 	return l
 }

@@ -16,12 +16,13 @@
     if (body) headers['Content-Type'] = 'application/json';
     if (fault) headers.baggage = `lab.fault=${fault}`;
     const started = performance.now();
-    const done = { method, path: path.split('?')[0], status: 0, trace: '', data: null };
+    const done = { method, path: path.split('?')[0], status: 0, trace: '', sampled: true, data: null };
     try {
       const response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body) });
       const text = await response.text();
       done.status = response.status;
       done.trace = response.headers.get('X-Trace-Id') ?? '';
+      done.sampled = response.headers.get('X-Trace-Sampled') !== 'false';
       if (/json/.test(response.headers.get('Content-Type') ?? '')) done.data = JSON.parse(text);
       done.ok = response.ok;
     } catch (error) {
@@ -57,8 +58,10 @@
     const known = /^[0-9a-f]{32}$/.test(done.trace);
     $('trace').hidden = !known;
     $('trace-id').textContent = known ? done.trace : '';
-    $('trace-link').hidden = !known || !traceTemplate;
-    if (known && traceTemplate) $('trace-link').href = traceTemplate.replaceAll('{trace_id}', done.trace);
+    $('trace-unsampled').hidden = !known || done.sampled;
+    const linked = known && done.sampled && traceTemplate;
+    $('trace-link').hidden = !linked;
+    if (linked) $('trace-link').href = traceTemplate.replaceAll('{trace_id}', done.trace);
     else $('trace-link').removeAttribute('href');
     toast(message);
   }

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,21 +13,40 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBody is the largest request body that [DecodeJSON] reads, in bytes.
+// MaxBody is the largest request body that [ReadBody] reads, in bytes.
 const MaxBody = 64 << 10
+
+// ReadBody reads the whole of a request's body. The error is an [Error]: 413 for a
+// body over [MaxBody], 408 for one that does not arrive in time, 400 for one that
+// breaks off. Every handler that wants a body reads it here, so that one fault has
+// one status everywhere.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if cause := context.Cause(r.Context()); err == nil && (errors.Is(cause, errDeadline) || errors.Is(cause, context.DeadlineExceeded)) {
+		// The whole body is there, but no time is left to do anything with it.
+		err = os.ErrDeadlineExceeded
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	return body, nil
+}
 
 // DecodeJSON reads the request's body, one JSON object and nothing else, into
 // dst. The error is an [Error]: 415 for another media type than application/json
-// (in UTF-8), 413 for a body over [MaxBody], 408 for one that does not arrive,
+// (in UTF-8), those of [ReadBody], and
 // 400 for what is not JSON in UTF-8, is no object, has an unknown or mistyped
 // field, or is followed by more.
 func DecodeJSON(w http.ResponseWriter, r *http.Request, dst any) error {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return Errorf(http.StatusUnsupportedMediaType, "The body must be application/json.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, err := ReadBody(w, r)
 	if err != nil {
-		return readError(err)
+		return err
 	}
 	if !utf8.Valid(body) {
 		return Errorf(http.StatusBadRequest, "The body is not valid UTF-8.")

@@ -54,6 +54,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// cause is what is logged: Err, or e itself where there is none.
+func (e *Error) cause() error {
+	if e.Err != nil {
+		return e.Err
+	}
+	return e
+}
+
 // ErrorType is the error.type attribute: the status code, as the HTTP semantic
 // conventions want it where there is nothing more exact.
 func (e *Error) ErrorType() string { return strconv.Itoa(e.Status) }
@@ -79,6 +87,15 @@ func (e *panicError) Unwrap() error {
 }
 
 func (e *panicError) ErrorType() string { return "panic" }
+
+// errAborted stands for a handler's panic with [http.ErrAbortHandler], by which a
+// reverse proxy says that the body it passes on broke off.
+var errAborted = abortedError{}
+
+type abortedError struct{}
+
+func (abortedError) Error() string     { return "the handler gave the answer up half-way" }
+func (abortedError) ErrorType() string { return "aborted" }
 
 // errDeadline is the cause of a context that ran into the router's own timeout.
 var errDeadline = errors.New("the handler's deadline passed")

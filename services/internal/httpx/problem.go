@@ -29,6 +29,9 @@ type Problem struct {
 	RequestID string `json:"request_id"`
 	// TraceID is 32 hex digits, left out where there is no trace.
 	TraceID string `json:"trace_id,omitempty"`
+	// TraceSampled is false where the trace was not recorded, see
+	// [HeaderTraceSampled], and left out otherwise.
+	TraceSampled *bool `json:"trace_sampled,omitempty"`
 	// Errors says which fields are wrong (422).
 	Errors []FieldError `json:"errors,omitempty"`
 }
@@ -60,6 +63,9 @@ func RenderProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
 		p.TraceID = sc.TraceID().String()
+		if !sc.IsSampled() {
+			p.TraceSampled = new(bool)
+		}
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -17,11 +17,10 @@ import (
 type HandlerFunc func(http.ResponseWriter, *http.Request) error
 
 // DefaultTimeout is how long a handler may take: more than the longest fault
-// (fault.MaxDelay, 5 s), and less than the server's timeouts, so that there is
-// time left to say that it took too long. The read timeout counts, too: net/http
-// keeps reading behind a handler, and takes a read that times out for a client
-// that is gone.
-const DefaultTimeout = 8 * time.Second
+// (fault.MaxDelay, 5 s), so that the trace of a slow query ends with its answer, and
+// less than a caller waits. A caller that is a service itself waits longer than this,
+// so that it hears the reason; see the frontend.
+const DefaultTimeout = 7 * time.Second
 
 // RouterConfig is what [NewRouter] needs. Telemetry is required.
 type RouterConfig struct {
@@ -34,7 +33,11 @@ type RouterConfig struct {
 	// It returns nil for errors that it does not know, which are then a 500. It
 	// is not asked about an [Error] or a panic.
 	Classify func(error) *Error
-	// Timeout is each handler's deadline; 0 means [DefaultTimeout].
+	// Timeout is each handler's deadline; 0 means [DefaultTimeout]. It must be
+	// shorter than the server's ReadTimeout and WriteTimeout: what is left is the
+	// time to say that the request took too long. ReadTimeout counts because
+	// net/http goes on reading while a handler runs, and takes a read that times
+	// out for a client that is gone.
 	Timeout time.Duration
 	// Now is the clock of the access log; nil means [time.Now].
 	Now func() time.Time
@@ -46,8 +49,8 @@ type RouterConfig struct {
 // The order of the chain matters: the request's id and deadline are put into the
 // context outside otelhttp, because otelhttp reads the route from the very
 // *http.Request that it hands on, and a WithContext in between would lose it.
-// Recovery is inside otelhttp, because otelhttp records no metrics of a request
-// that panics through it.
+// Recovery is inside otelhttp, and the panic that cuts a connection is outside,
+// because otelhttp counts no request that panics through it.
 type Router struct {
 	cfg     RouterConfig
 	mux     *http.ServeMux
@@ -92,16 +95,19 @@ func (rt *Router) Probe(pattern string, h HandlerFunc) {
 
 // ServeHTTP implements [http.Handler].
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID(r.Header.Get(HeaderRequestID))
-	w.Header().Set(HeaderRequestID, id)
+	req := &request{id: requestID(r.Header.Get(HeaderRequestID))}
+	w.Header().Set(HeaderRequestID, req.id)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), rt.cfg.Timeout, errDeadline)
 	defer cancel()
-	r = r.WithContext(withRequestID(ctx, id))
+	r = r.WithContext(context.WithValue(ctx, requestKey{}, req))
 	if rt.isProbe[r.URL.Path] {
 		rt.serve(&recorder{ResponseWriter: w, probe: true}, r, rt.probes)
-		return
+	} else {
+		rt.traced.ServeHTTP(w, r)
 	}
-	rt.traced.ServeHTTP(w, r)
+	if req.aborted {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // returning makes an http.Handler of h for ServeMux, which knows no errors. The

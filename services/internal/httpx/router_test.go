@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,9 @@ func TestHandlerOutcomes(t *testing.T) {
 		name, method, path string
 		handler            HandlerFunc
 		gone               bool // the client is away before the handler returns
-		status             int
+		status             int  // in the log
+		sent               int  // on the span and in the metrics; 0 if it is the same
+		written            bool // by the handler, so that there is no problem document
 		detail             string
 		header             map[string]string
 		logged             string // "error" of the line "request failed"; "" if there must be none
@@ -62,11 +65,22 @@ func TestHandlerOutcomes(t *testing.T) {
 		{name: "too slow", handler: func(_ http.ResponseWriter, r *http.Request) error { <-r.Context().Done(); return r.Context().Err() },
 			status: 503, detail: "The request took too long and was given up.", header: map[string]string{"Retry-After": "1"},
 			logged: "context deadline exceeded", errorType: "context.deadlineExceededError"},
-		{name: "abort", handler: func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) }, status: 499, aborted: true},
+		{name: "written by the handler", handler: func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(502); return nil },
+			status: 502, errorType: "502", written: true},
+		{name: "abort", handler: func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) },
+			status: 500, logged: errAborted.Error(), errorType: "aborted", aborted: true},
+		{name: "abort after the first byte", handler: func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = w.Write([]byte("half a"))
+			panic(http.ErrAbortHandler)
+		}, status: 500, sent: 200, logged: errAborted.Error(), errorType: "aborted", aborted: true},
+		{name: "client gone, abort", gone: true, handler: func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = w.Write([]byte("half a"))
+			panic(http.ErrAbortHandler)
+		}, status: 499, sent: 200, aborted: true},
 		{name: "error after the first byte", handler: func(w http.ResponseWriter, _ *http.Request) error {
 			_, _ = w.Write([]byte("half a"))
 			return typed{}
-		}, status: 500, logged: "secret: password wrong", errorType: "wrong_password", aborted: true},
+		}, status: 500, sent: 200, logged: "secret: password wrong", errorType: "wrong_password", aborted: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,7 +94,7 @@ func TestHandlerOutcomes(t *testing.T) {
 				tt.handler = fails(errors.New("must not be reached"))
 			}
 			l.Handle("GET /things/{id}", tt.handler)
-			method, path := orElse(tt.method, "GET"), orElse(tt.path, "/things/7")
+			method, path := cmp.Or(tt.method, "GET"), cmp.Or(tt.path, "/things/7")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if tt.gone {
@@ -103,12 +117,12 @@ func TestHandlerOutcomes(t *testing.T) {
 					t.Errorf("%s is %q, want %q", name, got, want)
 				}
 			}
-			if tt.status >= 400 && tt.status != 499 && !aborted {
+			if tt.status >= 400 && tt.status != 499 && !aborted && !tt.written {
 				wantProblem(t, l, res, tt.status, path, tt.detail)
 			}
 			wantFailureLogged(t, l, tt.logged)
 			wantAccessLine(t, l, method, path, tt.status)
-			wantSpan(t, l, tt.status, tt.errorType, tt.aborted)
+			wantSpan(t, l, tt.status, cmp.Or(tt.sent, tt.status), tt.errorType)
 		})
 	}
 }
@@ -118,13 +132,6 @@ func fails(err error) HandlerFunc {
 		w.Header().Set("Location", "/success") // must not survive the error
 		return err
 	}
-}
-
-func orElse(s, or string) string {
-	if s == "" {
-		return or
-	}
-	return s
 }
 
 func wantProblem(t *testing.T, l *lab, res *httptest.ResponseRecorder, status int, path, detail string) {
@@ -195,7 +202,9 @@ func wantAccessLine(t *testing.T, l *lab, method, path string, status int) {
 	}
 }
 
-func wantSpan(t *testing.T, l *lab, status int, errorType string, aborted bool) {
+// wantSpan looks at the span and at the metrics: each request is counted once,
+// however it ended.
+func wantSpan(t *testing.T, l *lab, status, sent int, errorType string) {
 	t.Helper()
 	span := l.spans.Ended()[0]
 	name, route := "GET /things/{id}", "/things/{id}"
@@ -215,15 +224,15 @@ func wantSpan(t *testing.T, l *lab, status int, errorType string, aborted bool) 
 	if failed := span.Status().Code == codes.Error; failed != (status >= 500) {
 		t.Errorf("span status is %v", span.Status())
 	}
-	if aborted {
-		return // otelhttp neither renames nor counts what panics through it
-	}
-	if span.Name() != name || attrs["http.response.status_code"] != fmt.Sprint(status) || attrs["server.address"] != "test" {
-		t.Errorf("span %q with status %s at %s; want %q with %d at test", span.Name(), attrs["http.response.status_code"], attrs["server.address"], name, status)
+	if span.Name() != name || attrs["http.response.status_code"] != fmt.Sprint(sent) || attrs["server.address"] != "test" {
+		t.Errorf("span %q with status %s at %s; want %q with %d at test", span.Name(), attrs["http.response.status_code"], attrs["server.address"], name, sent)
 	}
 	points := l.durations(t)
 	if len(points) != 1 {
 		t.Fatalf("%d points of the duration, want 1", len(points))
+	}
+	if got, _ := points[0].Attributes.Value("http.response.status_code"); points[0].Count != 1 || got.AsInt64() != int64(sent) {
+		t.Errorf("metric counts %d with status %d, want 1 with %d", points[0].Count, got.AsInt64(), sent)
 	}
 	if got, _ := points[0].Attributes.Value("http.route"); got.AsString() != route {
 		t.Errorf("metric has http.route %q, want %q", got.AsString(), route)
@@ -313,6 +322,33 @@ func TestRequestID(t *testing.T) {
 	}
 	if id := RequestID(context.Background()); id != "" {
 		t.Errorf("outside a request the id is %q", id)
+	}
+}
+
+// A caller that does not want its trace recorded is told that the id leads to no
+// trace. The log has the id all the same.
+func TestTraceNotSampled(t *testing.T) {
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	for flags, sampled := range map[string]string{"00": "false", "01": ""} {
+		l := newLab(t, RouterConfig{})
+		l.Handle("GET /", fails(typed{}))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-"+flags)
+		res, _ := l.do(r)
+		if got := res.Header(); got.Get(HeaderTraceID) != id || got.Get(HeaderTraceSampled) != sampled {
+			t.Errorf("flags %s: %s %q, %s %q", flags, HeaderTraceID, got.Get(HeaderTraceID), HeaderTraceSampled, got.Get(HeaderTraceSampled))
+		}
+		if p := problem(t, res); p.TraceID != id || (p.TraceSampled != nil && !*p.TraceSampled) != (sampled != "") {
+			t.Errorf("flags %s: the problem is %+v", flags, p)
+		}
+		for _, message := range []string{"request", "request failed"} {
+			if lines := l.logged(t, message); len(lines) != 1 || lines[0]["trace_id"] != id {
+				t.Errorf("flags %s: %q is logged as %v", flags, message, lines)
+			}
+		}
+		if n := len(l.spans.Ended()); (n == 0) != (sampled != "") {
+			t.Errorf("flags %s: %d spans", flags, n)
+		}
 	}
 }
 

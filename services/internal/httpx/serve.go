@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -21,11 +22,13 @@ func (rt *Router) serveLogged(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		w.Header().Set(HeaderTraceID, sc.TraceID().String())
+		if !sc.IsSampled() {
+			w.Header().Set(HeaderTraceSampled, "false")
+		}
 	}
 	rec := &recorder{ResponseWriter: w}
-	// Deferred: an aborted response has its line, too.
-	defer func() { rt.logAccess(ctx, rec, r, rt.cfg.Now().Sub(start)) }()
 	rt.serve(rec, r, rt.mux)
+	rt.logAccess(ctx, rec, r, rt.cfg.Now().Sub(start))
 }
 
 // logAccess writes the one line per request. Its message and attributes are what
@@ -45,33 +48,41 @@ func (rt *Router) logAccess(ctx context.Context, rec *recorder, r *http.Request,
 	)
 }
 
-// serve routes r, turns a panic into an error, and renders the error.
+// serve routes r, and says what became of the request: to the client, in the log,
+// on the span and in the metrics.
 func (rt *Router) serve(rec *recorder, r *http.Request, mux *http.ServeMux) {
-	err := rt.dispatch(rec, r, mux)
-	if err == nil {
-		return
+	var failure *Error
+	if err := rt.dispatch(rec, r, mux); err != nil {
+		failure = asError(r.Context(), err, rt.cfg.Classify)
+		rt.fail(rec, r, failure)
 	}
-	if rec.aborted {
-		panic(http.ErrAbortHandler)
+	if rec.Status() >= 500 {
+		markFailed(r.Context(), rec.Status(), failure)
 	}
-	e := asError(r.Context(), err, rt.cfg.Classify)
-	// A probe's "not yet" comes every second and is what it is for; only a
+}
+
+// fail tells the client and the log that the request failed. A client that has read
+// the beginning of a success already is told by cutting the connection: nothing else
+// says that the body is not whole.
+func (rt *Router) fail(rec *recorder, r *http.Request, e *Error) {
+	// A probe's "not yet" comes every second and is what the probe is for; only a
 	// reason that is an error is worth a line.
-	if !rec.probe || e.Err != nil {
+	if e.Status >= 500 && (!rec.probe || e.Err != nil) {
 		rt.logError(r.Context(), e)
 	}
-	if rec.status != 0 {
-		// The client has read a success already. Cutting the connection is the
-		// one way left to tell it that the body is not whole.
-		rec.status = e.Status
-		rec.aborted = true
-		panic(http.ErrAbortHandler)
+	aborted := errors.Is(e, errAborted)
+	switch {
+	case rec.status != 0:
+		aborted = true
+	case aborted || e.Status == StatusClientClosedRequest:
+		rec.WriteHeader(e.Status) // for the metrics: the client does not see it
+	default:
+		RenderProblem(rec, r, e)
 	}
-	if e.Status == StatusClientClosedRequest {
-		rec.WriteHeader(e.Status)
-		return
+	rec.status = e.Status
+	if aborted {
+		abort(r.Context())
 	}
-	RenderProblem(rec, r, e)
 }
 
 // dispatch calls the handler for r and returns its error; a panic is one.
@@ -80,8 +91,7 @@ func (rt *Router) dispatch(rec *recorder, r *http.Request, mux *http.ServeMux) (
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler:
-			rec.aborted = true
-			err = http.ErrAbortHandler
+			err = errAborted
 		default:
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
@@ -112,24 +122,10 @@ func unrouted(handler http.Handler, r *http.Request) error {
 	return Errorf(http.StatusNotFound, "There is nothing at this path.")
 }
 
-// logError logs an error that is the service's fault, and marks the span and the
-// request's metrics with error.type. What a client did wrong is in the access
-// log, and in the answer.
+// logError logs an error that is the service's fault. What a client did wrong is in
+// the access log, and in the answer.
 func (rt *Router) logError(ctx context.Context, e *Error) {
-	if e.Status < 500 {
-		return
-	}
-	var err error = e
-	if e.Err != nil {
-		err = e.Err
-	}
-	errorType := semconv.ErrorType(err)
-	span := trace.SpanFromContext(ctx)
-	span.SetAttributes(errorType)
-	span.SetStatus(codes.Error, "")
-	if labeler, ok := otelhttp.LabelerFromContext(ctx); ok {
-		labeler.Add(errorType)
-	}
+	err := e.cause()
 	attrs := []slog.Attr{
 		slog.Any("error", err),
 		slog.Int(string(semconv.HTTPResponseStatusCodeKey), e.Status),
@@ -141,21 +137,34 @@ func (rt *Router) logError(ctx context.Context, e *Error) {
 	rt.cfg.Telemetry.Logger.LogAttrs(ctx, slog.LevelError, "request failed", attrs...)
 }
 
+// markFailed puts error.type on the span and on the request's metrics. A handler
+// that wrote the status itself, as a proxy does, returned no error: then error.type
+// is the status. An answer that broke off after its status 200 is counted with both,
+// 200 and error.type, because 200 is what the client read.
+func markFailed(ctx context.Context, status int, failure *Error) {
+	errorType := semconv.ErrorTypeKey.String(strconv.Itoa(status))
+	if failure != nil {
+		errorType = semconv.ErrorType(failure.cause())
+	}
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(errorType)
+	span.SetStatus(codes.Error, "")
+	if labeler, ok := otelhttp.LabelerFromContext(ctx); ok {
+		labeler.Add(errorType)
+	}
+}
+
 // recorder remembers a response's status, and the handler's error.
 type recorder struct {
 	http.ResponseWriter
-	status  int // 0 until the final header is written
-	aborted bool
-	probe   bool
-	err     error
+	status int // 0 until the final header is written
+	probe  bool
+	err    error
 }
 
 // Status is the response's status; 200 if a handler wrote nothing.
 func (rec *recorder) Status() int {
 	if rec.status == 0 {
-		if rec.aborted {
-			return StatusClientClosedRequest
-		}
 		return http.StatusOK
 	}
 	return rec.status

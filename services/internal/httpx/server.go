@@ -38,8 +38,8 @@ type ServerConfig struct {
 
 	// ReadHeaderTimeout ends a connection that is slow with its header; default 5 s.
 	ReadHeaderTimeout time.Duration
-	// ReadTimeout bounds header and body together; default 10 s. It must be
-	// longer than the router's Timeout, see [DefaultTimeout].
+	// ReadTimeout bounds header and body together; default [DefaultReadTimeout].
+	// It must be longer than the router's Timeout, see [RouterConfig].
 	ReadTimeout time.Duration
 	// WriteTimeout bounds the response from the header's end on; default 15 s.
 	// It must be longer than the router's Timeout.
@@ -47,6 +47,10 @@ type ServerConfig struct {
 	// IdleTimeout ends a connection that is kept alive for nothing; default 60 s.
 	IdleTimeout time.Duration
 }
+
+// DefaultReadTimeout is how long a request may take to arrive, header and body
+// together.
+const DefaultReadTimeout = 12 * time.Second
 
 // maxHeaderBytes bounds a request's header; the standard library's 1 MiB is for
 // services that need large cookies.
@@ -148,7 +152,7 @@ func (cfg *ServerConfig) setDefaults() {
 		{&cfg.ShutdownTimeout, 20 * time.Second},
 		{&cfg.FlushTimeout, 5 * time.Second},
 		{&cfg.ReadHeaderTimeout, 5 * time.Second},
-		{&cfg.ReadTimeout, 10 * time.Second},
+		{&cfg.ReadTimeout, DefaultReadTimeout},
 		{&cfg.WriteTimeout, 15 * time.Second},
 		{&cfg.IdleTimeout, 60 * time.Second},
 	} {

@@ -74,7 +74,7 @@ func (r *running) wait(t *testing.T) error {
 // Connections that send their header or body a byte at a time, or not at all, or
 // more than is allowed, end, and others are served meanwhile.
 func TestSlowAndHugeClients(t *testing.T) {
-	l := newLab(t, RouterConfig{Timeout: 5 * time.Second})
+	l := newLab(t, RouterConfig{Timeout: 500 * time.Millisecond})
 	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
 	l.Handle("POST /things", func(w http.ResponseWriter, r *http.Request) error {
 		var got thing
@@ -87,21 +87,24 @@ func TestSlowAndHugeClients(t *testing.T) {
 	const patience, forever = 100 * time.Millisecond, time.Minute
 	forHeader := runServer(t, l, ServerConfig{ReadHeaderTimeout: patience, ReadTimeout: forever})
 	forBody := runServer(t, l, ServerConfig{ReadHeaderTimeout: forever, ReadTimeout: patience})
+	forHandler := runServer(t, l, ServerConfig{ReadHeaderTimeout: forever, ReadTimeout: forever}) // waits as long as the router
 
 	head := "POST /things HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
 	for _, tt := range []struct {
 		server     *running
 		name, sent string
 		drip       bool   // goes on with a byte every few milliseconds
+		late       string // comes after the router's timeout
 		answer     string // the status line, "" for none
 	}{
-		{forHeader, "silent", "", false, ""},
-		{forHeader, "header cut off", "GET /quick HTTP/1.1\r\nHost: te", false, ""},
-		{forHeader, "header drips", "GET /quick HTTP/1.1\r\nX-Slow: ", true, ""},
-		{forBody, "body missing", head + "Content-Length: 20\r\n\r\n{", false, "HTTP/1.1 408 Request Timeout"},
-		{forBody, "body drips", head + "Content-Length: 60000\r\n\r\n{", true, "HTTP/1.1 408 Request Timeout"},
-		{forBody, "huge body", head + "Content-Length: 1048576\r\n\r\n{\"name\":\"" + strings.Repeat("a", 1<<20) + `"}`, false, "HTTP/1.1 413 Request Entity Too Large"},
-		{forHeader, "huge header", "GET /quick HTTP/1.1\r\nX-Big: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", false, "HTTP/1.1 431 Request Header Fields Too Large"},
+		{forHeader, "silent", "", false, "", ""},
+		{forHeader, "header cut off", "GET /quick HTTP/1.1\r\nHost: te", false, "", ""},
+		{forHeader, "header drips", "GET /quick HTTP/1.1\r\nX-Slow: ", true, "", ""},
+		{forBody, "body missing", head + "Content-Length: 20\r\n\r\n{", false, "", "HTTP/1.1 408 Request Timeout"},
+		{forBody, "body drips", head + "Content-Length: 60000\r\n\r\n{", true, "", "HTTP/1.1 408 Request Timeout"},
+		{forBody, "huge body", head + "Content-Length: 1048576\r\n\r\n{\"name\":\"" + strings.Repeat("a", 1<<20) + `"}`, false, "", "HTTP/1.1 413 Request Entity Too Large"},
+		{forHeader, "huge header", "GET /quick HTTP/1.1\r\nX-Big: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", false, "", "HTTP/1.1 431 Request Header Fields Too Large"},
+		{forHandler, "body late", head + "Content-Length: 20\r\n\r\n{", false, strings.Repeat(" ", 18) + "}", "HTTP/1.1 408 Request Timeout"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", tt.server.addr)
@@ -118,6 +121,10 @@ func TestSlowAndHugeClients(t *testing.T) {
 				for tt.drip && err == nil {
 					time.Sleep(5 * time.Millisecond)
 					_, err = io.WriteString(conn, "a")
+				}
+				if tt.late != "" && err == nil {
+					time.Sleep(600 * time.Millisecond)
+					_, _ = io.WriteString(conn, tt.late)
 				}
 			}()
 			quick(t, tt.server.addr)
@@ -162,6 +169,7 @@ func TestRealDisconnects(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic("secret")
 	})
+	l.Handle("GET /aborts", func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) })
 	server := runServer(t, l, ServerConfig{})
 
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -186,6 +194,11 @@ func TestRealDisconnects(t *testing.T) {
 	defer res.Body.Close()
 	if body, err := io.ReadAll(res.Body); err == nil {
 		t.Errorf("half a response was read as a whole: %q", body)
+	}
+
+	if res, err := http.Get("http://" + server.addr + "/aborts"); err == nil {
+		res.Body.Close()
+		t.Errorf("an answer that the handler gave up was read as %s", res.Status)
 	}
 }
 
