@@ -67,7 +67,7 @@ func TestReadRunOnTheCommandLine(t *testing.T) {
 	if _, err := readRun(podSite{}, `{"trace_prefix": 1}`); err == nil || !strings.Contains(err.Error(), "is not a report of traffic") {
 		t.Errorf("readRun = %v", err)
 	}
-	r, err := readRun(podSite{}, `{"trace_prefix":"0123456789abcdef","finished":"`+time.Now().Format(time.RFC3339Nano)+`"}`)
+	r, err := readRun(podSite{}, `{"schema_version":1,"kind":"traffic","trace_prefix":"0123456789abcdef","finished":"`+time.Now().Format(time.RFC3339Nano)+`"}`)
 	if err != nil || r.TracePrefix != "0123456789abcdef" {
 		t.Errorf("readRun = %+v, %v", r, err)
 	}

@@ -1,11 +1,8 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -33,15 +30,18 @@ type checkJSON struct {
 	Duration float64 `json:"duration_seconds"`
 }
 
+// kindChecks is the kind of document that a Report is.
+const kindChecks = "checks"
+
 // MarshalJSON writes the report as an object:
 //
-//	name, ok, started (RFC 3339, UTC), duration_seconds, passed, failed, skipped,
+//	schema_version, kind "checks", name, ok, started (RFC 3339, UTC), duration_seconds, passed, failed, skipped,
 //	environment {name: value},
 //	checks [{group, name, status ("pass", "fail", "skip"), measured, expected,
 //	         detail (absent when empty), duration_seconds}]
 //
 // environment and checks are never null.
-func (r Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.toJSON()) }
+func (r Report) MarshalJSON() ([]byte, error) { return marshal(kindChecks, r.toJSON()) }
 
 func (r Report) toJSON() reportJSON {
 	n := r.Count()
@@ -67,7 +67,7 @@ func (r Report) toJSON() reportJSON {
 // (in a cluster's job) can be rendered here. The derived fields are ignored.
 func (r *Report) UnmarshalJSON(data []byte) error {
 	var in reportJSON
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := Decode(data, kindChecks, &in); err != nil {
 		return fmt.Errorf("reading a report: %w", err)
 	}
 	*r = Report{Name: in.Name, Started: in.Started, Duration: FromSeconds(in.Duration), Environment: in.Environment}
@@ -88,33 +88,14 @@ func FromSeconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
 }
 
-func writeJSON(w io.Writer, r Report) error {
-	if err := EncodeJSON(w, r.toJSON()); err != nil {
-		return fmt.Errorf("writing the report as JSON: %w", err)
-	}
-	return nil
-}
+func writeJSON(w io.Writer, r Report) error { return Encode(w, kindChecks, r.toJSON()) }
 
-// EncodeJSON writes v as indented JSON that is safe to show on a terminal: the
-// characters that [Clean] makes visible and encoding/json would let through are
-// written as \u escapes, so the document means the same.
+// EncodeJSON writes v as [Encode] does, but without schema_version, kind or any
+// check. Deprecated: it is here until the last command calls Encode.
 func EncodeJSON(w io.Writer, v any) error {
-	var doc bytes.Buffer
-	enc := json.NewEncoder(&doc)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
+	doc, err := marshalPlain(v)
+	if err != nil {
 		return err
 	}
-	// Outside of strings JSON is ASCII, so every such character is in a string.
-	var safe strings.Builder
-	for _, r := range doc.String() {
-		if hostile(r) {
-			fmt.Fprintf(&safe, `\u%04x`, r)
-		} else {
-			safe.WriteRune(r)
-		}
-	}
-	_, err := io.WriteString(w, safe.String())
-	return err
+	return writeDocument(w, doc)
 }

@@ -1,7 +1,7 @@
 package traffic
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -15,7 +15,7 @@ type (
 	reportJSON struct {
 		OK              bool                 `json:"ok"`
 		Problems        []string             `json:"problems"`
-		Profile         Profile              `json:"profile"`
+		Profile         profileJSON          `json:"profile"`
 		Frontend        string               `json:"frontend"`
 		TracePrefix     string               `json:"trace_prefix"`
 		Requests        int                  `json:"requests"`
@@ -35,6 +35,15 @@ type (
 		Errors          []errorJSON          `json:"errors"`
 		Outside         outsideJSON          `json:"outside"`
 		Interrupted     bool                 `json:"interrupted"`
+	}
+	profileJSON struct {
+		Name     string  `json:"name"`
+		Rate     float64 `json:"rate_per_second"`
+		Requests int     `json:"requests"`
+		Slow     float64 `json:"slow_share"`
+		Error    float64 `json:"error_share"`
+		Delay    float64 `json:"delay_seconds"`
+		Seed     uint64  `json:"seed"`
 	}
 	lagJSON struct {
 		P99  float64 `json:"p99_seconds"`
@@ -71,10 +80,13 @@ type (
 	}
 )
 
-// MarshalJSON writes the report as an object; times are RFC 3339 in UTC,
+// kindTraffic is the kind of document that a Report is; see [report.Encode].
+const kindTraffic = "traffic"
+
+// WriteJSON writes the report as indented JSON; times are RFC 3339 in UTC,
 // durations in seconds, rates in requests per second, lists and maps never null:
 //
-//	ok, problems [sentence], profile {name, rate_per_second, requests, slow_share,
+//	schema_version, kind "traffic", ok, problems [sentence], profile {name, rate_per_second, requests, slow_share,
 //	error_share, delay_seconds, seed}, frontend, trace_prefix, requests,
 //	backend_requests, dropped, started, finished, duration_seconds,
 //	rate_per_second, lag {p99_seconds, max_seconds, late},
@@ -88,11 +100,18 @@ type (
 //
 // wrong and cleanup_error are absent when empty. ok, problems and
 // duration_seconds follow from the rest and are ignored by UnmarshalJSON.
-func (r Report) MarshalJSON() ([]byte, error) { return json.Marshal(r.toJSON()) }
+func (r Report) WriteJSON(w io.Writer) error { return report.Encode(w, kindTraffic, r.toJSON()) }
+
+// MarshalJSON is what [Report.WriteJSON] writes.
+func (r Report) MarshalJSON() ([]byte, error) {
+	var doc bytes.Buffer
+	err := r.WriteJSON(&doc)
+	return doc.Bytes(), err
+}
 
 func (r Report) toJSON() reportJSON {
 	out := reportJSON{
-		OK: r.OK(), Problems: r.Problems(), Profile: r.Profile, Frontend: r.Frontend, TracePrefix: r.TracePrefix,
+		OK: r.OK(), Problems: r.Problems(), Profile: r.Profile.toJSON(), Frontend: r.Frontend, TracePrefix: r.TracePrefix,
 		Requests: r.Requests, BackendRequests: r.BackendRequests, Dropped: r.Dropped,
 		Started: r.Started.UTC(), Finished: r.Finished.UTC(), Duration: report.Seconds(r.Finished.Sub(r.Started)),
 		Rate: r.Rate, Lag: lagJSON{report.Seconds(r.Lag.P99), report.Seconds(r.Lag.Max), r.Lag.Late},
@@ -120,11 +139,11 @@ func (r Report) toJSON() reportJSON {
 // be verified and rendered here.
 func (r *Report) UnmarshalJSON(data []byte) error {
 	var in reportJSON
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := report.Decode(data, kindTraffic, &in); err != nil {
 		return fmt.Errorf("reading a traffic report: %w", err)
 	}
 	*r = Report{
-		Profile: in.Profile, Frontend: in.Frontend, TracePrefix: in.TracePrefix,
+		Profile: in.Profile.profile(), Frontend: in.Frontend, TracePrefix: in.TracePrefix,
 		Requests: in.Requests, BackendRequests: in.BackendRequests, Dropped: in.Dropped,
 		Started: in.Started, Finished: in.Finished, Rate: in.Rate,
 		Lag:     Lag{report.FromSeconds(in.Lag.P99), report.FromSeconds(in.Lag.Max), in.Lag.Late},
@@ -144,12 +163,14 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// WriteJSON writes the report as indented JSON.
-func (r Report) WriteJSON(w io.Writer) error {
-	if err := report.EncodeJSON(w, r.toJSON()); err != nil {
-		return fmt.Errorf("writing the traffic report as JSON: %w", err)
-	}
-	return nil
+func (p Profile) toJSON() profileJSON {
+	return profileJSON{p.Name, p.Rate, p.Requests, p.Slow, p.Error, report.Seconds(p.Delay), p.Seed}
+}
+
+// profile is without the description, which is no part of the JSON.
+func (p profileJSON) profile() Profile {
+	return Profile{Name: p.Name, Rate: p.Rate, Requests: p.Requests, Slow: p.Slow, Error: p.Error,
+		Delay: report.FromSeconds(p.Delay), Seed: p.Seed}
 }
 
 func (l Latency) toJSON() latencyJSON {

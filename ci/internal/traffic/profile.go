@@ -1,14 +1,11 @@
 package traffic
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
 // Profile says what a run asks for: how many requests, how quickly, and which
@@ -141,32 +138,5 @@ func (p Profile) validate() error {
 	case p.Slow > 0 && (p.Delay <= 0 || p.Delay > maxDelay):
 		return fmt.Errorf("delay %v of slow requests is not between 0s and %v", p.Delay, maxDelay)
 	}
-	return nil
-}
-
-type profileJSON struct {
-	Name     string  `json:"name"`
-	Rate     float64 `json:"rate_per_second"`
-	Requests int     `json:"requests"`
-	Slow     float64 `json:"slow_share"`
-	Error    float64 `json:"error_share"`
-	Delay    float64 `json:"delay_seconds"`
-	Seed     uint64  `json:"seed"`
-}
-
-// MarshalJSON writes name, rate_per_second, requests, slow_share, error_share,
-// delay_seconds and seed.
-func (p Profile) MarshalJSON() ([]byte, error) {
-	return json.Marshal(profileJSON{p.Name, p.Rate, p.Requests, p.Slow, p.Error, report.Seconds(p.Delay), p.Seed})
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote; the description is not part of it.
-func (p *Profile) UnmarshalJSON(data []byte) error {
-	var in profileJSON
-	if err := json.Unmarshal(data, &in); err != nil {
-		return fmt.Errorf("reading a traffic profile: %w", err)
-	}
-	*p = Profile{Name: in.Name, Rate: in.Rate, Requests: in.Requests, Slow: in.Slow, Error: in.Error,
-		Delay: report.FromSeconds(in.Delay), Seed: in.Seed}
 	return nil
 }
