@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -59,7 +60,7 @@ func run(m *testing.M) int {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	if out, err := exec.Command("go", "build", "-o", program, "../lab").CombinedOutput(); err != nil {
+	if out, err := gotool.Output(context.Background(), "", "build", "-o", program, "../lab"); err != nil {
 		fmt.Printf("building the lab's command: %v\n%s", err, out)
 		return 1
 	}

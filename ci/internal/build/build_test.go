@@ -163,9 +163,17 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestFollow(t *testing.T) {
+func TestFollower(t *testing.T) {
+	follow := func(output string, tell func(string)) *follower {
+		f := newFollower(tell)
+		for line := range strings.Lines(output) {
+			f.line(strings.TrimSuffix(line, "\n"))
+		}
+		f.stop()
+		return f
+	}
 	var told []string
-	out := follow(strings.NewReader("go: downloading x\nbuilder: building for linux/amd64\nWriting SBOM to x\nBuilding y\nerror: y: go build\nmain.go:1: broken\nexit status 1\n"),
+	out := follow("go: downloading x\nbuilder: building for linux/amd64\nWriting SBOM to x\nBuilding y\nerror: y: go build\nmain.go:1: broken\nexit status 1\n",
 		func(line string) { told = append(told, line) })
 	if got, want := strings.Join(told, "|"), "building for linux/amd64|Building y"; got != want {
 		t.Errorf("told %q, want %q", got, want)
@@ -176,7 +184,7 @@ func TestFollow(t *testing.T) {
 	if got, want := out.tail(), "y: go build\nmain.go:1: broken"; got != want {
 		t.Errorf("tail() = %q, want %q", got, want)
 	}
-	if out := follow(strings.NewReader("main.go:1: broken\n"), nil); out.started || out.tail() != "main.go:1: broken" {
+	if out := follow("main.go:1: broken\n", nil); out.started || out.tail() != "main.go:1: broken" {
 		t.Errorf("a builder that does not compile: %+v", out)
 	}
 }

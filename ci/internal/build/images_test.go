@@ -23,6 +23,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 )
 
 const testVersion = "v1.2.3-of-the-test"
@@ -34,10 +36,9 @@ func needBuilder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds images; run without -short")
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-C", filepath.Join(checkout, "ci", "ko"), "-deps",
+	out, err := gotool.Output(t.Context(), filepath.Join(checkout, "ci", "ko"), "list", "-deps",
 		"github.com/google/ko/pkg/build", "github.com/sigstore/cosign/v3/pkg/oci/walk", "sigs.k8s.io/yaml")
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if err != nil {
 		t.Skipf("the builder's modules are not here; `go mod download -C ci/ko` fetches them (%v: %.300s)", err, out)
 	}
 }
@@ -289,7 +290,7 @@ func checkPublished(t *testing.T, img Image) {
 // user's compiler's cache, or it would take minutes.
 func TestReproduceTellsWhatDiffers(t *testing.T) {
 	needBuilder(t)
-	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+	cache, err := gotool.Output(t.Context(), "", "env", "GOCACHE")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +305,7 @@ func TestReproduceTellsWhatDiffers(t *testing.T) {
 	write(t, filepath.Join(root, ".ko.yaml"), strings.Replace(string(config), `"LAB_VERSION"`, `"TZ"`, 1))
 	t.Setenv("TMPDIR", t.TempDir())
 	_, err = Reproduce(t.Context(), Options{
-		Root: root, Base: baseLayout(t), Platforms: []string{"linux/amd64"}, gocache: strings.TrimSpace(string(cache)),
+		Root: root, Base: baseLayout(t), Platforms: []string{"linux/amd64"}, gocache: strings.TrimSpace(cache),
 	})
 	differ, ok := errors.AsType[*NotReproducible](err)
 	if !ok {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
@@ -69,8 +70,8 @@ func TestServices(t *testing.T) {
 // buildServices builds both services into a directory of the test's own.
 func buildServices(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs the go command: https://go.dev/dl")
+	if err := gotool.Installed(); err != nil {
+		t.Skip(err)
 	}
 	// So that `go test` sees when they have changed, and takes no result from its cache.
 	if err := filepath.WalkDir("../../../services", func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
@@ -78,9 +79,8 @@ func buildServices(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	const module = "github.com/lgtm-lab/lgtm-lab/services/"
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir+string(filepath.Separator), module+"backend", module+"frontend")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	if out, err := gotool.Output(t.Context(), "", "build", "-o", dir+string(filepath.Separator), module+"backend", module+"frontend"); err != nil {
+		t.Fatalf("building the services: %v\n%s", err, out)
 	}
 	return dir
 }

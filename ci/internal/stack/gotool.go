@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,11 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 )
 
 // buildFlags are given to every compile and to the listing that counts its
@@ -29,23 +29,6 @@ func buildFlags(sp spec, pin Pin) []string {
 	}
 }
 
-// goEnv is the environment of the go command. What describes the user's network
-// (GOPROXY, GOSUMDB, HTTPS_PROXY …) and directories passes; what would change
-// the result does not.
-func goEnv(extra ...string) []string {
-	fixed := []string{
-		// Not empty: an empty GOFLAGS would fall back to the one that
-		// `go env -w` has stored.
-		"GOFLAGS=-buildvcs=false",
-		"GOWORK=off",
-		"GO111MODULE=on",
-		"CGO_ENABLED=0",
-		"GOOS=" + runtime.GOOS,
-		"GOARCH=" + runtime.GOARCH,
-	}
-	return append(append(os.Environ(), fixed...), extra...)
-}
-
 // toolchain is the part of `go env` that decides where and how Go compiles.
 type toolchain struct {
 	GOVERSION, GOCACHE, GOMODCACHE, GOEXPERIMENT string
@@ -55,11 +38,11 @@ type toolchain struct {
 // goLoads reports whether the go command is there and accepts pin's go.mod. The
 // error says what to do when there is none, or when it is too old.
 func goLoads(ctx context.Context, pin Pin) error {
-	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("the go command is not on PATH; install Go from https://go.dev/dl")
+	if err := gotool.Installed(); err != nil {
+		return err
 	}
 	// With GOTOOLCHAIN=auto a go command that is too old fetches a newer one.
-	if out, err := goOutput(ctx, pin.Dir, "list", "-mod=readonly", "-m"); err != nil {
+	if out, err := gotool.Output(ctx, pin.Dir, "list", "-mod=readonly", "-m"); err != nil {
 		return fmt.Errorf("go cannot load %s: %w\n%s", filepath.Join(pin.Dir, "go.mod"), err, out)
 	}
 	return nil
@@ -68,7 +51,7 @@ func goLoads(ctx context.Context, pin Pin) error {
 // goToolchain asks the go command that would compile pin.
 func goToolchain(ctx context.Context, pin Pin) (toolchain, error) {
 	var tc toolchain
-	out, err := goOutput(ctx, pin.Dir, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE", "GOEXPERIMENT",
+	out, err := gotool.Output(ctx, pin.Dir, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE", "GOEXPERIMENT",
 		"GOAMD64", "GOARM", "GOARM64", "GOFIPS140")
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &tc)
@@ -79,28 +62,15 @@ func goToolchain(ctx context.Context, pin Pin) (toolchain, error) {
 	return tc, nil
 }
 
-// goOutput runs a go command that is over soon. When it fails, the output is
-// what it said on standard error.
-func goOutput(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = dir, goEnv()
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return strings.TrimSpace(stderr.String()), err
-	}
-	return stdout.String(), nil
-}
-
 // sourceKey is a hash of everything that decides what a compile gives: the
 // module files, our own Go files, the flags, the toolchain and the platform.
 func sourceKey(sp spec, pin Pin, tc toolchain) (string, error) {
 	h := sha256.New()
 	// The two directories differ from machine to machine and decide nothing.
 	tc.GOCACHE, tc.GOMODCACHE = "", ""
+	// gotool writes "no experiment" as a comma. Caches have programs whose key was
+	// made with the empty string for it.
+	tc.GOEXPERIMENT = strings.Trim(tc.GOEXPERIMENT, ",")
 	fmt.Fprintf(h, "%q %q %s/%s %+v\n", pin.Package, buildFlags(sp, pin), runtime.GOOS, runtime.GOARCH, tc)
 	files, err := filepath.Glob(filepath.Join(pin.Dir, "*.go"))
 	if err != nil {
@@ -132,35 +102,21 @@ func countStale(ctx context.Context, sp spec, pin Pin, log io.Writer, downloaded
 	args := append([]string{"list"}, buildFlags(sp, pin)...)
 	args = append(args, "-deps", "-f", "{{.Stale}} {{.StaleReason}}", pin.Package)
 	modules := 0
-	err = runTree(ctx, tree{
-		dir: pin.Dir, env: goEnv(), args: append([]string{"go"}, args...),
-		stdout: func(line string) {
+	err = gotool.Command{
+		Dir: pin.Dir, Args: args,
+		Stdout: func(line string) {
 			all++
 			if isStale, reason, _ := strings.Cut(line, " "); isStale == "true" && reason != cachedReason {
 				stale++
 			}
 		},
-		stderr: func(line string) {
+		Stderr: func(line string) {
 			fmt.Fprintln(log, line)
 			if strings.HasPrefix(line, "go: downloading ") {
 				modules++
 				downloaded(modules)
 			}
 		},
-	})
+	}.Run(ctx)
 	return stale, all, err
-}
-
-// eachLine calls f for every line of r, however long, until r ends.
-func eachLine(r io.Reader, f func(line string)) {
-	lines := bufio.NewReader(r)
-	for {
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			f(line)
-		}
-		if err != nil {
-			return
-		}
-	}
 }

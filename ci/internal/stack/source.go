@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
 // sourceDir is where the compiled program of pin is, or will be.
@@ -110,7 +113,7 @@ func (b *build) run(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			return fmt.Errorf("compile %s: %w; run it again to go on where it stopped", b.spec.name, context.Cause(ctx))
 		}
-		return fmt.Errorf("compile %s: %w; the log is %s, which ends:\n%s", b.spec.name, err, logFile, tail(logFile, 12))
+		return fmt.Errorf("compile %s: %w; the log is %s, which ends:\n%s", b.spec.name, err, logFile, "  "+strings.Join(tail.File(logFile, 12), "\n  "))
 	}
 	b.progress.set(PhaseModules, 0, 0)
 	if err := b.stack.checkModuleSpace(b.pin, b.toolchain); err != nil {
@@ -147,40 +150,23 @@ func (b *build) goBuild(ctx context.Context, log io.Writer, tmp, program string,
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return err
 	}
-	args := append([]string{"go", "build", "-v"}, buildFlags(b.spec, b.pin)...)
+	args := append([]string{"build", "-v"}, buildFlags(b.spec, b.pin)...)
 	args = append(args, "-o", filepath.Join(tmp, program), b.pin.Package)
-	fmt.Fprintf(log, "cd %s && %s\n", b.pin.Dir, strings.Join(args, " "))
+	fmt.Fprintf(log, "cd %s && go %s\n", b.pin.Dir, strings.Join(args, " "))
 	count := newCounter(stale, runtime.GOMAXPROCS(0))
 	b.progress.set(count.phase(), 0, int64(stale))
-	err := runTree(ctx, tree{
-		dir: b.pin.Dir, env: goEnv("GOTMPDIR=" + work), args: args,
-		stdout: func(line string) { fmt.Fprintln(log, line) },
-		stderr: func(line string) {
+	err := gotool.Command{
+		Dir: b.pin.Dir, Env: []string{"GOTMPDIR=" + work}, Args: args,
+		Stdout: func(line string) { fmt.Fprintln(log, line) },
+		Stderr: func(line string) {
 			fmt.Fprintln(log, line)
 			if phase, done, ok := count.line(line); ok {
 				b.progress.set(phase, done, int64(stale))
 			}
 		},
-	})
+	}.Run(ctx)
 	if err != nil {
 		return err
 	}
 	return os.RemoveAll(work)
-}
-
-// tail returns the last n lines of a file, each indented; it reads at most the
-// last 16 KiB.
-func tail(file string, n int) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return "  " + err.Error()
-	}
-	defer f.Close()
-	const window = 16 << 10
-	if size, err := f.Seek(0, io.SeekEnd); err == nil {
-		_, _ = f.Seek(max(0, size-window), io.SeekStart)
-	}
-	var lines []string
-	eachLine(f, func(line string) { lines = append(lines, "  "+line) })
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -29,27 +27,16 @@ func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
 		args = append(args, "./services/"+name)
 	}
 	l.cfg.Progress("building the services")
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = l.cfg.Root
-	cmd.Env = buildEnv()
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := gotool.Output(ctx, l.cfg.Root, args...); err != nil {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, err
 		}
-		return nil, fmt.Errorf("building the services: %w\n%s", err, strings.TrimSpace(string(out)))
+		return nil, fmt.Errorf("building the services: %w\n%s", err, out)
 	}
 	for _, name := range []string{target.Backend, target.Frontend} {
 		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
 	}
 	return programs, nil
-}
-
-// buildEnv is the environment that the services are compiled in: the user's network
-// and directories, but nothing that would make other programs of them. None of the
-// values is empty: Go takes an empty one for none, and what `go env -w` has stored
-// in its place.
-func buildEnv() []string {
-	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 }
 
 // installServices puts the built programs of what is to be started where they run

@@ -18,9 +18,12 @@ func TestBuildServicesIgnoresTheUsersSettings(t *testing.T) {
 	}
 	stored := filepath.Join(t.TempDir(), "env")
 	write(t, stored, "GOFLAGS=-mod=vendor -tags=mine\nGOOS=plan9\nGOARCH=386\nCGO_ENABLED=1\n")
+	// A workspace of other modules, as one above the checkout would be.
+	workspace := filepath.Join(t.TempDir(), "go.work")
+	write(t, workspace, "go 1.26.0\n")
 	for name, env := range map[string]map[string]string{
 		"stored":      {"GOENV": stored, "GOFLAGS": "", "GOOS": "", "GOARCH": "", "CGO_ENABLED": ""},
-		"environment": {"GOENV": "off", "GOFLAGS": "-mod=vendor -tags=mine", "GOOS": "plan9", "GOARCH": "386", "CGO_ENABLED": "1"},
+		"environment": {"GOENV": "off", "GOFLAGS": "-mod=vendor -tags=mine", "GOOS": "plan9", "GOARCH": "386", "CGO_ENABLED": "1", "GOWORK": workspace},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for name, value := range env {

@@ -15,6 +15,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -147,32 +148,7 @@ func probe(ctx context.Context, client *http.Client, url string) (ok bool, answe
 }
 
 func componentError(p Process, reason string) *ComponentError {
-	return &ComponentError{Name: p.Name, Reason: reason, Log: p.Log, Tail: tail(p.Log, 8)}
-}
-
-// tail returns the last n lines of a file, each cut to what a screen holds.
-func tail(name string, n int) []string {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	const window = 16 << 10
-	if info, err := f.Stat(); err == nil && info.Size() > window {
-		_, _ = f.Seek(-window, io.SeekEnd)
-	}
-	raw, _ := io.ReadAll(f)
-	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	if len(lines) == 1 && lines[0] == "" {
-		return nil
-	}
-	lines = lines[max(0, len(lines)-n):]
-	for i, line := range lines {
-		if len(line) > 400 {
-			lines[i] = line[:400] + "…"
-		}
-	}
-	return lines
+	return &ComponentError{Name: p.Name, Reason: reason, Log: p.Log, Tail: tail.File(p.Log, 8)}
 }
 
 // checkPorts fails when something else listens on a port that is needed, and

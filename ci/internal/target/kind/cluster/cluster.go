@@ -19,6 +19,8 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
 // DefaultName is the name of the lab's cluster unless another is asked for.
@@ -181,17 +183,8 @@ func quoted(err error) error {
 	return err
 }
 
-// lastLines is the end of a text, without empty lines and repetitions.
-func lastLines(text string, n int) string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, " \r\n")
-		if line != "" && (len(lines) == 0 || lines[len(lines)-1] != line) {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
+// lastLines is the end of what a command has printed.
+func lastLines(text string, n int) string { return strings.Join(tail.Lines(text, n), "\n") }
 
 // summary is the beginning of a command line, for a message.
 func summary(args []string) string {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package stack
+package gotool
 
 import (
 	"os/exec"
@@ -23,6 +23,10 @@ func startGroup(cmd *exec.Cmd) (group, error) {
 
 // interrupt lets go build remove its work directory, which a kill leaves behind.
 func (g group) interrupt() { _ = syscall.Kill(-g.pgid, syscall.SIGINT) }
+
+// askToEnd is for a tree that was asked already, through its standard input. The
+// interrupt is for the go command, which may still be compiling.
+func (g group) askToEnd() { g.interrupt() }
 
 func (g group) kill() { _ = syscall.Kill(-g.pgid, syscall.SIGKILL) }
 

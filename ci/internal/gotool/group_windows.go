@@ -1,4 +1,4 @@
-package stack
+package gotool
 
 import (
 	"os/exec"
@@ -52,6 +52,10 @@ func startGroup(cmd *exec.Cmd) (group, error) {
 
 // interrupt kills at once: Windows has no signal that go build would heed here.
 func (g group) interrupt() { g.kill() }
+
+// askToEnd is for a tree that was asked already, through its standard input: it has
+// the time to clean up.
+func (g group) askToEnd() {}
 
 func (g group) kill() { _ = windows.TerminateJobObject(g.job, 1) }
 
