@@ -206,7 +206,7 @@ func (s kindSite) deploy(ctx context.Context, c *cluster.Cluster, flags upFlags,
 	done.password = password
 	o := manifests.Options{
 		Overlay: manifests.Kind, Images: refs, Faults: !flags.noFaults, AdminPassword: password,
-		Retention: flags.retention, MetricsServer: flags.metricsServer,
+		Retention: flags.retention.periods(), MetricsServer: flags.metricsServer,
 	}
 	if ports.grafana > 0 {
 		o.GrafanaURL = "http://localhost:" + strconv.Itoa(ports.grafana)

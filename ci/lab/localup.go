@@ -24,7 +24,7 @@ func (f *upFlags) config(e *env, dir string) (local.Config, error) {
 		return local.Config{}, err
 	}
 	cfg := local.Config{
-		Root: root, Dir: dir, Faults: !f.noFaults, Retention: f.retention,
+		Root: root, Dir: dir, Faults: !f.noFaults, Retention: f.retention.periods(),
 		Programs: e.programs(programs), Progress: e.say,
 	}
 	if f.freePorts {

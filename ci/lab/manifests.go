@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +17,7 @@ func manifestsCommand(e *env) *cobra.Command {
 	var o manifests.Options
 	var lock, passwordFile string
 	var given map[string]string
-	var retention time.Duration
+	var retention retentionFlags
 	cmd := &cobra.Command{
 		Use:   "manifests",
 		Short: "Print the Kubernetes manifests, for a cluster of your own",
@@ -45,7 +44,7 @@ The overlay production is described in docs/kubernetes.md; kind is what lab up
 					return errors.New("the file with the administrator's password is empty")
 				}
 			}
-			o.Retention = retention
+			o.Retention = retention.periods()
 			raw, err := manifests.Build(root, o)
 			if err != nil {
 				return err
@@ -60,7 +59,7 @@ The overlay production is described in docs/kubernetes.md; kind is what lab up
 	cmd.Flags().Lookup("image").DefValue = "" // else the help says "(default [])"
 	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "where a browser finds Grafana: a `URL` (default what the overlay says)")
 	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (production: default a Secret grafana-admin that is there)")
-	cmd.Flags().DurationVar(&retention, "retention", 0, "how long telemetry is kept, whole hours (default what the overlay says)")
+	retention.register(cmd.Flags(), 0)
 	cmd.Flags().BoolVar(&o.Faults, "faults", false, "let a request ask for a fault")
 	cmd.Flags().BoolVar(&o.MetricsServer, "metrics-server", false, "with --overlay kind: add metrics-server")
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
@@ -13,7 +14,7 @@ import (
 type upFlags struct {
 	noFaults  bool
 	ports     []string
-	retention time.Duration
+	retention retentionFlags
 	images    string // another lock than config/images.json
 
 	// For the local target.
@@ -48,7 +49,7 @@ func (f *upFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
-	flags.DurationVar(&f.retention, "retention", 24*time.Hour, "how long Loki, Tempo and Mimir keep data, at least 24h")
+	f.retention.register(flags, retention.Least)
 
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
 	flags.StringVar(&f.cache, "cache", "", "local: where fetched and compiled programs are kept (default lgtm-lab in the user's cache directory)")

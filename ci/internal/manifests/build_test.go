@@ -64,7 +64,7 @@ func TestBuildRefuses(t *testing.T) {
 	}{
 		"overlay":   {change(kindOptions(), func(o *Options) { o.Overlay = "staging" }), []string{`unknown overlay "staging"`}},
 		"password":  {change(kindOptions(), func(o *Options) { o.AdminPassword = "" }), []string{"no password"}},
-		"retention": {change(kindOptions(), func(o *Options) { o.Retention = time.Hour }), []string{"retention 1h0m0s"}},
+		"retention": {change(kindOptions(), func(o *Options) { o.Retention.Logs = time.Hour }), []string{"retention of logs of 1h0m0s"}},
 		"missing": {change(kindOptions(), func(o *Options) { delete(o.Images, "loki"); delete(o.Images, "backend") }),
 			[]string{`no image "loki"`, `no image "backend"`}},
 		"malformed":                {change(kindOptions(), func(o *Options) { o.Images["loki"] = "a b" }), []string{`image "loki"`}},
@@ -109,13 +109,13 @@ func TestLockHasTheImages(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	o := kindOptions()
-	o.Retention = 72 * time.Hour
+	o.Retention.Traces = 72 * time.Hour
 	o.GrafanaURL = "http://localhost:3333/"
 	l := build(t, checkout, o)
 	for _, c := range l.configs {
 		switch {
 		case strings.HasPrefix(c.Name, "stack-"):
-			if diff := cmp.Diff(map[string]string{"LAB_RETENTION": "72h", "GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
+			if diff := cmp.Diff(map[string]string{"LAB_RETENTION_LOGS": "24h", "LAB_RETENTION_TRACES": "72h", "LAB_RETENTION_METRICS": "24h", "GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
 				t.Error(diff)
 			}
 		case strings.HasPrefix(c.Name, "services-"):

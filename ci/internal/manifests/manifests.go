@@ -15,13 +15,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -50,9 +50,9 @@ type Options struct {
 	// [Production] may leave it empty and have a Secret grafana-admin, with the
 	// key password, in the namespace observability.
 	AdminPassword string
-	// Retention is how long logs, traces and metrics are kept, in whole hours
-	// and at least 24; 0 leaves what the overlay says.
-	Retention time.Duration
+	// Retention is how long logs, traces and metrics are kept; 0 leaves what the
+	// overlay says.
+	Retention retention.Periods
 	// GrafanaURL is where a person's browser finds Grafana; "" leaves what the
 	// overlay says. The frontend's links to traces begin with it.
 	GrafanaURL string
@@ -117,9 +117,6 @@ func Build(root string, o Options) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// minRetention is the shortest that the backends' compactors work with.
-const minRetention = 24 * time.Hour
-
 func (o Options) check() error {
 	var errs []error
 	if !slices.Contains([]string{Kind, Production}, o.Overlay) {
@@ -131,8 +128,8 @@ func (o Options) check() error {
 	if o.Overlay == Production && o.MetricsServer {
 		errs = append(errs, errors.New("metrics-server is for Kind: a cluster that is there has its own"))
 	}
-	if o.Retention != 0 && (o.Retention < minRetention || o.Retention%time.Hour != 0) {
-		errs = append(errs, fmt.Errorf("retention %s: must be whole hours, at least %s", o.Retention, minRetention))
+	if err := o.Retention.Check(); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("manifests: %w", errors.Join(errs...))
@@ -178,10 +175,8 @@ func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization
 
 // settings changes the two ConfigMaps of settings where the options say so.
 func (o Options) settings() []types.ConfigMapArgs {
-	var stack, services []string
-	if o.Retention != 0 {
-		stack = append(stack, "LAB_RETENTION="+strconv.Itoa(int(o.Retention.Hours()))+"h")
-	}
+	var services []string
+	stack := o.Retention.Environment()
 	if o.GrafanaURL != "" {
 		base := strings.TrimRight(o.GrafanaURL, "/")
 		stack = append(stack, "GRAFANA_URL="+base)

@@ -18,6 +18,7 @@ import (
 	"github.com/shirou/gopsutil/v4/disk"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -36,9 +37,9 @@ type Config struct {
 	Ports target.Ports
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
-	// Retention is how long the backends keep data; at least 24h, the least that
-	// Loki accepts.
-	Retention time.Duration
+	// Retention is how long the databases keep data; a signal without a period is
+	// kept for [retention.Least].
+	Retention retention.Periods
 	// Programs finds the programs of the stack. It may take long, and shows its
 	// own progress.
 	Programs func(context.Context) (map[string]Program, error)
@@ -63,9 +64,7 @@ func Open(cfg Config) *Lab {
 			told(line)
 		}
 	}
-	if cfg.Retention == 0 {
-		cfg.Retention = 24 * time.Hour
-	}
+	cfg.Retention = cfg.Retention.Or(retention.Least)
 	return &Lab{cfg: cfg, layout: layout{dir: cfg.Dir}}
 }
 
@@ -144,8 +143,8 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err := ports.Check(); err != nil {
 		return nil, err
 	}
-	if l.cfg.Retention < 24*time.Hour {
-		return nil, fmt.Errorf("retention of %v: at least 24h, which is the least that Loki accepts", l.cfg.Retention)
+	if err := l.cfg.Retention.Check(); err != nil {
+		return nil, err
 	}
 	programs, err := l.cfg.Programs(ctx)
 	if err != nil {

@@ -274,7 +274,7 @@ func TestReset(t *testing.T) {
 
 func TestRetentionTooShort(t *testing.T) {
 	l, _ := testLab(t)
-	l.cfg.Retention = time.Hour
+	l.cfg.Retention.Metrics = time.Hour
 	if _, _, err := l.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "24h") {
 		t.Errorf("Up() = %v, want an error that names 24h", err)
 	}

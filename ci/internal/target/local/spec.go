@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -55,8 +55,8 @@ type plan struct {
 	addresses target.Addresses
 	programs  map[string]Program
 	faults    bool
-	// retention is how long the three backends keep data, at least 24h.
-	retention time.Duration
+	// retention is how long the three backends keep data.
+	retention retention.Periods
 }
 
 // specs returns every component of the lab in start order. Grafana is among
@@ -71,7 +71,7 @@ func (p plan) specs() ([]spec, error) {
 		s := p.spec(name, program)
 		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
 		s.args = append(append([]string{}, program.Args...), s.args...)
-		s.env = append(s.env, "LAB_LISTEN=127.0.0.1", "LAB_RETENTION="+formatHours(p.retention))
+		s.env = append(append(s.env, "LAB_LISTEN=127.0.0.1"), p.retention.Environment()...)
 		files, err := p.layout.reads(name)
 		if err != nil {
 			return nil, err
@@ -181,9 +181,6 @@ func otel(protocol string, port int) []string {
 }
 
 func port(name string, n int) string { return name + "=" + strconv.Itoa(n) }
-
-// formatHours writes a duration as the backends' parsers all read it.
-func formatHours(d time.Duration) string { return strconv.Itoa(int(d.Hours())) + "h" }
 
 // sum is the fingerprint of the component: all that decides how it behaves, the
 // content of these files of its configuration included.
