@@ -201,3 +201,14 @@ func TestTelemetryOfTheServices(t *testing.T) {
 		}
 	})
 }
+
+// Whoever may look at Grafana may explore, on every overlay: without that permission a
+// viewer's links from a log line to its trace lead nowhere.
+func TestViewersExplore(t *testing.T) {
+	forEach(t, func(t *testing.T, l *lab) {
+		c := l.workload(t, "observability/grafana").template.Spec.Containers[0]
+		if have := env(c, "GF_USERS_VIEWERS_CAN_EDIT"); have != "true" {
+			t.Errorf("GF_USERS_VIEWERS_CAN_EDIT is %q: viewers have no Explore", have)
+		}
+	})
+}
