@@ -77,8 +77,44 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+// A cell of the heatmap has as many requests as there were in its time, and no more,
+// however wide it is.
+func TestHeatmapCountsEachRequestOnce(t *testing.T) {
+	const bucket = `http_server_request_duration_seconds_bucket{service_name="frontend", k8s_namespace_name="", http_route="/", le=`
+	requests := madeUp{bucket + `"0.1"}`: {0, 1.5}, bucket + `"+Inf"}`: {0, 2}}
+	d, q := find(t, "How durations are spread", "A")
+	for _, step := range []time.Duration{5 * time.Second, 10 * time.Second, time.Minute} {
+		got := requests.evaluate(t, q.Fill(d.Values(nil), step, 30*time.Minute))
+		if len(got) != 2 {
+			t.Fatalf("%d buckets, want 2", len(got))
+		}
+		for _, s := range got {
+			want := 1.5 * step.Seconds()
+			if s.Metric.Get("le") == "+Inf" {
+				want = 2 * step.Seconds()
+			}
+			if s.F != want {
+				t.Errorf("steps of %v: a cell counts %v requests up to %s s, and there were %v", step, s.F, s.Metric.Get("le"), want)
+			}
+		}
+	}
+}
+
 // evaluate returns the values of a query of the Performance dashboard by legend.
 func evaluate(t *testing.T, panel, refID string, series madeUp) map[string]string {
+	t.Helper()
+	d, q := find(t, panel, refID)
+	values := map[string]string{}
+	for _, s := range series.evaluate(t, q.Fill(d.Values(nil), 10*time.Second, 30*time.Minute)) {
+		legend := q.Legend
+		s.Metric.Range(func(l labels.Label) { legend = strings.ReplaceAll(legend, "{{"+l.Name+"}}", l.Value) })
+		values[legend] = fmt.Sprintf("%.4g", s.F)
+	}
+	return values
+}
+
+// find returns a query of the Performance dashboard.
+func find(t *testing.T, panel, refID string) (Dashboard, Query) {
 	t.Helper()
 	all, err := All()
 	if err != nil {
@@ -87,21 +123,14 @@ func evaluate(t *testing.T, panel, refID string, series madeUp) map[string]strin
 	for _, d := range all {
 		for _, p := range d.Panels {
 			for _, q := range p.Queries {
-				if d.UID != "lab-performance" || p.Title != panel || q.RefID != refID {
-					continue
+				if d.UID == "lab-performance" && p.Title == panel && q.RefID == refID {
+					return d, q
 				}
-				values := map[string]string{}
-				for _, s := range series.evaluate(t, q.Fill(d.Values(nil), 10*time.Second, 30*time.Minute)) {
-					legend := q.Legend
-					s.Metric.Range(func(l labels.Label) { legend = strings.ReplaceAll(legend, "{{"+l.Name+"}}", l.Value) })
-					values[legend] = fmt.Sprintf("%.4g", s.F)
-				}
-				return values
 			}
 		}
 	}
 	t.Fatalf("there is no panel %q with a query %s", panel, refID)
-	return nil
+	return Dashboard{}, Query{}
 }
 
 // evaluate runs a query after five minutes of the series, with a sample every 10 s.

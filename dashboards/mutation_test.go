@@ -98,6 +98,7 @@ func TestProblems(t *testing.T) {
 		{"a table over time", `"instant": true, `, ``, "instant query of the format table"},
 		{"a graph of an instant", `"format": "time_series", "legendFormat"`, `"format": "time_series", "instant": true, "legendFormat"`, "instant query of the format table"},
 		{"a heatmap of series", `"heatmap", "expr"`, `"time_series", "expr"`, "the format of a heatmap is not time_series"},
+		{"cells that overlap", `rate(container_bucket[1m])`, `increase(container_bucket[$__rate_interval])`, "counted in several"},
 		{"a container outside a cluster", `max(b) or max(container_c)`, `max(container_c)`, "only there in a cluster"},
 		{"a cluster's row without containers", `container_bucket`, `c_bucket`, "nothing in it needs a cluster"},
 		{"LogQL without a type", `"queryType": "range", `, ``, "a query of Loki is"},

@@ -19,7 +19,7 @@ func variables(d Dashboard) []string {
 		for _, name := range References(text) {
 			used[name] = true
 			known := slices.ContainsFunc(d.Variables, func(v Variable) bool { return v.Name == name })
-			if !known && !slices.Contains([]string{"__interval", "__rate_interval", "__range", "__auto"}, name) {
+			if !known && !slices.Contains([]string{"__interval", "__interval_ms", "__rate_interval", "__range", "__auto"}, name) {
 				found = append(found, fmt.Sprintf("%s: there is no variable $%s", where, name))
 			}
 		}
@@ -112,6 +112,9 @@ func metricProblems(p Panel, q Query, expr parser.Expr) []string {
 	if table := p.Type == "table"; table != (q.Format == "table") || table != q.Instant {
 		found = append(found, "a table, and nothing else, has an instant query of the format table")
 	}
+	if overlapping.MatchString(q.Expr) {
+		found = append(found, "increase over $__rate_interval, which is longer than a step: what is counted is counted in several")
+	}
 	names := metricNames(expr)
 	if q.Exemplar && !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, "_bucket") }) {
 		found = append(found, "it asks for exemplars, and only histograms have some")
@@ -141,6 +144,10 @@ func metricProblems(p Panel, q Query, expr parser.Expr) []string {
 	}
 	return found
 }
+
+// overlapping is an increase whose windows overlap: $__rate_interval is at least four
+// samples long, and a step may be one.
+var overlapping = regexp.MustCompile(`increase\([^\[]*\[\$__rate_interval\]`)
 
 var legendLabel = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
 

@@ -51,7 +51,7 @@ func routes(p *page) {
 		heat("How durations are spread", units.Seconds, about(
 			"How many requests took how long: the darker, the more. Each dot is one request and leads to its trace.",
 			"two bands are two kinds of request, such as one that waits for a lock; a dot in the upper band shows which."),
-			series("{{le}}", sumBy("le", "increase("+durations(onRoute)+"[$__rate_interval])"), buckets, exemplars)))
+			series("{{le}}", perCell(durations(onRoute)), buckets, exemplars)))
 	p.line(normal,
 		graph("p95 by route", units.Seconds, about(
 			"All but 5 % of a route's requests took less, as each service measured it.",

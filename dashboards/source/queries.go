@@ -147,3 +147,8 @@ func together(counters ...string) string {
 	}
 	return strings.Join(sums, " + ")
 }
+
+// perCell is how many observations of a histogram fall into each cell of a heatmap. The
+// rate is taken over at least four samples, which is longer than a cell is wide: an
+// `increase` over the same time would count each observation in several cells.
+func perCell(bucket string) string { return sumBy("le", rate(bucket)) + " * $__interval_ms / 1000" }
