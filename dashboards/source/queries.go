@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	logql "github.com/grafana/grafana-foundation-sdk/go/loki"
@@ -138,15 +136,9 @@ func errorRatio(by, labels string) string {
 	return "(" + failed + " or 0 * " + every + ") / (" + every + " > 0)"
 }
 
-// together adds up the rates of counters, some of which may not exist before they
-// first count. The first always does.
-func together(counters ...string) string {
-	sums := []string{"sum(" + rate(counters[0]) + ")"}
-	for _, c := range counters[1:] {
-		sums = append(sums, "(sum("+rate(c)+") or vector(0))")
-	}
-	return strings.Join(sums, " + ")
-}
+// perSecond is the mean of what config/mimir/rules/losses.yaml counts over five minutes.
+// A rate of the counters themselves would not see the first loss, with which they begin.
+func perSecond(losses string) string { return "sum(" + losses + ") / 300" }
 
 // perCell is how many observations of a histogram fall into each cell of a heatmap. The
 // rate is taken over at least four samples, which is longer than a cell is wide: an

@@ -34,13 +34,9 @@ func summary(p *page) {
 			Mappings(upOrDown("up", "down")).
 			Thresholds(colors("red", step{1, "green"}))).
 		panel(4, low, number("Lost", units.Short, about(
-			"Spans, log lines and samples per second that somebody has given up: refused by a store for good, or not sent. Normally exactly 0.",
-			"the rows below say who lost them; the store's own log says why."),
-			series("lost", together(
-				"tempo_discarded_spans_total", "loki_discarded_samples_total", "cortex_discarded_samples_total",
-				"otelcol_exporter_send_failed_spans_total", "otelcol_exporter_send_failed_log_records_total",
-				"otelcol_exporter_enqueue_failed_spans_total", "otelcol_exporter_enqueue_failed_log_records_total",
-				"prometheus_remote_storage_samples_failed_total"))).
+			"Spans, log lines and samples that were lost within five minutes: a store refused them for good, or Alloy dropped them. Normally exactly 0.",
+			"the rows below say who lost them, and the alerts by what cause; the store's own log says why. docs/runbooks/ has LogsLost, MetricsLost and HighTraceDropRate."),
+			series("lost", "sum(cause:spans_lost:increase5m) + sum(cause:log_records_lost:increase5m) + sum(cause:samples_lost:increase5m)")).
 			Thresholds(colors("green", step{1e-9, "red"}))).
 		panel(4, low, number("Queue filled", units.PercentUnit, about(
 			"How full the fullest of Alloy's queues on disk is. It fills while a store is away; at 100 % senders are told to wait.",
@@ -70,9 +66,6 @@ func summary(p *page) {
 
 func collector(p *page) {
 	received := func(what string) string { return "otelcol_receiver_accepted_" + what + "_total" }
-	refused := func(what string) string {
-		return "sum(" + rate("otelcol_receiver_refused_"+what+"_total") + ") + sum(" + rate("otelcol_receiver_failed_"+what+"_total") + ")"
-	}
 	p.row("Alloy, the collector").line(normal,
 		graph("Received", units.CountsPerSecond, about(
 			"Spans, log lines and metric points per second that Alloy has accepted from the services.",
@@ -81,11 +74,9 @@ func collector(p *page) {
 			series("log lines", sumBy("", rate(received("log_records")))),
 			series("metric points", sumBy("", rate(received("metric_points"))))),
 		graph("Refused", units.CountsPerSecond, about(
-			"What Alloy told senders to keep and to send again, because it was short of memory or a queue was full. Normally 0.",
-			"give Alloy more memory (memory_limiter in config/alloy/config.alloy), or find out why its queues do not empty."),
-			series("spans", refused("spans")),
-			series("log lines", refused("log_records")),
-			series("metric points", refused("metric_points"))),
+			"Attempts per second that Alloy told senders to repeat, because it was short of memory or a queue was full, over a minute. Normally 0. What is sent again is counted again.",
+			"give Alloy more memory (memory_limiter in config/alloy/config.alloy), or find out why its queues do not empty. docs/runbooks/TelemetryRefused.md says more."),
+			series("{{signal}}", "sum by (signal) (signal:telemetry_refused:increase1m) / 60")),
 		graph("Waiting to be sent", units.Short, about(
 			"Spans, log lines and samples that wait in Alloy's queues on disk, and in those of Tempo's generator for its metrics.",
 			"a line that rises and never falls is a store that is away or too slow."),
@@ -103,10 +94,10 @@ func collector(p *page) {
 func logStore(p *page) {
 	p.row("Loki, the logs").line(normal,
 		graph("Lines", units.CountsPerSecond, about(
-			"Log lines per second that Loki has received, and those that it has thrown away.",
+			"Log lines per second that Loki has received, and those that it has thrown away, over five minutes.",
 			"Loki says with each line that it throws away which limit it was: see `lab logs loki` and limits_config in config/loki/loki.yaml."),
 			series("received", sumBy("", rate("loki_distributor_lines_received_total"))),
-			series("thrown away", "sum("+rate("loki_discarded_samples_total")+") or 0 * sum(loki_distributor_lines_received_total)")),
+			series("thrown away", perSecond(`cause:log_records_lost:increase5m{cause="discarded by Loki"}`))),
 		graph("Duration of Loki's answers, p99", units.Seconds, about(
 			"All but 1 % of the writes and queries took less.",
 			"slow writes fill Alloy's queue; slow queries want a narrower selector or a shorter range."),
@@ -122,11 +113,11 @@ func logStore(p *page) {
 func traceStore(p *page) {
 	p.row("Tempo, the traces").line(normal,
 		graph("Spans", units.CountsPerSecond, about(
-			"Spans per second that Tempo has received, and those that it or its generator of metrics has thrown away.",
+			"Spans per second that Tempo has received, and those that it or its generator of metrics has thrown away, over five minutes.",
 			"a span thrown away by the generator is in its trace, but not in the metrics: it came more than 10 minutes late. For the others see `lab logs tempo`."),
 			series("received", sumBy("", rate("tempo_distributor_spans_received_total"))),
-			series("thrown away", sumBy("", rate("tempo_discarded_spans_total"))),
-			series("not in metrics", sumBy("", rate("tempo_metrics_generator_spans_discarded_total")))),
+			series("thrown away", perSecond(`cause:spans_lost:increase5m{cause="discarded by Tempo"}`)),
+			series("not in metrics", perSecond(`cause:span_metrics_lost:increase5m{cause="late or not UTF-8"}`))),
 		graph("Duration of Tempo's answers, p99", units.Seconds, about(
 			"All but 1 % of the writes and queries took less.",
 			"slow searches want a condition on the service or the name; slow writes fill Alloy's queue."),
@@ -142,10 +133,10 @@ func traceStore(p *page) {
 func metricStore(p *page) {
 	p.row("Mimir, the metrics").line(normal,
 		graph("Samples", units.CountsPerSecond, about(
-			"Samples per second that Mimir has received, and those that it has thrown away.",
+			"Samples per second that Mimir has received, and those that it has thrown away, over five minutes.",
 			"Mimir says which limit it was: see `lab logs mimir` and limits in config/mimir/mimir.yaml."),
 			series("received", sumBy("", rate("cortex_distributor_received_samples_total"))),
-			series("thrown away", "sum("+rate("cortex_discarded_samples_total")+") or 0 * sum(cortex_distributor_received_samples_total)")),
+			series("thrown away", perSecond(`cause:samples_lost:increase5m{cause="discarded by Mimir"}`))),
 		graph("Duration of Mimir's answers, p99", units.Seconds, about(
 			"All but 1 % of the writes and queries took less.",
 			"slow writes put the metrics behind; slow queries want fewer series or a shorter range."),

@@ -153,7 +153,7 @@ func TestConfigurationRollsItsReader(t *testing.T) {
 	before := templates()
 	for file, reader := range map[string]string{
 		"loki/loki.yaml": "observability/loki", "tempo/tempo.yaml": "observability/tempo", "mimir/mimir.yaml": "observability/mimir",
-		"mimir/rules/service.yaml": "observability/mimir", "mimir/rules/stack.yaml": "observability/mimir",
+		"mimir/rules/losses.yaml": "observability/mimir", "mimir/rules/service.yaml": "observability/mimir", "mimir/rules/stack.yaml": "observability/mimir",
 		"alloy/config.alloy": "observability/alloy", "alloy/kubernetes.alloy": "observability/alloy",
 		"grafana/provisioning/datasources/lab.yaml": "observability/grafana",
 	} {

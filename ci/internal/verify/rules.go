@@ -156,8 +156,8 @@ func (v *verifier) recorded(ctx context.Context, g rules.Group, r rules.Rule) (s
 }
 
 // ruleMetrics checks that every metric that a rule selects is in Mimir, by the name
-// that it has there. In the place of one that comes into being with the first loss,
-// see [rules.Late], a metric of the same component must be there.
+// that it has there. One that a healthy lab may not have is replaced by another, see
+// [rules.MayBeMissing].
 func (v *verifier) ruleMetrics(ctx context.Context) (string, error) {
 	users := map[string][]string{} // metrics, and the rules that select them
 	for _, g := range v.groups {
@@ -173,7 +173,7 @@ func (v *verifier) ruleMetrics(ctx context.Context) (string, error) {
 	}
 	asked := slices.Collect(maps.Keys(users))
 	for _, m := range slices.Clone(asked) {
-		if instead, ok := rules.Late[m]; ok {
+		if instead, ok := rules.MayBeMissing[m]; ok {
 			asked = append(asked, instead)
 		}
 	}
@@ -188,20 +188,20 @@ func (v *verifier) ruleMetrics(ctx context.Context) (string, error) {
 		there[s.Labels["__name__"]] = true
 	}
 	var errs []error
-	late := 0
+	missing := 0
 	for _, m := range slices.Sorted(maps.Keys(users)) {
-		instead, isLate := rules.Late[m]
+		instead, mayBeMissing := rules.MayBeMissing[m]
 		switch {
 		case there[m]:
-		case isLate && there[instead]:
-			late++
+		case mayBeMissing && there[instead]:
+			missing++
 		default:
 			errs = append(errs, fmt.Errorf("Mimir has no %s, which %s selects", m, strings.Join(slices.Compact(users[m]), ", ")))
 		}
 	}
 	measured := fmt.Sprintf("%d of %d metrics", len(users)-len(errs), len(users))
-	if late > 0 {
-		measured += fmt.Sprintf(", %d of which will be there with the first loss", late)
+	if missing > 0 {
+		measured += fmt.Sprintf("; %d of these are not there yet, and need not be", missing)
 	}
 	return measured, errors.Join(errs...)
 }

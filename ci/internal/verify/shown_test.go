@@ -46,7 +46,7 @@ func TestMeasured(t *testing.T) {
 	}
 	for named, want := range map[string]string{
 		requests: "1/1 series", rightNow: "1 series", levelsPanel: "1/1 series", panicsPanel: "0 lines", mapPanel: "1 edges", jobVar: "6 values",
-		rulesLoaded: "1 groups with 7 rules", ruleMetrics: "5 of 5 metrics, 1 of which will be there with the first loss",
+		rulesLoaded: "1 groups with 7 rules", ruleMetrics: "5 of 5 metrics; 1 of these are not there yet, and need not be",
 		alertsFiring: "Watchdog, HighErrorRatio, SlowP99", logToTrace: "5 spans", traceToLogs: "1 of the backend, 1 of the frontend",
 		exemplarToTrace: "of 4 of 4 histograms", grafanaHealth: "13.1.3", grafanaSources[0]: "prometheus, OK",
 		grafanaSources[2]: "tempo, answers through Grafana", demoShown: `"Lab / Demo", 10 panels`,

@@ -61,6 +61,7 @@ func ruleTests(path, folder string, names ...string) (output string, err error) 
 
 // testsOf are the tests of each rule file.
 var testsOf = map[string][]string{
+	"losses.yaml":  {"losses_test.yaml"},
 	"service.yaml": {"service_test.yaml", "service_slow_test.yaml"},
 	"stack.yaml":   {"stack_test.yaml"},
 }
@@ -144,17 +145,10 @@ func breakages(t *testing.T, r Rule) map[string]Rule {
 		change("waits longer", func(r *Rule) { r.For += time.Second })
 		change("waits less", func(r *Rule) { r.For /= 2 })
 	}
-	parse := func() parser.Expr {
-		expr, err := parser.NewParser(parser.Options{}).ParseExpr(r.Expr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return expr
-	}
-	for n := range binaries(parse()) {
+	for n := range binaries(parse(t, r.Expr)) {
 		for _, what := range []string{"left", "right", "twice", "half"} {
 			// Each change is of a tree of its own.
-			root := &parser.ParenExpr{Expr: parse()}
+			root := &parser.ParenExpr{Expr: parse(t, r.Expr)}
 			spot := binaries(root)[n]
 			if spot.apply(what) {
 				change(fmt.Sprintf("%s of operator %d", what, n), func(r *Rule) { r.Expr = root.String() })

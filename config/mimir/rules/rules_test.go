@@ -60,8 +60,9 @@ func alerts(t *testing.T) map[string][]Rule {
 
 // The alerts that the lab promises are there.
 func TestAlerts(t *testing.T) {
-	want := []string{"AlloyDown", "BackendDown", "HighErrorRatio", "HighTraceDropRate", "LogsRefused", "LokiDown", "MimirDown",
-		"QueueFilling", "SlowP99", "TempoDown", "Watchdog"}
+	want := []string{"AlloyDown", "BackendDown", "FrontendDown", "HighErrorRatio", "HighTraceDropRate", "KubeletDown", "LogsLost",
+		"LokiDown", "MetricsLost", "MimirDown", "QueueFilling", "RuleFailures", "SlowP99", "StoreWritesFailing", "TelemetryRefused",
+		"TempoDown", "VolumeFilling", "Watchdog"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(alerts(t)))); diff != "" {
 		t.Errorf("alerts (-want +have):\n%s", diff)
 	}
@@ -245,12 +246,12 @@ func TestRecords(t *testing.T) {
 			t.Errorf("a rule selects %s, which none records", name)
 		}
 	}
-	for late, instead := range Late {
-		if !selected[late] {
-			t.Errorf("no rule selects %s: it need not be in Late", late)
+	for metric, instead := range MayBeMissing {
+		if !selected[metric] {
+			t.Errorf("no rule selects %s: it need not be in MayBeMissing", metric)
 		}
-		if Late[instead] != "" {
-			t.Errorf("%s is itself not there from the start", instead)
+		if MayBeMissing[instead] != "" {
+			t.Errorf("%s may be missing itself", instead)
 		}
 	}
 }
