@@ -22,17 +22,17 @@ type imageEntry struct {
 	Reference       string          `json:"reference,omitempty"` // where it was pushed
 	Platforms       []platformEntry `json:"platforms"`
 	Archive         string          `json:"archive"` // file names, beside this file
-	ArchiveSize     int64           `json:"archiveSize"`
+	ArchiveSize     int64           `json:"archive_bytes"`
 	Tarball         string          `json:"tarball"`
-	TarballSize     int64           `json:"tarballSize"`
-	TarballPlatform string          `json:"tarballPlatform"`
+	TarballSize     int64           `json:"tarball_bytes"`
+	TarballPlatform string          `json:"tarball_platform"`
 }
 
 type platformEntry struct {
 	Platform string `json:"platform"`
 	Digest   string `json:"digest"`
 	ID       string `json:"id"`   // the configuration's digest, which container runtimes list
-	Size     int64  `json:"size"` // bytes of all layers, compressed
+	Size     int64  `json:"size_bytes"` // bytes of all layers, compressed
 }
 
 const digestsFile = "digests.json"

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func downCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	return e.endCommand(target.Target.Down, &cobra.Command{
 		Use:   "down",
 		Short: "Stop the lab and keep its data; with --target kind, delete the cluster",
 		Long: `down stops every process of the lab in order: the services first, so that their
@@ -14,32 +19,35 @@ has left behind is stopped too. The data stays for the next ` + "`lab up`" + `.
 
 With --target kind it deletes the cluster with all that is in it: no container,
 network or volume stays.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := e.site()
-			if err != nil {
-				return err
-			}
-			return s.down(cmd.Context())
-		},
-	}
+	})
 }
 
 func resetCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	return e.endCommand(target.Target.Reset, &cobra.Command{
 		Use:   "reset",
 		Short: "Stop the lab and delete its data",
 		Long: `reset stops the lab, when it runs, and deletes what it has stored: users, logs,
 metrics, traces, and the components' own logs. The programs in the cache directory
 stay, so that the next ` + "`lab up`" + ` is quick. A Kind cluster keeps its data inside
 itself, so there reset is what down is.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := e.site()
-			if err != nil {
-				return err
-			}
-			return s.reset(cmd.Context())
-		},
+	})
+}
+
+// endCommand completes a command that ends a lab and says in a sentence what it did.
+func (e *env) endCommand(end func(target.Target, context.Context) (string, error), cmd *cobra.Command) *cobra.Command {
+	cmd.Args = noArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		t, err := e.lab()
+		if err != nil {
+			return err
+		}
+		done, err := end(t, cmd.Context())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(e.stdout, done)
+		return err
 	}
+	e.registerTarget(cmd)
+	return cmd
 }

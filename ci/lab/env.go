@@ -1,8 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -14,20 +13,17 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
-
-// modulePath is how the checkout's go.mod begins.
-const modulePath = "module github.com/lgtm-lab/lgtm-lab"
 
 // env is what every command works with.
 type env struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	dir            string
-	chosen targetFlags
+	target         targetFlags
 
 	mu sync.Mutex
 }
@@ -40,95 +36,72 @@ func (e *env) say(line string) {
 	fmt.Fprintln(e.stderr, line)
 }
 
-// root finds the checkout: the working directory, or the nearest above it that
-// is the module's root.
-func (e *env) root() (string, error) {
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", err
+// step prints a line of progress of one command.
+func (e *env) step(line string) { e.say("· " + line) }
+
+// line shows a line at the bottom of a terminal, in the place of the one before; ""
+// removes it. Where standard error is no terminal it does nothing.
+func (e *env) line(text string) {
+	if !isTerminal(e.stderr) {
+		return
 	}
-	for dir := wd; ; dir = filepath.Dir(dir) {
-		if isCheckout(dir) {
-			return dir, nil
-		}
-		if filepath.Dir(dir) == dir {
-			return "", fmt.Errorf("%s is not in a checkout of the lab; change to one and call again", wd)
-		}
-	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fmt.Fprint(e.stderr, "\r\x1b[K"+text)
 }
 
-func isCheckout(dir string) bool {
-	f, err := os.Open(filepath.Join(dir, "go.mod"))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	first, _ := bufio.NewReader(f).ReadString('\n')
-	return strings.TrimSpace(first) == modulePath
-}
-
-// labDir is the lab's folder.
-func (e *env) labDir() (string, error) {
-	if e.dir != "" {
-		return filepath.Abs(e.dir)
-	}
-	if dir := e.getenv("LAB_DIR"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	root, err := e.root()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(root, ".lab"), nil
-}
-
-// programs is how a lab gets the programs of its stack.
-func (e *env) programs(s *stack.Stack) func(context.Context) (map[string]local.Program, error) {
-	return func(ctx context.Context) (map[string]local.Program, error) {
-		set, err := s.Resolve(ctx)
-		if err != nil {
-			return nil, err
-		}
-		e.say(set.Reason)
-		if set.Hint != "" {
-			e.say(set.Hint)
-		}
-		programs := map[string]local.Program{}
-		for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy, target.Grafana} {
-			p, ok := set.Program(name)
-			if !ok {
-				continue
-			}
-			path, args := p.Command()
-			programs[name] = local.Program{Path: path, Args: args, Home: p.Home}
-		}
-		return programs, nil
-	}
-}
-
-// stack is the stack of the checkout in cfg.Root, with the images of the lock in a
-// file, or of the checkout's own lock if that is "".
-func (e *env) stack(cfg stack.Config, lock string) (*stack.Stack, error) {
-	var err error
-	if cfg.Images, err = e.imageLock(lock); err != nil {
-		return nil, err
-	}
-	cfg.Progress = stack.Render(e.stderr, isTerminal(e.stderr))
-	return stack.New(cfg)
-}
-
-// isTerminal tells whether a person looks at w.
+// isTerminal tells whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// noArgs refuses arguments as a wrong command line.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args)}
+// registerDir adds the flag of the lab's folder.
+func (e *env) registerDir(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, what runs (default $LAB_DIR, or .lab in the checkout)")
+}
+
+// labDir is the lab's folder.
+func (e *env) labDir() (string, error) {
+	if dir := cmp.Or(e.dir, e.getenv("LAB_DIR")); dir != "" {
+		return filepath.Abs(dir)
 	}
-	return nil
+	root, err := checkout.Root()
+	return filepath.Join(root, ".lab"), err
+}
+
+// labPath is a path in the lab's folder.
+func (e *env) labPath(elem ...string) (string, error) {
+	dir, err := e.labDir()
+	return filepath.Join(append([]string{dir}, elem...)...), err
+}
+
+// imageLock loads an image lock from a file, or from the checkout if that is "".
+func (e *env) imageLock(file string) (images.Lock, error) {
+	if file == "" {
+		root, err := checkout.Root()
+		if err != nil {
+			return images.Lock{}, err
+		}
+		file = filepath.Join(root, "config", "images.json")
+	}
+	return images.Load(file)
+}
+
+// stack is the stack of the checkout, with the images of the lock in a file, or of
+// the checkout's own lock if that is "".
+func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
+	root, err := checkout.Root()
+	if err != nil {
+		return nil, err
+	}
+	pinned, err := e.imageLock(lock)
+	if err != nil {
+		return nil, err
+	}
+	return stack.New(stack.Config{
+		Root: root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.stderr, isTerminal(e.stderr)),
+	})
 }
 
 // oneOf checks the value of a flag.

@@ -7,7 +7,10 @@
 //	go run ./ci/lab --help    # everything else
 //
 // It exits with 0 when all is well, 1 when something failed or a check did not
-// hold, and 2 when the command line was wrong.
+// hold, and 2 when the command line was wrong. `go run` turns every exit code but
+// 0 into 1: build the command where the difference matters.
+//
+// Each file here is one command: its flags, one call, and one way to print.
 package main
 
 import (
@@ -20,18 +23,17 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func main() {
-	// One signal ends whatever is being done, in order; there is nothing that a
-	// second one would need to hurry.
+	// One signal ends whatever is being done, in order.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// errFailed is returned by a command that has said already what is wrong.
+// errFailed is returned by a command that has printed already what is wrong.
 var errFailed = errors.New("failed")
 
 // usageError is a command line that cannot be understood.
@@ -47,13 +49,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	var usage usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errFailed):
 		return 1
-	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command"):
+	case isUsage(err):
 		fmt.Fprintf(stderr, "lab: %v\nRun `lab --help`, or `lab COMMAND --help`.\n", err)
 		return 2
 	case errors.Is(err, context.Canceled):
@@ -64,30 +65,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return 1
 }
 
-func newRoot(e *env) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "lab",
-		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
-		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
-collector, and Loki, Tempo and Mimir (and Grafana, where it can be had) behind it. It
-runs on this machine as plain processes, or with --target kind in a cluster in a
-container; lab manifests prints it for a Kubernetes cluster of your own.
-
-    lab up            bring it up; Ctrl-C stops it
-    lab traffic       send it requests
-    lab verify        prove that every request became a trace, log lines and metrics
-    lab snapshot      draw the dashboards into one HTML page
-    lab down          stop a lab that runs in the background`,
-		SilenceUsage: true, SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentFlags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, what runs (default $LAB_DIR, or .lab in the checkout)")
-	e.chosen.register(e, root.PersistentFlags())
-	root.AddCommand(
-		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
-		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e), stackCommand(e),
-		imagesCommand(e), manifestsCommand(e), clusterCommand(e),
-	)
-	return root
+// isUsage tells whether the command line was wrong. Cobra's own errors about flags
+// and commands have no type, only these beginnings.
+func isUsage(err error) bool {
+	var usage usageError
+	return errors.As(err, &usage) ||
+		errors.Is(err, target.ErrUnknownComponent) || errors.Is(err, target.ErrNotHere) ||
+		strings.HasPrefix(err.Error(), "unknown command")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 )
@@ -27,7 +28,7 @@ The overlay production is described in docs/kubernetes.md; kind is what lab up
 --image frontend=REFERENCE --image backend=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			root, err := e.root()
+			root, err := checkout.Root()
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -9,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func statusCommand(e *env) *cobra.Command {
@@ -17,65 +17,106 @@ func statusCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how every component is",
-		Long: `status asks every component whether it is ready and shows its process, memory and
-address. It exits with 1 when the lab is not up or a component is not ready.`,
+		Long: `status asks every component whether it is ready, and shows its processes or pods with
+their memory, and its address. It exits with 1 when the lab is not up or a component is
+not ready.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "table", "json"); err != nil {
 				return err
 			}
-			s, err := e.site()
+			t, err := e.lab()
 			if err != nil {
 				return err
 			}
-			return s.status(cmd.Context(), output == "json")
+			s, err := t.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				err = report.Encode(e.stdout, "status", s)
+			} else {
+				err = statusTable(e.stdout, s, time.Now())
+			}
+			if err == nil && !s.Ready {
+				return errFailed
+			}
+			return err
 		},
 	}
+	e.registerTarget(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	return cmd
 }
 
-func statusTable(w io.Writer, state *local.State, components []local.Component) error {
+// statusTable prints a row for each process or pod, and a sentence about the whole.
+func statusTable(w io.Writer, s target.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "COMPONENT\tSTATE\tPROCESS\tMEMORY\tADDRESS\tDETAIL")
-	var memory uint64
-	for _, c := range components {
-		memory += c.Memory
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d MB\t%s\t%s\n", c.Name, c.State, c.PID, c.Memory>>20, c.URL, c.Detail)
+	fmt.Fprintln(t, "COMPONENT\tREADY\tINSTANCE\tSTATE\tRESTARTS\tMEMORY\tAGE\tADDRESS")
+	open := 0
+	for _, c := range s.Components {
+		if c.State != target.Ready {
+			open++
+		}
+		name, ready, url := c.Name, fmt.Sprintf("%d/%d", c.Ready, c.Desired), c.URL
+		if len(c.Instances) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t–\t%s\t\t\t\t%s\n", name, ready, c.State, url)
+		}
+		for _, i := range c.Instances {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, ready, instance(i), i.State, i.Restarts, memory(i), age(i.Started, now), url)
+			name, ready, url = "", "", ""
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nUp for %v; %d MB of memory in all.\n", time.Since(state.Started).Round(time.Second), memory>>20)
+	fmt.Fprintln(w)
+	for _, c := range s.Components {
+		for _, i := range c.Instances {
+			if i.Detail != "" {
+				fmt.Fprintf(w, "%s: %s\n", i.Name, i.Detail)
+			}
+		}
+	}
+	what := "Everything is ready"
+	switch {
+	case len(s.Components) == 0:
+		what = "There is a cluster, but no lab in it yet"
+	case open > 0:
+		what = fmt.Sprintf("%d of %d components are not ready", open, len(s.Components))
+	}
+	_, err := fmt.Fprintf(w, "%s; %d MB of memory in all.\n", what, s.MemoryBytes>>20)
 	return err
 }
 
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+// instance names a process by its id, and a pod by its name.
+func instance(i target.Instance) string {
+	if i.PID != 0 {
+		return fmt.Sprintf("process %d", i.PID)
+	}
+	return i.Name
 }
 
-func logsCommand(e *env) *cobra.Command {
-	var follow bool
-	cmd := &cobra.Command{
-		Use:   "logs NAME",
-		Short: "Print what a component has printed",
-		Long:  "logs prints a component's own log: frontend, backend, alloy, loki, tempo, mimir or grafana.",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-				return usageError{fmt.Errorf("logs wants one component's name: %w", err)}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := e.site()
-			if err != nil {
-				return err
-			}
-			return s.logs(cmd.Context(), e.stdout, args[0], follow)
-		},
+// memory is in MB, "–" while it is not measured.
+func memory(i target.Instance) string {
+	if i.MemoryBytes == 0 {
+		return "–"
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
-	return cmd
+	return fmt.Sprintf("%d MB", i.MemoryBytes>>20)
+}
+
+// age is the time since then in its largest unit.
+func age(since, now time.Time) string {
+	d := now.Sub(since)
+	switch {
+	case since.IsZero():
+		return "–"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0fm", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	}
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
 }

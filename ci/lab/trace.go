@@ -15,7 +15,7 @@ import (
 )
 
 func traceCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "trace ID",
 		Short: "Print one trace as a tree, with its log lines",
 		Long: `trace prints a trace's spans as a tree with their durations, and the log lines that
@@ -36,17 +36,17 @@ zeros, in capitals, with dashes, or as a whole header such as traceparent.`,
 			if err != nil {
 				return err
 			}
-			s, err := e.site()
+			t, err := e.lab()
 			if err != nil {
 				return err
 			}
-			return s.trace(cmd.Context(), e.stdout, id)
+			return target.Print(cmd.Context(), t, e.stdout, []string{"trace", id},
+				func(ctx context.Context, w io.Writer, at target.Addresses) error {
+					client := &http.Client{Timeout: 30 * time.Second}
+					return traceview.Print(ctx, w, query.Tempo{URL: at.Tempo, HTTP: client}, query.Loki{URL: at.Loki, HTTP: client}, id)
+				})
 		},
 	}
-}
-
-// writeTrace writes the trace that the target's Tempo and Loki have.
-func writeTrace(ctx context.Context, w io.Writer, g target.Addresses, id string) error {
-	client := &http.Client{Timeout: 30 * time.Second}
-	return traceview.Print(ctx, w, query.Tempo{URL: g.Tempo, HTTP: client}, query.Loki{URL: g.Loki, HTTP: client}, id)
+	e.registerTarget(cmd)
+	return cmd
 }

@@ -1,23 +1,29 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
 
+// verifyFlags are the command's own, besides those of a lab that it may bring up.
+type verifyFlags struct {
+	up          upFlags
+	load        trafficFlags
+	output, run string
+	files       reportFiles
+	own         bool
+}
+
 func verifyCommand(e *env) *cobra.Command {
-	var flags upFlags
-	var load trafficFlags
-	var output, run string
-	var files reportFiles
-	var own bool
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that the lab's telemetry flows",
@@ -34,122 +40,90 @@ With --up it starts a lab of its own, on free ports and in a temporary folder, a
 takes it down afterwards. The traffic that completeness is proved with is --traffic
 (default smoke); --run FILE or --run last takes traffic that was sent before.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := report.ParseFormat(output)
-			if err != nil {
-				return usageError{err}
-			}
-			profile, err := load.resolve(cmd)
-			if err != nil {
-				return err
-			}
-			if flags.noFaults {
-				profile.Slow, profile.Error = 0, 0
-			}
-			if err := e.chosen.check(cmd, onlyOn); err != nil {
-				return err
-			}
-			s, err := e.site()
-			if err != nil {
-				return err
-			}
-			o := verifyRun{Options: verify.Options{Profile: profile, NoFaults: flags.noFaults, Progress: func(line string) { e.say("· " + line) }},
-				flags: given(cmd, append(trafficFlagNames, "traffic", "no-faults")...)}
-			if run != "" {
-				if own {
-					return usageError{fmt.Errorf("--run and --up do not go together: a new lab has seen no traffic")}
-				}
-				if o.Run, err = readRun(s, run); err != nil {
-					return err
-				}
-			}
-			if own {
-				down, mine, err := s.own(cmd.Context(), flags)
-				if err != nil {
-					return err
-				}
-				defer down()
-				s = mine
-			}
-			result, err := s.verify(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			return e.writeReport(result, format, files)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.verify(cmd, &f) },
 	}
-	flags.register(cmd)
-	load.register(cmd)
-	cmd.Flags().StringVar(&load.profile, "traffic", traffic.Profiles()[0].Name, "the traffic to prove completeness with: smoke, steady or heavy")
-	cmd.Flags().StringVar(&run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
-	cmd.Flags().BoolVar(&own, "up", false, "start a lab for the purpose and take it down afterwards")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
-	cmd.Flags().StringVar(&files.junit, "junit", "", "write JUnit XML to this `FILE` too")
-	cmd.Flags().StringVar(&files.json, "json", "", "write JSON to this `FILE` too")
+	e.registerTarget(cmd)
+	upOnly := f.up.register(cmd)
+	f.load.register(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.load.profile, "traffic", traffic.Profiles()[0].Name, "the traffic to prove completeness with: smoke, steady or heavy")
+	flags.StringVar(&f.run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
+	flags.BoolVar(&f.own, "up", false, "start a lab for the purpose and take it down afterwards")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, json or junit")
+	f.files.register(cmd)
+	for _, name := range upOnly {
+		if name != "no-faults" { // it says of any lab that its requests cannot ask for faults
+			onlyWith(flags, "up", name)
+		}
+	}
+	annotate(flags, "no-faults", onTargets, nil)
+	cmd.MarkFlagsMutuallyExclusive("run", "up")
 	return cmd
 }
 
-// reportFiles are the files that a report is written to besides standard output;
-// "" for none.
-type reportFiles struct{ junit, json string }
-
-// writeReport prints the report, and fails when a check did.
-func (e *env) writeReport(r report.Report, format report.Format, files reportFiles) error {
-	for _, also := range []struct {
-		file   string
-		format report.Format
-	}{{files.junit, report.JUnit}, {files.json, report.JSON}} {
-		if err := writeReportFile(also.file, r, also.format); err != nil {
-			return err
-		}
+func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
+	format, err := report.ParseFormat(f.output)
+	if err != nil {
+		return usageError{err}
 	}
-	if err := report.Write(e.stdout, format, r); err != nil {
-		return err
-	}
-	if !r.OK() {
-		return errFailed
-	}
-	return nil
-}
-
-// writeReportFile writes the report to a file, unless its name is empty.
-func writeReportFile(name string, r report.Report, format report.Format) error {
-	if name == "" {
-		return nil
-	}
-	f, err := os.Create(name)
+	profile, err := f.load.resolve(cmd)
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.Write(f, format, r), f.Close())
+	if f.up.noFaults {
+		profile.Slow, profile.Error = 0, 0
+	}
+	if f.run != "" && f.own {
+		return usageError{errors.New("--run and --up do not go together: a new lab has seen no traffic")}
+	}
+	t, err := e.wanted(&f.up)
+	if err != nil {
+		return err
+	}
+	run, err := savedRun(t, f.run)
+	if err != nil {
+		return err
+	}
+	if f.own {
+		own, release, err := t.Temporary(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer release()
+		t = own
+	}
+	args := append([]string{"verify"}, given(cmd, append(trafficFlagNames, "traffic", "no-faults")...)...)
+	if run != nil {
+		raw, err := json.Marshal(run)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--run="+string(raw))
+	}
+	result, err := target.Do(cmd.Context(), t, target.Work[report.Report]{
+		Args: args, Remark: e.say,
+		Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
+			return verify.Run(ctx, verify.Options{
+				Addresses: at, Kubernetes: at.InCluster(), Profile: profile, NoFaults: f.up.noFaults, Run: run, Progress: e.step,
+			})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return e.writeReport(result, format, f.files)
 }
 
-func endpointsCommand(e *env) *cobra.Command {
-	var output, frontend, backend string
-	cmd := &cobra.Command{
-		Use:   "test-endpoints",
-		Short: "Check that every endpoint of both services answers as documented",
-		Long: `test-endpoints asks every endpoint of the frontend and the backend, with good and bad
-input, and compares the answers with what is documented, errors included.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := report.ParseFormat(output)
-			if err != nil {
-				return usageError{err}
-			}
-			s, err := e.site()
-			if err != nil {
-				return err
-			}
-			r, err := s.endpoints(cmd.Context(), endpointsRun{frontend, backend, given(cmd, "frontend", "backend")})
-			if err != nil {
-				return err
-			}
-			return e.writeReport(r, format, reportFiles{})
-		},
+// savedRun reads a report of traffic: a file's, the last of this lab, or one that is
+// on the command line itself; nil for none.
+func savedRun(t target.Target, name string) (_ *traffic.Report, err error) {
+	if name == "last" {
+		if name, err = t.TrafficFile(); err != nil {
+			return nil, err
+		}
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
-	cmd.Flags().StringVar(&frontend, "frontend", "", "the frontend's `URL` (default that of the running lab)")
-	cmd.Flags().StringVar(&backend, "backend", "", "the backend's `URL` (default that of the running lab)")
-	return cmd
+	if name == "" {
+		return nil, nil
+	}
+	return traffic.Load(name)
 }

@@ -59,18 +59,18 @@ type Image struct {
 	Reference       string     `json:"reference,omitempty"` // where it was pushed, with tag and digest
 	Platforms       []Platform `json:"platforms"`
 	Archive         string     `json:"archive"` // an OCI layout of all platforms in a tar file
-	ArchiveSize     int64      `json:"archiveSize"`
+	ArchiveSize     int64      `json:"archive_bytes"`
 	Tarball         string     `json:"tarball"` // TarballPlatform alone, for `docker load` and kind
-	TarballSize     int64      `json:"tarballSize"`
-	TarballPlatform string     `json:"tarballPlatform"`
+	TarballSize     int64      `json:"tarball_bytes"`
+	TarballPlatform string     `json:"tarball_platform"`
 }
 
 // Platform is an image's variant for one platform.
 type Platform struct {
-	Platform string `json:"platform"` // "linux/amd64"
-	Digest   string `json:"digest"`   // of the manifest
-	ID       string `json:"id"`       // of the configuration; container runtimes list it as the image's ID
-	Size     int64  `json:"size"`     // bytes of all layers, compressed
+	Platform string `json:"platform"`   // "linux/amd64"
+	Digest   string `json:"digest"`     // of the manifest
+	ID       string `json:"id"`         // of the configuration; container runtimes list it as the image's ID
+	Size     int64  `json:"size_bytes"` // bytes of all layers, compressed
 }
 
 // ErrNoBuilder is what [Build] wraps when the builder itself cannot be compiled:

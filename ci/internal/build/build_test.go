@@ -95,7 +95,7 @@ func TestRead(t *testing.T) {
 			write(t, filepath.Join(dir, name+".oci.tar"), "123")
 			write(t, filepath.Join(dir, name+".tar"), "12345")
 			list = append(list, map[string]any{
-				"name": name, "digest": "sha256:1", "archive": name + ".oci.tar", "archiveSize": 3, "tarball": name + ".tar", "tarballSize": 5,
+				"name": name, "digest": "sha256:1", "archive": name + ".oci.tar", "archive_bytes": 3, "tarball": name + ".tar", "tarball_bytes": 5,
 			})
 		}
 		data, err := json.Marshal(map[string]any{"images": change(list)})
@@ -121,7 +121,7 @@ func TestRead(t *testing.T) {
 		want   string
 	}{
 		{"an image is missing", func(l []map[string]any) []map[string]any { return l[:2] }, "lab is missing"},
-		{"an archive is cut short", func(l []map[string]any) []map[string]any { l[0]["archiveSize"] = 4; return l }, "3 bytes, not 4"},
+		{"an archive is cut short", func(l []map[string]any) []map[string]any { l[0]["archive_bytes"] = 4; return l }, "3 bytes, not 4"},
 		{"a tarball is gone", func(l []map[string]any) []map[string]any { l[2]["tarball"] = "x.tar"; return l }, "x.tar"},
 	}
 	for _, tt := range broken {

@@ -39,6 +39,15 @@ type Target struct {
 	WithoutTraces bool
 }
 
+// Report asks every endpoint of both services, see [Run], and reports when and where.
+func Report(ctx context.Context, t Target) report.Report {
+	r := report.Report{Name: "test-endpoints", Started: time.Now(),
+		Environment: map[string]string{"frontend": t.Frontend, "backend": t.Backend}}
+	r.Add(Run(ctx, t)...)
+	r.Duration = time.Since(r.Started)
+	return r
+}
+
 // Run makes all checks and returns one result for each, in order. When ctx ends,
 // the checks that are left are skipped; what was created is deleted all the same.
 func Run(ctx context.Context, t Target) []report.Check {

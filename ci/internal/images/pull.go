@@ -41,7 +41,7 @@ type Archive struct {
 	Tag      string `json:"tag"`                // the RepoTag in it: repository:tag, without a digest
 	Platform string `json:"platform,omitempty"` // "linux/amd64"
 	ID       string `json:"id,omitempty"`       // digest of the configuration, the ID that container runtimes list
-	Size     int64  `json:"size"`               // bytes of the file
+	Size     int64  `json:"size_bytes"`         // bytes of the file
 	Kept     bool   `json:"kept"`               // it was there already and nothing was transferred
 }
 

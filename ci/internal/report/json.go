@@ -89,13 +89,3 @@ func FromSeconds(s float64) time.Duration {
 }
 
 func writeJSON(w io.Writer, r Report) error { return Encode(w, kindChecks, r.toJSON()) }
-
-// EncodeJSON writes v as [Encode] does, but without schema_version, kind or any
-// check. Deprecated: it is here until the last command calls Encode.
-func EncodeJSON(w io.Writer, v any) error {
-	doc, err := marshalPlain(v)
-	if err != nil {
-		return err
-	}
-	return writeDocument(w, doc)
-}

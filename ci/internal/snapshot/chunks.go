@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // mostPage bounds a page that is read, in bytes. One of the lab is below 3 MB.
@@ -38,4 +39,26 @@ func decode(text string) ([]byte, error) {
 		return nil, fmt.Errorf("a page of more than %d MB", mostPage>>20)
 	}
 	return data, nil
+}
+
+// chunk is the length of one in bytes of base64, well below the 16 KiB at which a
+// container's log breaks a line.
+const chunk = 4096
+
+// ToPage writes a page as the short strings of [Listing.Page]: compressed, in base64.
+func ToPage(page []byte) []string {
+	text := encode(page)
+	all := []string{}
+	for len(text) > chunk {
+		all, text = append(all, text[:chunk]), text[chunk:]
+	}
+	return append(all, text)
+}
+
+// FromPage reads what [ToPage] has written. A listing without a page has an empty one.
+func FromPage(chunks []string) ([]byte, error) {
+	if len(chunks) == 0 {
+		return nil, nil
+	}
+	return decode(strings.Join(chunks, ""))
 }

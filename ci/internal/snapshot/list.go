@@ -1,8 +1,6 @@
 package snapshot
 
 import (
-	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
@@ -22,8 +20,8 @@ type Listing struct {
 	// File is where the page was written, "" when it was not to a file.
 	File string `json:"file,omitempty"`
 	// Page is the page itself, where no file can be handed over: a Job's only way
-	// out is what it prints.
-	Page Chunks `json:"page,omitempty"`
+	// out is what it prints. See [ToPage] and [FromPage].
+	Page []string `json:"page,omitempty"`
 }
 
 // PanelListing is what became of one panel.
@@ -70,33 +68,4 @@ func (s Snapshot) List() Listing {
 		}
 	}
 	return l
-}
-
-// Chunks are bytes that JSON has as an array of short strings: a log has no long
-// lines whole.
-type Chunks []byte
-
-// chunk is the length of one in bytes of base64, well below the 16 KiB at which a
-// container's log breaks a line.
-const chunk = 4096
-
-// MarshalJSON implements json.Marshaler.
-func (c Chunks) MarshalJSON() ([]byte, error) {
-	text := encode(c)
-	all := []string{}
-	for len(text) > chunk {
-		all, text = append(all, text[:chunk]), text[chunk:]
-	}
-	return json.Marshal(append(all, text))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (c *Chunks) UnmarshalJSON(data []byte) error {
-	var all []string
-	if err := json.Unmarshal(data, &all); err != nil {
-		return err
-	}
-	var err error
-	*c, err = decode(strings.Join(all, ""))
-	return err
 }

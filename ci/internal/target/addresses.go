@@ -24,7 +24,10 @@ const (
 	Grafana  = "grafana"
 )
 
-// A Addresses holds the base URLs of the lab's components, without a trailing
+// StackComponents are the components that are programs of others.
+func StackComponents() []string { return []string{Loki, Tempo, Mimir, Alloy, Grafana} }
+
+// Addresses holds the base URLs of the lab's components, without a trailing
 // slash. An empty URL means that this target has no such component.
 type Addresses struct {
 	// Name is "local", or "kind" in a cluster, of whatever make: to a pod they are
@@ -38,6 +41,10 @@ type Addresses struct {
 	Mimir    string `json:"mimir"`
 	Grafana  string `json:"grafana,omitempty"`
 }
+
+// InCluster tells whether the addresses are those of Services in a cluster, where
+// there are pods to ask about.
+func (g Addresses) InCluster() bool { return g.Name != Local }
 
 // URL returns the base URL of the named component, or "" when there is none.
 func (g Addresses) URL(component string) string {
@@ -172,7 +179,7 @@ func FreePorts() (Ports, error) {
 func (p Ports) Local() Addresses {
 	at := func(port int) string { return "http://" + Loopback(port) }
 	return Addresses{
-		Name:     "local",
+		Name:     Local,
 		Frontend: at(p.Frontend),
 		Backend:  at(p.Backend),
 		Alloy:    at(p.Alloy),

@@ -40,7 +40,7 @@ func Cluster() Addresses {
 		return "http://" + component + "." + namespace + ":" + strconv.Itoa(port)
 	}
 	return Addresses{
-		Name:     "kind",
+		Name:     Kind,
 		Frontend: at(Frontend, NamespaceApp, p.Frontend),
 		Backend:  at(Backend, NamespaceApp, p.Backend),
 		Alloy:    at(Alloy, NamespaceObservability, p.Alloy),

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
-	"time"
+	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // Down stops every process of the lab, what a crashed run left behind included,
@@ -73,49 +74,6 @@ func (l *Lab) Reset(ctx context.Context) (freed int64, err error) {
 	return freed, nil
 }
 
-// Component is one component as it is now.
-type Component struct {
-	Name  string `json:"name"`
-	State string `json:"state"` // "ready", "not ready" or "ended"
-	PID   int    `json:"pid"`
-	// Memory is the resident memory in bytes.
-	Memory uint64 `json:"memory_bytes"`
-	URL    string `json:"url"`
-	Log    string `json:"log"`
-	// Detail says what a component that is not ready answers.
-	Detail string `json:"detail,omitempty"`
-}
-
-// Status asks every component how it is. It returns ErrNotUp when the lab does
-// not run.
-func (l *Lab) Status(ctx context.Context) (*State, []Component, error) {
-	state, err := l.State()
-	if err != nil {
-		return nil, nil, err
-	}
-	client := &http.Client{Timeout: time.Second}
-	var all []Component
-	for _, name := range order {
-		p := state.process(name)
-		if p == nil {
-			continue
-		}
-		c := Component{Name: name, PID: p.PID, URL: state.Addresses.URL(name), Log: p.Log, State: "ended"}
-		if p.alive() {
-			c.Memory = p.memory()
-			ok, answer := probe(ctx, client, p.Ready)
-			c.State = "ready"
-			if !ok {
-				c.State, c.Detail = "not ready", answer
-			}
-		} else {
-			c.Detail = "see " + p.Log + "; `go run ./ci/lab up` starts it again"
-		}
-		all = append(all, c)
-	}
-	return state, all, nil
-}
-
 // Ended returns an error for each component of the state that has ended.
 func (s *State) Ended() []*ComponentError {
 	var ended []*ComponentError
@@ -133,7 +91,7 @@ func (l *Lab) LogFile(name string) (string, error) {
 	if slices.Contains(order, name) {
 		return l.layout.log(name), nil
 	}
-	return "", fmt.Errorf("no component %q; there are %v", name, order)
+	return "", fmt.Errorf("%q: %w; there are %s", name, target.ErrUnknownComponent, strings.Join(order, ", "))
 }
 
 // PID is the process of the named component, 0 when there is none.

@@ -157,14 +157,17 @@ func TestUpThenDown(t *testing.T) {
 	if state.Addresses.Grafana != "" {
 		t.Errorf("there is no Grafana, yet it has the address %s", state.Addresses.Grafana)
 	}
-	_, components, err := l.Status(t.Context())
+	_, status, err := l.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range components {
-		if c.State != "ready" || c.Memory == 0 {
-			t.Errorf("%s is %q with %d bytes, want ready", c.Name, c.State, c.Memory)
+	for _, c := range status.Components {
+		if c.State != "ready" || c.Instances[0].MemoryBytes == 0 {
+			t.Errorf("%s is %q with %d bytes, want ready", c.Name, c.State, c.Instances[0].MemoryBytes)
 		}
+	}
+	if !status.Ready {
+		t.Error("every component is ready, and the lab is not")
 	}
 	if n := len(left(l)); n != len(want) {
 		t.Errorf("%d processes are recognised as the lab's, want %d", n, len(want))

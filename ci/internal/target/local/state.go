@@ -71,8 +71,8 @@ func (s *State) remove(name string) {
 	}
 }
 
-// ErrNotUp says that the folder holds no lab.
-var ErrNotUp = errors.New("the lab is not up; start it with `go run ./ci/lab up`")
+// ErrNotUp says that the folder holds no lab that runs. It is a [target.ErrNotUp].
+var ErrNotUp = fmt.Errorf("%w; start it with `go run ./ci/lab up`", target.ErrNotUp)
 
 // readState reads the state file. It returns ErrNotUp when there is none.
 func readState(path string) (*State, error) {

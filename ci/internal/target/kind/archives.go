@@ -1,4 +1,4 @@
-package main
+package kind
 
 import (
 	"context"
@@ -22,8 +22,8 @@ type archive struct {
 // archives gets every image that the lab runs as a file: those in the directory
 // that was given are taken from there, of the rest ours are built and the others
 // are pulled.
-func (s kindSite) archives(ctx context.Context, c *cluster.Cluster, flags upFlags, root string) ([]archive, error) {
-	lock, err := s.e.imageLock(flags.images)
+func (t *Target) archives(ctx context.Context, c *cluster.Cluster, root string) ([]archive, error) {
+	lock, err := t.o.Lock()
 	if err != nil {
 		return nil, err
 	}
@@ -31,29 +31,29 @@ func (s kindSite) archives(ctx context.Context, c *cluster.Cluster, flags upFlag
 	if err != nil {
 		return nil, err
 	}
-	all, missing, err := s.given(lock, flags, "linux/"+arch)
+	all, missing, err := t.given(lock, "linux/"+arch)
 	if err != nil || len(missing) == 0 {
 		return all, err
 	}
-	dir, err := s.e.labPath("images")
+	dir, err := t.path("images")
 	if err != nil {
 		return nil, err
 	}
-	pulled, err := s.pull(ctx, lock, missing, "linux/"+arch, dir)
+	pulled, err := t.pull(ctx, lock, missing, "linux/"+arch, dir)
 	if err != nil {
 		return nil, err
 	}
-	built, err := s.build(ctx, flags, missing, root, "linux/"+arch, dir)
+	built, err := t.build(ctx, missing, root, "linux/"+arch, dir)
 	return slices.Concat(all, pulled, built), err
 }
 
 // given finds the images in the directory that was given, and says which are not
 // there.
-func (s kindSite) given(lock images.Lock, flags upFlags, platform string) (all []archive, missing []string, err error) {
-	for _, name := range slices.Concat(build.Names(), clusterImages(flags)) {
+func (t *Target) given(lock images.Lock, platform string) (all []archive, missing []string, err error) {
+	for _, name := range slices.Concat(build.Names(), t.clusterImages()) {
 		file := ""
-		if flags.archives != "" {
-			if file, err = s.findArchive(lock, name, flags.archives, platform); err != nil {
+		if t.o.Archives != "" {
+			if file, err = t.findArchive(lock, name, t.o.Archives, platform); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -70,14 +70,14 @@ func (s kindSite) given(lock images.Lock, flags upFlags, platform string) (all [
 		}
 		all = append(all, archive{name, file, a.Tags[0]})
 	}
-	if flags.archives != "" && len(missing) > 0 {
-		s.say(fmt.Sprintf("not in %s, so built or pulled: %s", flags.archives, strings.Join(missing, ", ")))
+	if t.o.Archives != "" && len(missing) > 0 {
+		t.say(fmt.Sprintf("not in %s, so built or pulled: %s", t.o.Archives, strings.Join(missing, ", ")))
 	}
 	return all, missing, nil
 }
 
 // findArchive finds one image in a directory; "" when it is not there.
-func (s kindSite) findArchive(lock images.Lock, name, dir, platform string) (string, error) {
+func (t *Target) findArchive(lock images.Lock, name, dir, platform string) (string, error) {
 	img, err := lock.Get(name)
 	if errors.Is(err, images.ErrUnknown) { // ours: built here, and named by nobody else
 		if file := filepath.Join(dir, name+".tar"); isFile(file) {
@@ -90,25 +90,25 @@ func (s kindSite) findArchive(lock images.Lock, name, dir, platform string) (str
 	}
 	file, others := img.Find(dir, platform)
 	for _, other := range others {
-		s.say(fmt.Sprintf("%s is not taken: it is not for %s, or not the %s of the image lock", other, platform, name))
+		t.say(fmt.Sprintf("%s is not taken: it is not for %s, or not the %s of the image lock", other, platform, name))
 	}
 	return file, nil
 }
 
 // nodeArchive is the file in the directory that was given that the nodes' image is
 // loaded from; "" when there is none.
-func (s kindSite) nodeArchive(ctx context.Context, c *cluster.Cluster, flags upFlags) (string, error) {
-	if flags.archives == "" {
+func (t *Target) nodeArchive(ctx context.Context, c *cluster.Cluster) (string, error) {
+	if t.o.Archives == "" {
 		return "", nil
 	}
-	plain := filepath.Join(flags.archives, images.Node+".tar")
-	if flags.nodeImage != "" { // not the lock's
+	plain := filepath.Join(t.o.Archives, images.Node+".tar")
+	if t.o.NodeImage != "" { // not the lock's
 		if isFile(plain) {
 			return plain, nil
 		}
 		return "", nil
 	}
-	lock, err := s.e.imageLock(flags.images)
+	lock, err := t.o.Lock()
 	if err != nil {
 		return "", err
 	}
@@ -116,20 +116,20 @@ func (s kindSite) nodeArchive(ctx context.Context, c *cluster.Cluster, flags upF
 	if err != nil {
 		return "", err
 	}
-	return s.findArchive(lock, images.Node, flags.archives, "linux/"+arch)
+	return t.findArchive(lock, images.Node, t.o.Archives, "linux/"+arch)
 }
 
 // clusterImages are the images that others have made.
-func clusterImages(flags upFlags) []string {
+func (t *Target) clusterImages() []string {
 	names := slices.Clone(images.Workloads())
-	if flags.metricsServer {
+	if t.o.MetricsServer {
 		names = append(names, images.MetricsServer)
 	}
 	return names
 }
 
 // pull fetches those of the missing images that are in the lock.
-func (s kindSite) pull(ctx context.Context, lock images.Lock, missing []string, platform, dir string) ([]archive, error) {
+func (t *Target) pull(ctx context.Context, lock images.Lock, missing []string, platform, dir string) ([]archive, error) {
 	var all []archive
 	for _, name := range missing {
 		if slices.Contains(build.Names(), name) {
@@ -139,7 +139,7 @@ func (s kindSite) pull(ctx context.Context, lock images.Lock, missing []string, 
 		if err != nil {
 			return nil, err
 		}
-		a, err := images.Pull(ctx, img, platform, dir, images.PullOptions{Progress: s.e.transfer(name)})
+		a, err := images.Pull(ctx, img, platform, dir, images.PullOptions{Progress: t.o.Transfer(name)})
 		if err != nil {
 			return nil, err
 		}
@@ -149,20 +149,20 @@ func (s kindSite) pull(ctx context.Context, lock images.Lock, missing []string, 
 }
 
 // build builds ours, when one of them is missing.
-func (s kindSite) build(ctx context.Context, flags upFlags, missing []string, root, platform, dir string) ([]archive, error) {
+func (t *Target) build(ctx context.Context, missing []string, root, platform, dir string) ([]archive, error) {
 	if !slices.ContainsFunc(missing, func(name string) bool { return slices.Contains(build.Names(), name) }) {
 		return nil, nil
 	}
-	base, err := s.base(flags)
+	base, err := t.base()
 	if err != nil {
 		return nil, err
 	}
-	cache, err := s.e.labPath("cache", "ko")
+	cache, err := t.path("cache", "ko")
 	if err != nil {
 		return nil, err
 	}
 	built, err := build.Build(ctx, build.Options{
-		Root: root, Base: base, Platforms: []string{platform}, LoadPlatform: platform, Out: dir, Cache: cache, Progress: s.say,
+		Root: root, Base: base, Platforms: []string{platform}, LoadPlatform: platform, Out: dir, Cache: cache, Progress: t.say,
 	})
 	if err != nil {
 		return nil, err
@@ -178,8 +178,8 @@ func (s kindSite) build(ctx context.Context, flags upFlags, missing []string, ro
 
 // base is what ours are built on: the layout in the directory that was given, if it
 // has it.
-func (s kindSite) base(flags upFlags) (string, error) {
-	lock, err := s.e.imageLock(flags.images)
+func (t *Target) base() (string, error) {
+	lock, err := t.o.Lock()
 	if err != nil {
 		return "", err
 	}
@@ -187,8 +187,8 @@ func (s kindSite) base(flags upFlags) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if flags.archives != "" {
-		if layout := img.FindLayout(flags.archives); layout != "" {
+	if t.o.Archives != "" {
+		if layout := img.FindLayout(t.o.Archives); layout != "" {
 			return layout, nil
 		}
 	}

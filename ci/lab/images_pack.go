@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
 func imagesPackCommand(e *env, f *imageFlags) *cobra.Command {
@@ -25,11 +26,11 @@ for images that come from elsewhere than a registry, such as Dagger's engine.`,
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			lock, err := e.imageLock(f.lock)
+			lock, asJSON, err := f.open(e)
 			if err != nil {
 				return err
 			}
-			packed := 0
+			packed := []archiveRow{}
 			for _, name := range lock.Names() {
 				from := filepath.Join(args[0], name+".tar")
 				if _, err := os.Stat(from); os.IsNotExist(err) {
@@ -43,11 +44,16 @@ for images that come from elsewhere than a registry, such as Dagger's engine.`,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(e.stdout, "%s  %s\n", a.Path, a.Tag)
-				packed++
+				packed = append(packed, archiveRow{name, a})
 			}
-			if packed == 0 {
+			switch {
+			case len(packed) == 0:
 				return fmt.Errorf("no NAME.tar of an image of the lock in %s", args[0])
+			case asJSON:
+				return report.Encode(e.stdout, "archives", archivesDocument{packed})
+			}
+			for _, a := range packed {
+				fmt.Fprintf(e.stdout, "%s  %s\n", a.Path, a.Tag)
 			}
 			return nil
 		},

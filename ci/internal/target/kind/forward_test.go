@@ -1,8 +1,7 @@
-package main
+package kind
 
 import (
 	"context"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -18,11 +17,11 @@ func TestForwardPortTaken(t *testing.T) {
 	defer taken.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	s := kindSite{&env{stderr: io.Discard}, "lab"}
-	err = s.forwardAll(ctx, "127.0.0.1", "127.0.0.1", []route{
+	s := &Target{o: Options{Say: func(string) {}}}
+	err = s.forward(ctx, "127.0.0.1", "127.0.0.1", []Route{
 		{name: "frontend"}, {name: "grafana", here: taken.Addr().(*net.TCPAddr).Port},
-	})
+	}, []int{1, 2})
 	if err == nil || !strings.Contains(err.Error(), "grafana=PORT takes another port") || ctx.Err() != nil {
-		t.Errorf("forwardAll = %v, after the time was up: %v", err, ctx.Err() != nil)
+		t.Errorf("forward = %v, after the time was up: %v", err, ctx.Err() != nil)
 	}
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,30 +10,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// carried are the images of the lock that a machine without a registry needs for
-// `lab up --target kind`.
-func carried() []string {
-	return slices.Concat(images.Workloads(), []string{images.Node, images.Base})
+// archivesDocument is the JSON of `lab images pull` and `lab images pack`.
+type archivesDocument struct {
+	Archives []archiveRow `json:"archives"`
 }
 
-// pullImage fetches an image in the form that it is used in: what is built on, in
-// all platforms; what is run, in one.
-func pullImage(ctx context.Context, img images.Image, platform, dir string, o images.PullOptions) (images.Archive, error) {
-	if img.Name == images.Base {
-		return images.PullLayout(ctx, img, dir, o)
-	}
-	return images.Pull(ctx, img, platform, dir, o)
+// archiveRow is an image of the lock as a file.
+type archiveRow struct {
+	Name string `json:"name"`
+	images.Archive
 }
 
 func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
 	platform, to := "linux/"+runtime.GOARCH, ""
+	var insecure []string
 	cmd := &cobra.Command{
 		Use:   "pull [NAME…]",
 		Short: "Fetch images of the lock as archives",
 		Long: `pull fetches images as files, without a container runtime. With no NAME it fetches
-what ` + "`lab up --target kind`" + ` needs: ` + strings.Join(carried(), ", ") + `.
+what ` + "`lab up --target kind`" + ` needs: ` + strings.Join(images.Carried(), ", ") + `.
 Carry the directory to a machine without a registry, and there
 
     lab up --target kind --archives DIR
@@ -55,7 +51,7 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 				}
 			}
 			if len(names) == 0 {
-				names = carried()
+				names = images.Carried()
 			}
 			var wanted []images.Image
 			for _, name := range names {
@@ -65,20 +61,16 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 				}
 				wanted = append(wanted, img)
 			}
-			type pulled struct {
-				Name string `json:"name"`
-				images.Archive
-			}
-			var all []pulled
+			all := []archiveRow{}
 			for _, img := range wanted {
-				a, err := pullImage(cmd.Context(), img, platform, to, images.PullOptions{Insecure: f.insecure, Progress: e.transfer(img.Name)})
+				a, err := images.PullCarried(cmd.Context(), img, platform, to, images.PullOptions{Insecure: insecure, Progress: e.transfer(img.Name)})
 				if err != nil {
 					return err
 				}
-				all = append(all, pulled{img.Name, a})
+				all = append(all, archiveRow{img.Name, a})
 			}
 			if asJSON {
-				return e.writeJSON(map[string]any{"archives": all})
+				return report.Encode(e.stdout, "archives", archivesDocument{all})
 			}
 			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "NAME\tIMAGE\tMB\tFILE")
@@ -88,9 +80,10 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 			return t.Flush()
 		},
 	}
+	e.registerDir(cmd)
 	cmd.Flags().StringVar(&platform, "platform", platform, "the `PLATFORM` to fetch, that of the container runtime that is to run them")
 	cmd.Flags().StringVar(&to, "to", "", "the `DIRECTORY` for the archives (default images in the lab's folder)")
-	cmd.Flags().StringSliceVar(&f.insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
+	cmd.Flags().StringSliceVar(&insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
 	return cmd
 }
 

@@ -1,18 +1,16 @@
-package main
+package kind
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -30,30 +28,20 @@ import (
 
 // A mirror is a registry in memory with small images under the lock's names, and
 // the lock that names them.
-type mirror struct {
-	host, lock string
-	mu         sync.Mutex
-	asked      []string // the paths
-}
+type mirror struct{ host, lock string }
 
-// newMirror has images for linux/amd64 and linux/arm64, if it is filled.
-func newMirror(t *testing.T, filled bool) *mirror {
+// newMirror has images for linux/amd64 and linux/arm64.
+func newMirror(t *testing.T) *mirror {
 	t.Helper()
 	m := &mirror{lock: filepath.Join(t.TempDir(), "mirror.json")}
-	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.mu.Lock()
-		m.asked = append(m.asked, r.URL.Path)
-		m.mu.Unlock()
-		real.ServeHTTP(w, r)
-	}))
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	m.host = strings.TrimPrefix(server.URL, "http://")
 	refs := map[string]string{}
 	for _, image := range images.Names() {
 		tagged := m.host + "/mirror/" + image + ":1.0"
 		digest := "sha256:" + strings.Repeat("1", 64)
-		if filled && slices.Contains(carried(), image) {
+		if slices.Contains(images.Carried(), image) {
 			digest = push(t, tagged)
 		}
 		refs[image] = tagged + "@" + digest
@@ -106,19 +94,37 @@ func rootFS(t *testing.T, img v1.Image) v1.RootFS {
 	return cfg.RootFS
 }
 
-// asked tells whether the mirror was asked for an image of the lock.
-func (m *mirror) wasAsked(image string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.asked, func(path string) bool { return strings.Contains(path, "/mirror/"+image+"/manifests/sha256:") })
-}
-
-// quietSite is a Kind site that tells what it says.
-func quietSite(t *testing.T) (kindSite, *strings.Builder) {
+// quietTarget is a Kind target, and what it says.
+func quietTarget(t *testing.T, m *mirror, o Options) (*Target, *strings.Builder) {
 	t.Helper()
 	var said strings.Builder
-	e := &env{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: &said, dir: t.TempDir()}
-	return kindSite{e, "lab-test"}, &said
+	dir := t.TempDir()
+	o.Name, o.Dir = "lab-test", func() (string, error) { return dir, nil }
+	o.Lock = func() (images.Lock, error) { return images.Load(m.lock) }
+	o.Say = func(line string) { fmt.Fprintln(&said, line) }
+	made, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, &said
+}
+
+// pull fetches images of the mirror as `lab images pull --to DIR` does.
+func (m *mirror) pull(t *testing.T, dir, platform string, names ...string) {
+	t.Helper()
+	lock, err := images.Load(m.lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		img, err := lock.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := images.PullCarried(t.Context(), img, platform, dir, images.PullOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // fakeDocker puts a docker command on PATH that answers by a shell script.
@@ -137,18 +143,15 @@ func fakeDocker(t *testing.T, script string) {
 // What `images pull --to DIR` writes, `up --archives DIR` takes: all that a cluster
 // runs, its nodes' image, and the base of our own images.
 func TestPulledDirectoryIsArchives(t *testing.T) {
-	m := newMirror(t, true)
+	m := newMirror(t)
 	dir := t.TempDir()
-	if code, _, stderr := lab(t, "images", "pull", "--to", dir, "--platform", "linux/arm64", "--images", m.lock); code != 0 {
-		t.Fatalf("exit %d: %s", code, stderr)
-	}
+	m.pull(t, dir, "linux/arm64", images.Carried()...)
 	lock, err := images.Load(m.lock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := upFlags{images: m.lock, archives: dir}
-	s, said := quietSite(t)
-	found, missing, err := s.given(lock, flags, "linux/arm64")
+	s, said := quietTarget(t, m, Options{Archives: dir})
+	found, missing, err := s.given(lock, "linux/arm64")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,24 +168,25 @@ func TestPulledDirectoryIsArchives(t *testing.T) {
 		}
 	}
 	fakeDocker(t, "echo arm64\n")
-	node, err := s.nodeArchive(t.Context(), cluster.New(cluster.Config{}), flags)
+	node, err := s.nodeArchive(t.Context(), cluster.New(cluster.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a, err := cluster.ReadArchive(node); err != nil || !slices.Equal(a.Tags, []string{m.host + "/mirror/node:1.0"}) {
 		t.Errorf("the nodes' image is %v in %q, %v", a.Tags, node, err)
 	}
-	if base, err := s.base(flags); err != nil || filepath.Dir(base) != dir {
+	if base, err := s.base(); err != nil || filepath.Dir(base) != dir {
 		t.Errorf("ours are built on %q, %v; want the layout in %s", base, err, dir)
 	}
 	// Without the directory it is the registry's.
-	if base, err := s.base(upFlags{images: m.lock}); err != nil || !strings.HasPrefix(base, m.host+"/mirror/base:1.0@") {
+	without, _ := quietTarget(t, m, Options{})
+	if base, err := without.base(); err != nil || !strings.HasPrefix(base, m.host+"/mirror/base:1.0@") {
 		t.Errorf("without archives ours are built on %q, %v", base, err)
 	}
 
 	// Pulled for another processor is as good as not there, and it is said why.
 	said.Reset()
-	if found, missing, err = s.given(lock, flags, "linux/amd64"); err != nil || len(found) > 0 || len(missing) != len(images.Workloads())+len(build.Names()) {
+	if found, missing, err = s.given(lock, "linux/amd64"); err != nil || len(found) > 0 || len(missing) != len(images.Workloads())+len(build.Names()) {
 		t.Errorf("for another processor: found %v, missing %v, %v", found, missing, err)
 	}
 	if want := "is not taken: it is not for linux/amd64, or not the loki of the image lock"; !strings.Contains(said.String(), want) {
@@ -190,19 +194,17 @@ func TestPulledDirectoryIsArchives(t *testing.T) {
 	}
 
 	// Another node image than the lock's is not in that file.
-	flags.nodeImage = "kindest/node:v1.30.0"
-	if node, err := s.nodeArchive(t.Context(), cluster.New(cluster.Config{}), flags); node != "" || err != nil {
+	s.o.NodeImage = "kindest/node:v1.30.0"
+	if node, err := s.nodeArchive(t.Context(), cluster.New(cluster.Config{})); node != "" || err != nil {
 		t.Errorf("with --node-image the nodes' archive is %q, %v", node, err)
 	}
 }
 
 // pack's names are taken as well, those of our own images among them.
 func TestPackedDirectoryIsArchives(t *testing.T) {
-	m := newMirror(t, true)
+	m := newMirror(t)
 	pulled, dir := t.TempDir(), t.TempDir()
-	if code, _, stderr := lab(t, "images", "pull", "loki", "--to", pulled, "--platform", "linux/amd64", "--images", m.lock); code != 0 {
-		t.Fatalf("exit %d: %s", code, stderr)
-	}
+	m.pull(t, pulled, "linux/amd64", "loki")
 	files, err := filepath.Glob(filepath.Join(pulled, "*.tar"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("pull has left %v, %v", files, err)
@@ -220,59 +222,9 @@ func TestPackedDirectoryIsArchives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := quietSite(t)
-	found, missing, err := s.given(lock, upFlags{archives: dir}, "linux/amd64")
+	s, _ := quietTarget(t, m, Options{Archives: dir})
+	found, missing, err := s.given(lock, "linux/amd64")
 	if err != nil || len(found) != 2 || found[0].name != "frontend" || found[1].name != "loki" || len(missing) != 6 {
 		t.Errorf("found %v, missing %v, %v", found, missing, err)
-	}
-}
-
-func TestArchivesThatAreNotThere(t *testing.T) {
-	code, _, stderr := lab(t, "up", "--target", "kind", "--archives", filepath.Join(t.TempDir(), "absent"))
-	if code != 1 || !strings.Contains(stderr, "there is no such directory") {
-		t.Errorf("exit %d, %q", code, stderr)
-	}
-}
-
-// --images swaps the whole lock on the local target, too.
-func TestLocalGroundTakesAnotherLock(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("the images are for linux")
-	}
-	absent := filepath.Join(t.TempDir(), "absent.json")
-	for _, line := range []string{"stack build", "up --detach --free-ports", "verify --up"} {
-		t.Run(line, func(t *testing.T) {
-			m := newMirror(t, false)
-			t.Setenv("TMPDIR", t.TempDir()) // verify --up keeps a folder there when it fails
-			args := append(strings.Fields(line), "--stack", "images", "--cache", t.TempDir(), "--images")
-			code, _, stderr := lab(t, append(args, m.lock)...)
-			if code != 1 || !strings.Contains(stderr, m.host+"/mirror/loki:1.0@sha256:") || !m.wasAsked("loki") {
-				t.Errorf("exit %d, the mirror was asked: %v; it says %q", code, m.wasAsked("loki"), stderr)
-			}
-			code, _, stderr = lab(t, append(args, absent)...)
-			if code != 1 || !strings.Contains(stderr, absent) || strings.Contains(stderr, "folder is kept") {
-				t.Errorf("without the file: exit %d, %q", code, stderr)
-			}
-		})
-	}
-}
-
-// A verification's own cluster is only spoken of when there is one.
-func TestOwnClusterStaysOnlyIfThere(t *testing.T) {
-	absent := filepath.Join(t.TempDir(), "absent.json")
-	for name, test := range map[string]struct {
-		names string
-		stays bool
-	}{
-		"no cluster":            {"", false},
-		"one of an earlier run": {ownCluster + "-control-plane", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fakeDocker(t, fmt.Sprintf("case $1 in ps) echo %s;; inspect) echo '[{}]';; *) exit 1;; esac\n", test.names))
-			code, _, stderr := lab(t, "verify", "--target", "kind", "--up", "--images", absent)
-			if code != 1 || !strings.Contains(stderr, absent) || strings.Contains(stderr, "stays") != test.stays {
-				t.Errorf("exit %d, it says %q; want that a cluster stays: %v", code, stderr, test.stays)
-			}
-		})
 	}
 }

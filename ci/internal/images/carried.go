@@ -1,0 +1,20 @@
+package images
+
+import (
+	"context"
+	"slices"
+)
+
+// Carried are the images of the lock that a machine without a registry needs for a
+// cluster with the lab in it: what runs, the nodes' image, and the base of our own.
+func Carried() []string { return slices.Concat(Workloads(), []string{Node, Base}) }
+
+// PullCarried fetches an image into dir in the form that it is used in: the base that
+// others are built on as a layout of all platforms, and an image that runs as an
+// archive for one platform.
+func PullCarried(ctx context.Context, img Image, platform, dir string, o PullOptions) (Archive, error) {
+	if img.Name == Base {
+		return PullLayout(ctx, img, dir, o)
+	}
+	return Pull(ctx, img, platform, dir, o)
+}

@@ -1,0 +1,49 @@
+// Package incluster is the lab around the pod that this program runs in. It can be
+// looked at and used from there, but not brought up or down.
+package incluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// Target is the lab around this pod.
+type Target struct{}
+
+var _ target.Reachable = Target{}
+
+// Addresses implements [target.Reachable] with the names of the Services.
+func (Target) Addresses(context.Context) (target.Addresses, error) { return target.Cluster(), nil }
+
+// TrafficFile implements [target.Target]: a pod's files end with it, so none is kept.
+func (Target) TrafficFile() (string, error) { return "", nil }
+
+// Up implements [target.Target]: it fails with [target.ErrNotHere], as do Down,
+// Reset, Status, Logs and Temporary.
+func (Target) Up(context.Context) (target.Summary, error) { return target.Summary{}, notHere("up") }
+
+// Down implements [target.Target].
+func (Target) Down(context.Context) (string, error) { return "", notHere("down") }
+
+// Reset implements [target.Target].
+func (Target) Reset(context.Context) (string, error) { return "", notHere("reset") }
+
+// Status implements [target.Target].
+func (Target) Status(context.Context) (target.Status, error) {
+	return target.Status{}, notHere("status")
+}
+
+// Logs implements [target.Target].
+func (Target) Logs(context.Context, io.Writer, string, bool) error { return notHere("logs") }
+
+// Temporary implements [target.Target].
+func (Target) Temporary(context.Context) (target.Target, func(), error) {
+	return nil, nil, notHere("--up")
+}
+
+func notHere(what string) error {
+	return fmt.Errorf("%s: not on the target %s: %w", what, target.InCluster, target.ErrNotHere)
+}

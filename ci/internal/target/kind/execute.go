@@ -1,0 +1,57 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+)
+
+// jobTimeout bounds a Job: heavy traffic takes minutes, and so does looking it up.
+const jobTimeout = 30 * time.Minute
+
+// Execute implements [target.Remote]: it runs `lab ARGS` as a Job in the cluster, in
+// the image that Up has brought there.
+func (t *Target) Execute(ctx context.Context, args []string) (target.Executed, error) {
+	c := t.cluster()
+	image, err := t.labImage(ctx, c)
+	if err != nil {
+		return target.Executed{}, t.notUp(err)
+	}
+	manifest, err := manifests.Job(args[0], manifests.JobOptions{
+		Image: image, Args: append(args, "--target="+target.InCluster), Timeout: jobTimeout,
+	})
+	if err != nil {
+		return target.Executed{}, err
+	}
+	done, err := deploy.RunJob(ctx, c, manifest, deploy.JobOptions{Progress: t.say})
+	return target.Executed{Output: done.Output, ExitCode: done.ExitCode}, err
+}
+
+// labImageNote is the annotation of the namespace of the Jobs with the reference of
+// the lab image that Up has loaded last.
+const labImageNote = "lgtm-lab/image"
+
+func (t *Target) labImage(ctx context.Context, c *cluster.Cluster) (string, error) {
+	out, err := c.Kubectl(ctx, nil, "get", "namespace", target.NamespaceObservability, "--ignore-not-found",
+		"--output=jsonpath={.metadata.annotations."+labImageNote+"}")
+	if err != nil {
+		return "", err
+	}
+	if ref := strings.TrimSpace(string(out)); ref != "" {
+		return ref, nil
+	}
+	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `go run ./ci/lab up --target kind`: %w", t.o.Name, target.ErrNotUp)
+}
+
+// noteImages remembers in the cluster which image the Jobs are to use.
+func (t *Target) noteImages(ctx context.Context, c *cluster.Cluster, refs map[string]string) error {
+	_, err := c.Kubectl(ctx, nil, "annotate", "namespace", target.NamespaceObservability, "--overwrite",
+		labImageNote+"="+refs["lab"])
+	return err
+}

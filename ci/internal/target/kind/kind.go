@@ -1,0 +1,138 @@
+// Package kind is the lab in a Kind cluster: the cluster, the images in it, and the
+// lab's workloads. What it is told to do goes through the container runtime and the
+// kubectl in the cluster's node; see the package cluster below it.
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+)
+
+// Options say which cluster the target is, and how its Up makes it.
+type Options struct {
+	// Name is the cluster's; empty is [cluster.DefaultName].
+	Name string
+	// Dir finds the lab's folder, with the lock, the images and the last traffic.
+	Dir func() (string, error)
+	// Root finds the checkout; only what makes something asks.
+	Root func() (string, error)
+	// Lock loads the image lock; only what makes something asks.
+	Lock func() (images.Lock, error)
+	// Ports are the host's ports other than the usual ones, each as NAME=NUMBER.
+	Ports []string
+	// Faults lets requests ask for a slow or failing query.
+	Faults bool
+	// Retention is how long the backends keep data, whole hours.
+	Retention retention.Periods
+	// Workers is the number of nodes besides the control plane.
+	Workers int
+	// NodeImage is the reference of the nodes' image; empty is the lock's.
+	NodeImage string
+	// Archives is a directory with images as files; empty for none.
+	Archives string
+	// Listen is the host's address that ports are published on; empty is 127.0.0.1.
+	Listen string
+	// Timeout bounds the wait until every workload is ready.
+	Timeout time.Duration
+	// NoPreflight tries, whatever seems to be missing.
+	NoPreflight bool
+	// MetricsServer adds metrics-server.
+	MetricsServer bool
+	// Recreate allows Up to replace a cluster that was made with other settings,
+	// together with its data.
+	Recreate bool
+	// Say is told, a line at a time, what happens.
+	Say func(line string)
+	// Transfer returns what is told how far the named image is fetched.
+	Transfer func(image string) func(done, total int64)
+}
+
+// Target is the lab in a Kind cluster, as the commands use it.
+type Target struct {
+	o     Options
+	ports hostPorts
+}
+
+var _ target.Remote = (*Target)(nil)
+
+// New returns the target. It fails when the options make no sense, and looks at
+// nothing yet.
+func New(o Options) (*Target, error) {
+	if o.Name == "" {
+		o.Name = cluster.DefaultName
+	}
+	t := &Target{o: o, ports: hostPorts{frontend: target.FrontendHostPort, grafana: target.GrafanaHostPort}}
+	if err := t.ports.assign(o.Ports); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// namespaces are those that the lab's workloads are in.
+var namespaces = []string{target.NamespaceApp, target.NamespaceObservability}
+
+// cluster is the cluster as it is.
+func (t *Target) cluster() *cluster.Cluster {
+	return cluster.New(cluster.Config{Name: t.o.Name, Progress: t.say})
+}
+
+func (t *Target) say(line string) { t.o.Say("· " + line) }
+
+// path is a path in the lab's folder.
+func (t *Target) path(elem ...string) (string, error) {
+	dir, err := t.o.Dir()
+	return filepath.Join(append([]string{dir}, elem...)...), err
+}
+
+// notUp says what to do when there is no such cluster.
+func (t *Target) notUp(err error) error {
+	if errors.Is(err, cluster.ErrAbsent) {
+		return fmt.Errorf("there is no cluster %s; `go run ./ci/lab up --target kind` makes it: %w", t.o.Name, target.ErrNotUp)
+	}
+	return err
+}
+
+// Down implements [target.Target]: it deletes the cluster, with all data in it.
+func (t *Target) Down(ctx context.Context) (string, error) {
+	c := t.cluster()
+	there, err := c.Exists(ctx)
+	if err != nil {
+		return "", err
+	}
+	// Also when no node is there: a network may be.
+	if err := c.Delete(ctx); err != nil {
+		return "", err
+	}
+	if !there {
+		return fmt.Sprintf("Nothing to delete: there is no cluster %s.", t.o.Name), nil
+	}
+	return fmt.Sprintf("The cluster %s is deleted, with all data in it.", t.o.Name), nil
+}
+
+// Reset implements [target.Target]: it is Down, because the cluster keeps its data
+// inside itself.
+func (t *Target) Reset(ctx context.Context) (string, error) { return t.Down(ctx) }
+
+// Logs implements [target.Target].
+func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
+	return t.notUp(deploy.Logs(ctx, t.cluster(), w, name, follow, namespaces...))
+}
+
+// TrafficFile implements [target.Target].
+func (t *Target) TrafficFile() (string, error) { return t.path("last-traffic-" + t.o.Name + ".json") }
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}

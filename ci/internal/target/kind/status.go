@@ -1,0 +1,54 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// Status implements [target.Target].
+func (t *Target) Status(ctx context.Context) (target.Status, error) {
+	c := t.cluster()
+	found, err := deploy.Look(ctx, c, namespaces...)
+	if err != nil {
+		return target.Status{}, t.notUp(err)
+	}
+	var ports hostPorts
+	if ports.frontend, err = c.HostPort(ctx, target.FrontendNodePort); err != nil {
+		return target.Status{}, err
+	}
+	if ports.grafana, err = c.HostPort(ctx, target.GrafanaNodePort); err != nil {
+		return target.Status{}, err
+	}
+	return describe(t.o.Name, found, ports), nil
+}
+
+// describe puts what was found into the shape that all targets share.
+func describe(name string, found deploy.Status, ports hostPorts) target.Status {
+	s := target.Status{Target: target.Kind, Cluster: name, Components: []target.Component{}}
+	published := map[string]int{target.Frontend: ports.frontend, target.Grafana: ports.grafana}
+	for _, w := range found.Workloads {
+		c := target.Component{
+			Name: w.Name, Namespace: w.Namespace, State: w.State(), Desired: w.Desired, Ready: w.Ready,
+			Instances: []target.Instance{},
+		}
+		if port := published[w.Name]; port > 0 {
+			c.URL = address(port)
+		}
+		for _, p := range append(slices.Clone(w.Pods), w.Old...) {
+			c.Instances = append(c.Instances, target.Instance{
+				Name: p.Name, Node: p.Node, State: p.State(), Ready: p.Ready, Restarts: p.Restarts(),
+				MemoryBytes: found.Memory[p.Namespace+"/"+p.Name], Started: p.Created,
+			})
+		}
+		s.Components = append(s.Components, c)
+	}
+	s.Sum()
+	return s
+}
+
+// address is where this machine finds a published port.
+func address(port int) string { return fmt.Sprintf("http://localhost:%d", port) }

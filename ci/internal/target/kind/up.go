@@ -1,0 +1,186 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+)
+
+// Up implements [target.Target].
+func (t *Target) Up(ctx context.Context) (target.Summary, error) {
+	began := time.Now()
+	done, err := t.bring(ctx)
+	if err != nil {
+		return target.Summary{}, err
+	}
+	headline := fmt.Sprintf("The lab is up in the cluster %s: %s, in %.1f s.", t.o.Name, done, time.Since(began).Seconds())
+	if done.unchanged() {
+		headline = fmt.Sprintf("The lab is up already in the cluster %s, and unchanged.", t.o.Name)
+	}
+	return t.summary(headline, done.password), nil
+}
+
+// bring brings the lab up without a word to standard output.
+func (t *Target) bring(ctx context.Context) (deployed, error) {
+	c, root, err := t.wanted()
+	if err != nil {
+		return deployed{}, err
+	}
+	unlock, err := t.prepare(ctx, c)
+	if err != nil {
+		return deployed{}, err
+	}
+	defer unlock()
+	loaded, refs, err := t.clusterWithImages(ctx, c, root)
+	if err != nil {
+		return deployed{}, err
+	}
+	done, err := t.deploy(ctx, c, root, refs)
+	done.loaded = len(loaded.New)
+	return done, err
+}
+
+// prepare does what comes before a cluster is made: it keeps others from it until
+// unlock is called, looks for what is missing, and finds the nodes' image.
+func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unlock func(), err error) {
+	if unlock, err = t.lock(ctx); err != nil {
+		return nil, err
+	}
+	if !t.o.NoPreflight {
+		err = t.preflight(ctx, c)
+	}
+	if err == nil {
+		c.NodeArchive, err = t.nodeArchive(ctx, c)
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// wanted is the cluster that the options ask for, and the checkout's root.
+func (t *Target) wanted() (*cluster.Cluster, string, error) {
+	root, err := t.o.Root()
+	if err != nil {
+		return nil, "", err
+	}
+	kind, err := os.ReadFile(filepath.Join(root, "config", "kubernetes", "kind.yaml"))
+	if err != nil {
+		return nil, "", err
+	}
+	if t.o.Archives != "" {
+		if info, err := os.Stat(t.o.Archives); err != nil || !info.IsDir() {
+			return nil, "", fmt.Errorf("--archives %s: there is no such directory; `lab images pull --to` makes one", t.o.Archives)
+		}
+	}
+	cfg := cluster.Config{
+		Name: t.o.Name, Kind: kind, NodeImage: t.o.NodeImage, Workers: t.o.Workers, Listen: t.o.Listen, Progress: t.say,
+		Ports:    map[int]int{target.FrontendNodePort: t.ports.frontend, target.GrafanaNodePort: t.ports.grafana},
+		Recreate: t.o.Recreate,
+	}
+	if t.ports.api != 0 {
+		cfg.Ports[cluster.APIPort] = t.ports.api
+	}
+	if cfg.NodeImage == "" {
+		lock, err := t.o.Lock()
+		if err != nil {
+			return nil, "", err
+		}
+		node, err := lock.Get(images.Node)
+		if err != nil {
+			return nil, "", err
+		}
+		cfg.NodeImage = node.Reference()
+	}
+	return cluster.New(cfg), root, nil
+}
+
+// lock keeps two `lab up` of one cluster apart.
+func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
+	file, err := t.path("kind-" + t.o.Name + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	return filelock.Acquire(ctx, file, func() { t.say(filelock.Waiting("the cluster " + t.o.Name)) })
+}
+
+// preflight fails when something that a cluster needs is missing, and says all of it.
+func (t *Target) preflight(ctx context.Context, c *cluster.Cluster) error {
+	problems, err := c.Preflight(ctx)
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	likely := true
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString("\n✗ " + p.String())
+		likely = likely && p.Likely
+	}
+	if likely {
+		b.WriteString("\n--no-preflight tries nevertheless.")
+	}
+	return fmt.Errorf("nothing was done, because something is missing:%s", b.String())
+}
+
+// clusterWithImages makes the cluster and gets the images at the same time, and
+// brings them together.
+func (t *Target) clusterWithImages(ctx context.Context, c *cluster.Cluster, root string) (cluster.Loaded, map[string]string, error) {
+	var archives []archive
+	var clusterErr, imageErr error
+	var both sync.WaitGroup
+	// Neither is stopped when the other fails: what it makes is there the next time.
+	both.Go(func() {
+		begin := time.Now()
+		made, err := c.Ensure(ctx)
+		if clusterErr = err; made && err == nil {
+			t.say(fmt.Sprintf("cluster: made in %.1f s", time.Since(begin).Seconds()))
+		}
+	})
+	both.Go(func() { archives, imageErr = t.archives(ctx, c, root) })
+	both.Wait()
+	if err := errors.Join(clusterErr, imageErr); err != nil {
+		return cluster.Loaded{}, nil, err
+	}
+	var files []string
+	refs := map[string]string{}
+	for _, a := range archives {
+		files = append(files, a.file)
+		refs[a.name] = a.ref
+	}
+	loaded, err := c.Load(ctx, files)
+	return loaded, refs, err
+}
+
+// summary says where everything is, and what to do next.
+func (t *Target) summary(headline, password string) target.Summary {
+	at := func(port int) string {
+		if port == 0 {
+			return "(a port of the runtime's choice)"
+		}
+		return address(port)
+	}
+	return target.Summary{
+		Headline: headline,
+		Places: []target.Place{
+			{Name: target.Frontend, URL: at(t.ports.frontend), About: "the page: users, and buttons that cause trouble"},
+			{Name: target.Grafana, URL: at(t.ports.grafana), About: "logs, metrics and traces; as admin: " + password},
+		},
+		Next: []target.Step{
+			{Command: "go run ./ci/lab traffic --target kind", About: "send it 200 requests"},
+			{Command: "go run ./ci/lab verify --target kind", About: "prove that all telemetry of a request arrives"},
+			{Command: "go run ./ci/lab status --target kind", About: "how every pod is"},
+			{Command: "go run ./ci/lab down --target kind", About: "delete the cluster"},
+		},
+	}
+}

@@ -1,0 +1,246 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// Options say which lab the target is, and how its Up makes it.
+type Options struct {
+	// Dir finds the lab's folder.
+	Dir func() (string, error)
+	// Root finds the checkout; only Up asks.
+	Root func() (string, error)
+	// Stack finds the programs of the stack; only Up asks.
+	Stack func() (*stack.Stack, error)
+	// Ports are ports other than the usual ones, each as NAME=NUMBER.
+	Ports []string
+	// FreePorts takes ports that are free now, but for those in Ports.
+	FreePorts bool
+	// Faults lets requests ask for a slow or failing query.
+	Faults bool
+	// Retention is how long the backends keep data; see [Config].
+	Retention retention.Periods
+	// Say is told, a line at a time, what happens.
+	Say func(line string)
+	// Line shows one line that replaces the one before, and "" none. It may be nil.
+	Line func(text string)
+}
+
+// Target is the lab as processes on this machine, as the commands use it.
+type Target struct {
+	o     Options
+	ports map[string]int
+}
+
+var (
+	_ target.Reachable = (*Target)(nil)
+	_ target.Attended  = (*Target)(nil)
+)
+
+// New returns the target. It fails when the options make no sense, and looks at
+// nothing yet.
+func New(o Options) (*Target, error) {
+	t := &Target{o: o, ports: map[string]int{}}
+	if t.o.Line == nil {
+		t.o.Line = func(string) {}
+	}
+	for _, assignment := range o.Ports {
+		name, number, _ := strings.Cut(assignment, "=")
+		port, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("--port %q: want NAME=NUMBER, such as loki=3101", assignment)
+		}
+		if err := new(target.Ports).Set(name, port); err != nil {
+			return nil, err
+		}
+		t.ports[name] = port
+	}
+	return t, nil
+}
+
+// lab opens the lab in its folder, as it is.
+func (t *Target) lab() (*Lab, error) {
+	dir, err := t.o.Dir()
+	if err != nil {
+		return nil, err
+	}
+	return Open(Config{Dir: dir, Progress: t.o.Say}), nil
+}
+
+// wanted opens the lab in its folder, as the options want it.
+func (t *Target) wanted() (*Lab, error) {
+	dir, err := t.o.Dir()
+	if err != nil {
+		return nil, err
+	}
+	root, err := t.o.Root()
+	if err != nil {
+		return nil, err
+	}
+	programs, err := t.o.Stack()
+	if err != nil {
+		return nil, err
+	}
+	cfg := Config{
+		Root: root, Dir: dir, Faults: t.o.Faults, Retention: t.o.Retention,
+		Programs: t.programs(programs), Progress: t.o.Say,
+	}
+	switch {
+	case t.o.FreePorts:
+		if cfg.Ports, err = target.FreePorts(); err != nil {
+			return nil, err
+		}
+	case len(t.ports) > 0:
+		cfg.Ports = target.DefaultPorts()
+	}
+	for name, port := range t.ports {
+		if err := cfg.Ports.Set(name, port); err != nil {
+			return nil, err
+		}
+	}
+	return Open(cfg), nil
+}
+
+// programs is how the lab gets the programs of its stack.
+func (t *Target) programs(s *stack.Stack) func(context.Context) (map[string]Program, error) {
+	return func(ctx context.Context) (map[string]Program, error) {
+		set, err := s.Resolve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t.o.Say(set.Reason)
+		if set.Hint != "" {
+			t.o.Say(set.Hint)
+		}
+		programs := map[string]Program{}
+		for _, name := range target.StackComponents() {
+			if p, ok := set.Program(name); ok {
+				path, args := p.Command()
+				programs[name] = Program{Path: path, Args: args, Home: p.Home}
+			}
+		}
+		return programs, nil
+	}
+}
+
+// Up implements [target.Target].
+func (t *Target) Up(ctx context.Context) (target.Summary, error) {
+	begin := time.Now()
+	lab, err := t.wanted()
+	if err != nil {
+		return target.Summary{}, err
+	}
+	state, started, err := lab.Up(ctx)
+	if err != nil {
+		return target.Summary{}, err
+	}
+	headline := fmt.Sprintf("The lab is up, %d components ready in %.1f s.", len(started), time.Since(begin).Seconds())
+	if len(started) == 0 {
+		headline = "The lab is up already, and unchanged."
+	}
+	return summary(headline, state.Addresses), nil
+}
+
+// summary says where everything is, and what to do next.
+func summary(headline string, at target.Addresses) target.Summary {
+	grafana := target.Place{Name: target.Grafana, URL: at.Grafana, About: "logs, metrics and traces"}
+	if at.Grafana == "" {
+		grafana.URL, grafana.About = "(not on this machine)", "see above how to get it"
+	}
+	return target.Summary{
+		Headline: headline,
+		Places: []target.Place{
+			{Name: target.Frontend, URL: at.Frontend, About: "the page: users, and buttons that cause trouble"},
+			grafana,
+			{Name: target.Backend, URL: at.Backend, About: "the users API, /openapi.yaml"},
+			{Name: target.Alloy, URL: at.Alloy, About: "the collector's own page"},
+			{Name: target.Loki, URL: at.Loki, About: "logs"},
+			{Name: target.Tempo, URL: at.Tempo, About: "traces"},
+			{Name: target.Mimir, URL: at.Mimir, About: "metrics"},
+		},
+		Next: []target.Step{
+			{Command: "go run ./ci/lab traffic", About: "send it 200 requests"},
+			{Command: "go run ./ci/lab verify", About: "prove that all telemetry of a request arrives"},
+			{Command: "go run ./ci/lab trace ID", About: "look at one trace, with its log lines"},
+			{Command: "go run ./ci/lab down", About: "stop it"},
+		},
+	}
+}
+
+// Down implements [target.Target].
+func (t *Target) Down(ctx context.Context) (string, error) {
+	lab, err := t.lab()
+	if err != nil {
+		return "", err
+	}
+	stopped, err := lab.Down(ctx)
+	if errors.Is(err, target.ErrNotUp) {
+		return "Nothing to stop: the lab is not up.", nil
+	}
+	return stoppedSentence(stopped), err
+}
+
+func stoppedSentence(stopped []string) string {
+	return "Stopped: " + strings.Join(stopped, ", ") + ". The data is kept; `go run ./ci/lab reset` deletes it."
+}
+
+// Reset implements [target.Target].
+func (t *Target) Reset(ctx context.Context) (string, error) {
+	lab, err := t.lab()
+	if err != nil {
+		return "", err
+	}
+	freed, err := lab.Reset(ctx)
+	return fmt.Sprintf("The lab's data is deleted, %.1f MB.", float64(freed)/(1<<20)), err
+}
+
+// Logs implements [target.Target].
+func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
+	lab, err := t.lab()
+	if err != nil {
+		return err
+	}
+	file, err := lab.LogFile(name)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("%s has no log yet: %w", name, err)
+	}
+	defer f.Close()
+	for {
+		if _, err := io.Copy(w, f); err != nil || !follow {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Addresses implements [target.Reachable].
+func (t *Target) Addresses(context.Context) (target.Addresses, error) {
+	lab, err := t.lab()
+	if err != nil {
+		return target.Addresses{}, err
+	}
+	state, err := lab.State()
+	if err != nil {
+		return target.Addresses{}, err
+	}
+	return state.Addresses, nil
+}

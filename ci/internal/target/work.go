@@ -1,0 +1,109 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Work is something to do where the lab's services are: here, with their
+// addresses, or by a command inside the target.
+type Work[R any] struct {
+	// Args are the words of the command that does it inside a target, without
+	// --target and --output.
+	Args []string
+	// Here does it from this program.
+	Here func(ctx context.Context, at Addresses) (R, error)
+	// NeedsNoLab says that Here uses none of the target's addresses, because the
+	// user has given others. Here then gets none.
+	NeedsNoLab bool
+	// Remark is told what the command inside prints besides its result. It may be nil.
+	Remark func(text string)
+}
+
+// Do does the work on the target.
+func Do[R any](ctx context.Context, t Target, w Work[R]) (result R, err error) {
+	switch t := t.(type) {
+	case Remote:
+		done, err := t.Execute(ctx, append(w.Args, "--output=json"))
+		if err != nil {
+			return result, err
+		}
+		err = decode(done, w.Args[0], w.Remark, &result)
+		return result, err
+	case Reachable:
+		var at Addresses
+		if !w.NeedsNoLab {
+			if at, err = t.Addresses(ctx); err != nil {
+				return result, err
+			}
+		}
+		return w.Here(ctx, at)
+	}
+	return result, fmt.Errorf("%s: %w", w.Args[0], ErrNotHere)
+}
+
+// Print does work whose result is text for people, and writes the text to w. args are
+// the words of the command that does it inside a target, here does it from this
+// program.
+func Print(ctx context.Context, t Target, w io.Writer, args []string, here func(context.Context, io.Writer, Addresses) error) error {
+	switch t := t.(type) {
+	case Remote:
+		done, err := t.Execute(ctx, args)
+		if err != nil {
+			return err
+		}
+		if done.ExitCode != 0 {
+			return errors.New(strings.TrimPrefix(strings.TrimSpace(string(done.Output)), "lab: "))
+		}
+		_, err = w.Write(done.Output)
+		return err
+	case Reachable:
+		at, err := t.Addresses(ctx)
+		if err != nil {
+			return err
+		}
+		return here(ctx, w, at)
+	}
+	return fmt.Errorf("%s: %w", args[0], ErrNotHere)
+}
+
+// decode reads the JSON that a command has printed, whatever its exit code: a
+// report of failures comes with one that is not 0.
+func decode(done Executed, command string, remark func(string), into any) error {
+	doc, rest := findJSON(done.Output)
+	text := strings.TrimSpace(string(rest))
+	if doc == nil {
+		return fmt.Errorf("%s ended in the cluster with exit code %d and without a result:\n%s", command, done.ExitCode, text)
+	}
+	if text != "" && remark != nil {
+		remark(text)
+	}
+	if err := json.Unmarshal(doc, into); err != nil {
+		return fmt.Errorf("reading what %s has printed: %w", command, err)
+	}
+	return nil
+}
+
+// findJSON finds the indented JSON object among the lines that a command has
+// printed: its standard output and its standard error come as one.
+func findJSON(output []byte) (doc, rest []byte) {
+	begin, end, at := -1, -1, 0
+	for line := range bytes.Lines(output) {
+		switch text := bytes.TrimRight(line, "\r\n"); {
+		case bytes.Equal(text, []byte("{")) && begin < 0:
+			begin = at
+		case bytes.Equal(text, []byte("}")) && begin >= 0:
+			end = at + len(text)
+		}
+		at += len(line)
+	}
+	if end < 0 {
+		return nil, output
+	}
+	return output[begin:end], append(append([]byte{}, output[:begin]...), output[end:]...)
+}

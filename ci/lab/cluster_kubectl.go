@@ -1,0 +1,34 @@
+package main
+
+import (
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+func kubectlCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kubectl ARGS...",
+		Short: "Run kubectl in the cluster's node, as administrator",
+		Long: `kubectl runs in the cluster's node, so none is needed on this machine, and what it is
+told of files is looked for in the node: give them on standard input, with -f -.`,
+		Example: "  lab cluster kubectl get pods -A\n  lab cluster kubectl -n app logs deploy/frontend\n  lab cluster kubectl apply -f - < object.yaml",
+		Args:    someArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := e.kind(&upFlags{})
+			if err != nil {
+				return err
+			}
+			var stdin io.Reader
+			if slices.Contains(args, "-") || slices.Contains(args, "--filename=-") {
+				stdin = cmd.InOrStdin()
+			}
+			return t.Kubectl(cmd.Context(), e.stdout, stdin, args...)
+		},
+	}
+	e.registerCluster(cmd)
+	// What follows kubectl's own verb is kubectl's.
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// tree returns every command of the program.
+func tree(t *testing.T) []*cobra.Command {
+	t.Helper()
+	root := newRoot(&env{getenv: func(string) string { return "" }})
+	var all []*cobra.Command
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		all = append(all, cmd)
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+	}
+	walk(root)
+	if len(all) < 25 {
+		t.Fatalf("found %d commands only", len(all))
+	}
+	return all
+}
+
+// words are a command's, without the program's own.
+func words(cmd *cobra.Command) []string { return strings.Fields(cmd.CommandPath())[1:] }
+
+// refused checks that the command line is refused as a wrong one, in words that name
+// what is wrong.
+func refused(t *testing.T, names string, line ...string) {
+	t.Helper()
+	code, stdout, stderr := lab(t, line...)
+	if code != 2 || !strings.Contains(stderr, names) || stdout != "" {
+		t.Errorf("lab %s: exit code %d, it prints %.80q and says %q; want 2 and %q", strings.Join(line, " "), code, stdout, stderr, names)
+	}
+}
+
+// A mistyped command is a wrong command line, wherever it stands.
+func TestMistypedCommands(t *testing.T) {
+	groups := 0
+	for _, cmd := range tree(t) {
+		refused(t, "--chekc", append(words(cmd), "--chekc")...)
+		if cmd.HasAvailableSubCommands() {
+			groups++
+			refused(t, "chekc", append(words(cmd), "chekc")...)
+			refused(t, "chekc", append(append([]string{"help"}, words(cmd)...), "chekc")...)
+		}
+	}
+	if groups < 4 {
+		t.Errorf("found %d groups of commands only", groups)
+	}
+	refused(t, `did you mean check?`, "images", "chekc")
+	if code, stdout, _ := lab(t, "images"); code != 0 || !strings.Contains(stdout, "reproduce") {
+		t.Errorf("a group alone: exit code %d, %q; want its help", code, stdout)
+	}
+	if code, stdout, _ := lab(t, "help", "images", "check"); code != 0 || !strings.Contains(stdout, "Usage:") {
+		t.Errorf("help of a command: exit code %d, %q", code, stdout)
+	}
+}
+
+// A flag that means nothing where it stands is refused before anything is done.
+func TestMeaninglessFlags(t *testing.T) {
+	conditions := 0
+	for _, cmd := range tree(t) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if targets := f.Annotations[onTargets]; len(targets) > 0 && cmd.Flags().Lookup("target") != nil {
+				conditions++
+				for _, other := range []string{target.Local, target.Kind, target.InCluster} {
+					if !slices.Contains(targets, other) {
+						refused(t, "--"+f.Name+" is for --target", append(words(cmd), arguments(cmd, "--target="+other, "--"+f.Name+"="+value(f))...)...)
+					}
+				}
+			}
+			if other := f.Annotations[withFlag]; len(other) > 0 {
+				conditions++
+				on := target.Local
+				if targets := f.Annotations[onTargets]; len(targets) > 0 {
+					on = targets[0]
+				}
+				refused(t, "--"+f.Name+" means nothing without --"+other[0], append(words(cmd), arguments(cmd, "--target="+on, "--"+f.Name+"="+value(f))...)...)
+			}
+		})
+	}
+	if conditions < 40 {
+		t.Errorf("found %d conditions only", conditions)
+	}
+}
+
+// arguments completes a command's flags with what it cannot do without.
+func arguments(cmd *cobra.Command, flags ...string) []string {
+	switch cmd.Name() {
+	case "logs":
+		return append(flags, "loki")
+	case "trace":
+		return append(flags, strings.Repeat("1", 32))
+	}
+	return flags
+}
+
+// value is one that the flag takes.
+func value(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true"
+	case "int", "uint64", "float64":
+		return "1"
+	case "duration":
+		return "48h"
+	case "string", "stringArray":
+		return "x"
+	}
+	return f.DefValue
+}
+
+// Flags that choose a target are only where a target is chosen.
+func TestTargetFlagsWhereTheyMeanSomething(t *testing.T) {
+	for _, line := range []string{"images list", "images check", "stack build", "manifests", "cluster up", "cluster kubectl"} {
+		refused(t, "unknown flag: --target", append(strings.Fields(line), "--target=kind")...)
+	}
+	refused(t, "unknown flag: --dir", "images", "list", "--dir=x")
+}

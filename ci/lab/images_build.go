@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+)
+
+func imagesBuildCommand(e *env, f *imageFlags) *cobra.Command {
+	var b buildFlags
+	var out, version, publish, load string
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the images of frontend, backend and lab",
+		Long: `build compiles the programs and puts each on the base image of the lock, without any
+container runtime. For every image it writes an archive with all platforms
+(NAME.oci.tar), one for this machine's platform that docker and kind load (NAME.tar),
+and the SBOMs; and digests.json, which lists them. The same checkout gives the same
+digests on every machine.
+
+Where no registry can be reached, --base takes the path of an OCI layout, such as
+` + "`lab images pull base`" + ` makes where one can. --publish pushes the images and their SBOMs
+too; without -o json it prints the references.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := f.json()
+			if err != nil {
+				return err
+			}
+			o, err := b.options(e, f)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				if out, err = e.labPath("images"); err != nil {
+					return err
+				}
+			}
+			o.Out, o.Version, o.Publish, o.LoadPlatform = out, version, publish, load
+			if o.Cache, err = e.labPath("cache", "ko"); err != nil {
+				return err
+			}
+			built, err := build.Build(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return e.showBuilt(built, asJSON)
+		},
+	}
+	e.registerDir(cmd)
+	b.register(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "the `DIRECTORY` for archives and digests (default images in the lab's folder)")
+	cmd.Flags().StringVar(&load, "load-platform", "", "the `PLATFORM` of NAME.tar (default this machine's, else the first)")
+	cmd.Flags().StringVar(&version, "version", "", "the `VERSION` that the services report (default dev)")
+	cmd.Flags().StringVar(&publish, "publish", "", "push to `REPOSITORY`/NAME too")
+	return cmd
+}

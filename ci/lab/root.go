@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot is the tree of commands.
+func newRoot(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lab",
+		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
+		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
+collector, and Loki, Tempo and Mimir (and Grafana, where it can be had) behind it. It
+runs on this machine as plain processes, or with --target kind in a cluster in a
+container; lab manifests prints it for a Kubernetes cluster of your own.
+
+    lab up            bring it up; Ctrl-C stops it
+    lab traffic       send it requests
+    lab verify        prove that every request became a trace, log lines and metrics
+    lab snapshot      draw the dashboards into one HTML page
+    lab down          stop a lab that runs in the background
+
+Exit codes: 0 when all is well, 1 when something failed or a check did not hold, 2 when
+the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return e.checkFlags(cmd) },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetHelpCommand(helpCommand(root))
+	root.AddCommand(
+		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
+		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
+		stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e),
+	)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			group(cmd)
+		}
+	}
+	return root
+}
+
+// group makes a command that only has others below it. Alone it prints its help; a
+// word that is no command below it is a wrong command line.
+func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestions(cmd, args[0]))}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// suggestions are the commands that a mistyped word may mean, as the end of a message.
+func suggestions(cmd *cobra.Command, word string) string {
+	if like := cmd.SuggestionsFor(word); len(like) > 0 {
+		return "; did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return ""
+}
+
+// helpCommand is cobra's own, but for a topic that does not exist: that is a wrong
+// command line.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{fmt.Errorf("unknown command %q for %q%s", strings.Join(args, " "), "lab help", suggestions(root, args[0]))}
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
+}
+
+// noArgs refuses arguments as a wrong command line.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args)}
+	}
+	return nil
+}
+
+// someArgs refuses a command line without arguments.
+func someArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("%s takes arguments: %s", cmd.CommandPath(), cmd.Use)}
+	}
+	return nil
+}
+
+// atMostOne refuses more than one argument.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{fmt.Errorf("%s takes one %s, but got %q", cmd.Name(), what, args)}
+		}
+		return nil
+	}
+}

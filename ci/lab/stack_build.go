@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+func stackBuildCommand(e *env, f *stackFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Get the programs of the stack onto this machine now",
+		Long: `build does what ` + "`lab up`" + ` does first: it finds the programs of the stack, fetches them
+out of their images, or compiles them from the modules in ci/stack. Compiling takes
+about half an hour on two cores; interrupted, it goes on where it was.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := f.open(e)
+			if err != nil {
+				return err
+			}
+			set, err := s.Resolve(cmd.Context())
+			if err != nil {
+				return err
+			}
+			e.say(set.Reason)
+			if set.Hint != "" {
+				e.say(set.Hint)
+			}
+			e.sayOld(cmd.Context(), s)
+			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "PROGRAM\tVERSION\tFROM\tFILE")
+			for _, name := range target.StackComponents() {
+				if p, ok := set.Program(name); ok {
+					path, _ := p.Command()
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, p.Version, p.Source, path)
+				}
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().Var(&f.mode, "stack", "where they come from: auto, path, images or source")
+	return cmd
+}
+
+// sayOld says how much could be pruned. Not knowing is no reason to fail.
+func (e *env) sayOld(ctx context.Context, s *stack.Stack) {
+	old, err := s.Old(ctx)
+	if err != nil || len(old) == 0 {
+		return
+	}
+	var bytes int64
+	for _, o := range old {
+		bytes += o.Bytes
+	}
+	e.say(fmt.Sprintf("%d older programs take %s MB in the cache; `go run ./ci/lab stack prune` deletes them", len(old), megabytes(bytes)))
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"cmp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/incluster"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
+)
+
+// targetFlags choose the target.
+type targetFlags struct{ name, cluster string }
+
+// registerTarget adds the flags of a command that works on a lab.
+func (e *env) registerTarget(cmd *cobra.Command) {
+	e.registerDir(cmd)
+	cmd.Flags().StringVar(&e.target.name, "target", cmp.Or(e.getenv("LAB_TARGET"), target.Local),
+		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, incluster (default $LAB_TARGET, or local)")
+	e.registerCluster(cmd)
+	onlyOn(cmd.Flags(), []string{target.Kind}, "cluster")
+	onlyOn(cmd.Flags(), []string{target.Local, target.Kind}, "dir")
+}
+
+// registerCluster adds the flag that names the Kind cluster.
+func (e *env) registerCluster(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.target.cluster, "cluster", cmp.Or(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "kind: the cluster's `NAME`")
+}
+
+// lab is the target that the command line chooses, of a lab that is up.
+func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{}) }
+
+// wanted is the target that the command line chooses, with the flags of a lab that
+// is to be brought up.
+func (e *env) wanted(f *upFlags) (t target.Target, err error) {
+	switch e.target.name {
+	case target.Local:
+		t, err = local.New(local.Options{
+			Dir: e.labDir, Root: checkout.Root,
+			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images) },
+			Ports: f.ports, FreePorts: f.freePorts, Faults: !f.noFaults, Retention: f.retention.periods(),
+			Say: e.say, Line: e.line,
+		})
+	case target.Kind:
+		t, err = e.kind(f)
+	case target.InCluster:
+		return incluster.Target{}, nil
+	default:
+		return nil, oneOf("target", e.target.name, target.Local, target.Kind, target.InCluster)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return t, nil
+}
+
+// kind is the Kind cluster that the command line names, whatever target it names.
+func (e *env) kind(f *upFlags) (*kind.Target, error) {
+	t, err := kind.New(kind.Options{
+		Name: e.target.cluster, Dir: e.labDir, Root: checkout.Root,
+		Lock:  func() (images.Lock, error) { return e.imageLock(f.images) },
+		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(),
+		Workers: f.workers, NodeImage: f.nodeImage, Archives: f.archives, Listen: f.listen, Timeout: f.timeout,
+		NoPreflight: f.noPreflight, MetricsServer: f.metricsServer, Recreate: f.recreate,
+		Say: e.say, Transfer: e.transfer,
+	})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return t, nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// upFlags are the flags of the commands that bring a lab up.
+type upFlags struct {
+	noFaults  bool
+	ports     []string
+	retention retentionFlags
+	images    string // another lock than config/images.json
+
+	// For the local target.
+	stack     stack.Mode
+	cache     string
+	freePorts bool
+
+	// For Kind.
+	workers       int
+	nodeImage     string
+	archives      string
+	listen        string
+	timeout       time.Duration
+	noPreflight   bool
+	metricsServer bool
+	recreate      bool
+}
+
+// register adds what every lab that is brought up may be told. It returns the names
+// of those flags.
+func (f *upFlags) register(cmd *cobra.Command) (names []string) {
+	f.stack = stack.Auto
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
+	f.retention.register(flags, retention.Least)
+	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
+	flags.StringVar(&f.cache, "cache", "", "local: where fetched and compiled programs are kept (default lgtm-lab in the user's cache directory)")
+	f.registerNodes(flags)
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
+	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
+	onlyOn(flags, []string{target.Local}, "stack", "cache")
+	onlyOn(flags, []string{target.Local, target.Kind}, "images", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
+	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "archives", "listen", "no-preflight", "recreate", "timeout", "metrics-server")
+	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	cmd.Flags().AddFlagSet(flags)
+	return names
+}
+
+// registerPorts adds the choice of ports, for a lab that stays.
+func (f *upFlags) registerPorts(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
+	flags.BoolVar(&f.freePorts, "free-ports", false, "local: use ports that are free now instead of the usual ones")
+	onlyOn(flags, []string{target.Local}, "free-ports")
+	onlyOn(flags, []string{target.Local, target.Kind}, "port")
+}
+
+// registerCluster adds the flags of a cluster without a lab in it.
+func (f *upFlags) registerCluster(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.ports, "port", nil, "publish on another port of the host, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, api (the Kubernetes API server)")
+	f.registerNodes(flags)
+}
+
+// registerNodes adds what a cluster is made of.
+func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
+	flags.IntVar(&f.workers, "workers", 0, "kind: nodes besides the control plane")
+	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
+	registerImages(flags, &f.images)
+	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack leave them. Images that are in it are taken from there, the others are built and pulled as usual")
+	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default 127.0.0.1)")
+	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: try, whatever seems to be missing")
+	flags.BoolVar(&f.recreate, "recreate", false, "kind: make a cluster anew, without its data, that was made with other settings or does not come to life")
+}
+
+// registerImages adds the flag that swaps the image lock.
+func registerImages(flags *pflag.FlagSet, file *string) {
+	flags.StringVar(file, "images", "", "another image lock than config/images.json, such as a mirror's: a `FILE`")
+}
