@@ -38,6 +38,18 @@ func Acquire(ctx context.Context, path string, waiting func()) (release func(), 
 	return func() { _ = lock.Unlock() }, nil
 }
 
+// Try takes the lock as Acquire does, but does not wait: ok tells whether it was free.
+func Try(path string) (release func(), ok bool, err error) {
+	lock, err := try(path)
+	if lock == nil || err != nil {
+		if err != nil {
+			err = fmt.Errorf("locking %s: %w", path, err)
+		}
+		return nil, false, err
+	}
+	return func() { _ = lock.Unlock() }, true, nil
+}
+
 // Waiting is the line that tells a person why nothing happens while Acquire waits.
 // what is the thing that is locked, such as "the cluster lgtm-lab".
 func Waiting(what string) string {

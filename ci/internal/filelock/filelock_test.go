@@ -69,6 +69,23 @@ func TestOneHolderAtATime(t *testing.T) {
 	}
 }
 
+func TestTryDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	release, ok, err := Try(path)
+	if !ok || err != nil {
+		t.Fatalf("Try() of a free lock = %v, %v", ok, err)
+	}
+	if _, ok, err := Try(path); ok || err != nil {
+		t.Errorf("Try() of a lock that is held = %v, %v", ok, err)
+	}
+	release()
+	release, ok, err = Try(path)
+	if !ok || err != nil {
+		t.Fatalf("Try() after the release = %v, %v", ok, err)
+	}
+	release()
+}
+
 func TestWaitingIsToldOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	release := acquired(t, path)

@@ -14,10 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
 // LayoutName is the name of the file that [PullLayout] makes. As in
@@ -32,62 +35,48 @@ func (i Image) LayoutName() string {
 // the registry's. Otherwise it does as [Pull] does. An archive of all platforms has
 // no Platform and no ID.
 func PullLayout(ctx context.Context, img Image, dir string, o PullOptions) (Archive, error) {
-	fail := func(err error) (Archive, error) {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return Archive{}, fmt.Errorf("image %s: %s: %w", img.Name, img.Reference(), Plain(err))
-	}
 	a := Archive{Image: img, Path: filepath.Join(dir, img.LayoutName()), Tag: img.RepoTag()}
-	if a.layoutThere() {
-		a.Kept = true
-		return a, nil
-	}
-	desc, err := o.describe(ctx, img)
-	if err != nil {
-		return fail(err)
-	}
-	blobs, err := blobsOf(desc)
-	if err != nil {
-		return fail(err)
-	}
-	var total int64
-	for _, b := range blobs {
-		total += b.size
-	}
-	err = replace(a.Path, func(w io.Writer) error { return writeLayout(w, desc.Descriptor, blobs, total, o.Progress) })
-	if err != nil {
-		return fail(err)
-	}
-	if !a.layoutThere() {
-		return fail(fmt.Errorf("the archive %s cannot be read back", a.Path))
-	}
-	return a, nil
-}
-
-// describe gets the manifest that the lock names, an index or that of one image.
-func (o PullOptions) describe(ctx context.Context, img Image) (*remote.Descriptor, error) {
-	ref, err := o.reference(img)
-	if err != nil {
-		return nil, err
-	}
-	return remote.Get(ref, o.remote(ctx)...)
+	return a.pull(ctx, o, a.layoutThere, func(ref name.Digest, store registry.Store) error {
+		desc, err := o.client().Manifest(ctx, ref)
+		if err != nil {
+			return err
+		}
+		var blobs []blob
+		if err := o.client().Retry(ctx, func() (err error) { blobs, err = blobsOf(desc); return err }); err != nil {
+			return err
+		}
+		var layers []v1.Descriptor
+		for _, b := range blobs {
+			if b.content == nil {
+				layers = append(layers, v1.Descriptor{Digest: b.digest, Size: b.size})
+			}
+		}
+		stored, err := o.fetch(ctx, store, ref, layers)
+		if err != nil {
+			return err
+		}
+		if err := replace(a.Path, func(w io.Writer) error { return writeLayout(w, desc.Descriptor, blobs, stored.File) }); err != nil {
+			stored.Keep()
+			return err
+		}
+		return stored.Delete()
+	})
 }
 
 // blob is one file of a layout.
 type blob struct {
-	digest v1.Hash
-	size   int64
-	open   func() (io.ReadCloser, error)
+	digest  v1.Hash
+	size    int64
+	content []byte // nil for a layer, whose content is in the store
 }
 
 func rawBlob(raw []byte) (blob, error) {
 	digest, size, err := v1.SHA256(bytes.NewReader(raw))
-	return blob{digest, size, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }}, err
+	return blob{digest, size, raw}, err
 }
 
 // blobsOf lists what an image or an index is made of, each once. Manifests and
-// configurations are fetched for it; layers are when they are opened.
+// configurations are fetched for it, layers are not.
 func blobsOf(desc *remote.Descriptor) ([]blob, error) {
 	var all []blob
 	seen := map[v1.Hash]bool{}
@@ -166,8 +155,7 @@ func imageBlobs(image v1.Image, add func(blob, error) error) error {
 			return err
 		}
 		size, err := layer.Size()
-		// Compressed compares what it reads with the digest.
-		if err := add(blob{digest, size, layer.Compressed}, err); err != nil {
+		if err := add(blob{digest: digest, size: size}, err); err != nil {
 			return err
 		}
 	}
@@ -189,9 +177,10 @@ const (
 	indexFile  = "index.json"
 )
 
-// writeLayout writes a tar with what top names as the layout's only entry. The
+// writeLayout writes a tar with what top names as the layout's only entry; layer is
+// the file of a layer. The
 // list of contents is last, so that a file that was cut short has none.
-func writeLayout(w io.Writer, top v1.Descriptor, blobs []blob, total int64, progress func(done, total int64)) error {
+func writeLayout(w io.Writer, top v1.Descriptor, blobs []blob, layer func(v1.Hash) string) error {
 	out := tar.NewWriter(w)
 	header := func(name string, size int64) error {
 		return out.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: size, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR})
@@ -206,15 +195,11 @@ func writeLayout(w io.Writer, top v1.Descriptor, blobs []blob, total int64, prog
 	if err := file(layoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`)); err != nil {
 		return err
 	}
-	count := &counter{w: out, total: total, tell: progress}
-	if progress == nil {
-		count.tell = func(int64, int64) {}
-	}
 	for _, b := range blobs {
 		if err := header(path.Join("blobs", b.digest.Algorithm, b.digest.Hex), b.size); err != nil {
 			return err
 		}
-		if err := copyBlob(count, b); err != nil {
+		if err := copyBlob(out, b, layer); err != nil {
 			return err
 		}
 	}
@@ -227,13 +212,17 @@ func writeLayout(w io.Writer, top v1.Descriptor, blobs []blob, total int64, prog
 	return errors.Join(file(indexFile, index), out.Close())
 }
 
-func copyBlob(w io.Writer, b blob) error {
-	r, err := b.open()
+func copyBlob(w io.Writer, b blob, layer func(v1.Hash) string) error {
+	if b.content != nil {
+		_, err := w.Write(b.content)
+		return err
+	}
+	f, err := os.Open(layer(b.digest))
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	_, err = io.Copy(w, r)
+	defer f.Close()
+	_, err = io.Copy(w, f)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 )
 
 func TestPullLayout(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, variants := m.pushed(t)
 	dir := filepath.Join(t.TempDir(), "made", "by pull")
@@ -51,9 +52,9 @@ func TestPullLayout(t *testing.T) {
 	}
 
 	// There already: the registry is not asked.
-	m.misbehave(nil)
-	if again, err := PullLayout(t.Context(), img, dir, PullOptions{}); err != nil || !again.Kept || again.Size != got.Size || m.count() != 0 {
-		t.Errorf("second PullLayout() = %+v, %v after %d requests; want the kept archive", again, err, m.count())
+	m.Intercept(nil)
+	if again, err := PullLayout(t.Context(), img, dir, PullOptions{}); err != nil || !again.Kept || again.Size != got.Size || len(m.Requests("")) != 0 {
+		t.Errorf("second PullLayout() = %+v, %v after the requests %v; want the kept archive", again, err, m.Requests(""))
 	}
 	onlyFile(t, dir)
 
@@ -68,6 +69,7 @@ func TestPullLayout(t *testing.T) {
 
 // What stands in the layout's place is looked into before it is kept.
 func TestPullLayoutReplacesAnother(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, _ := m.pushed(t)
 	other, _ := m.pushed(t)
@@ -86,6 +88,7 @@ func TestPullLayoutReplacesAnother(t *testing.T) {
 
 // Two platforms may have layers in common.
 func TestPullLayoutHasNothingTwice(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	same := variant(t, "amd64")
 	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: same},
@@ -108,6 +111,7 @@ func TestPullLayoutHasNothingTwice(t *testing.T) {
 
 // A lock may name the image of one platform instead of an index.
 func TestPullLayoutOfOneImage(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	single := variant(t, "arm64")
 	if err := remote.Write(m.tag(t), single); err != nil {
@@ -135,9 +139,10 @@ func TestPullLayoutOfOneImage(t *testing.T) {
 }
 
 func TestPullLayoutRefusesOtherContent(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, variants := m.pushed(t)
-	m.misbehave(corrupt(t, variants["arm64"]))
+	m.Intercept(corrupt(t, variants["arm64"]))
 	dir := t.TempDir()
 	if _, err := PullLayout(t.Context(), img, dir, PullOptions{}); err == nil || !strings.Contains(err.Error(), "sha256") {
 		t.Errorf("PullLayout() = %v, want an error that names the digest", err)

@@ -25,7 +25,7 @@ func Pack(from string, img Image, dir string) (Archive, error) {
 		Image: img, Path: filepath.Join(dir, img.Name+".tar"), Tag: img.RepoTag(),
 		Platform: cfg.OS + "/" + cfg.Architecture,
 	}
-	if err := a.write(image, nil); err != nil {
+	if err := a.write(image); err != nil {
 		return Archive{}, fmt.Errorf("image %s: %w", img.Name, err)
 	}
 	if !a.there() {

@@ -2,36 +2,50 @@ package images
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/cachedir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
 // PullOptions say how [Pull] reaches a registry. The zero value is for public
-// registries.
+// registries and the user's cache.
 type PullOptions struct {
-	// Insecure lists registries, as host or host:port, to speak plain HTTP with
-	// where they do not answer HTTPS. Registries on this machine and at private
-	// addresses are treated so without being listed. The digest proves the content
-	// in either case; what plain HTTP does not protect is the credentials.
-	Insecure []string
-	// Progress is told the bytes written and their total; may be nil.
+	// Insecure, Transport and FirstPause are those of [registry.Client].
+	Insecure   []string
+	Transport  http.RoundTripper
+	FirstPause time.Duration
+	// Cache is the folder in which layers are until the archive is whole; "" is that
+	// of [cachedir.Default].
+	Cache string
+	// Progress, Waiting and Retrying are those of [registry.Progress]: the bytes that
+	// are there and of how many, that another process is at work on the same, and
+	// why a download broke off that is taken up again. Each may be nil.
 	Progress func(done, total int64)
-	// Transport is the HTTP client's; nil is the default, with proxies.
-	Transport http.RoundTripper
+	Waiting  func()
+	Retrying func(error)
+}
+
+func (o PullOptions) client() registry.Client {
+	return registry.Client{Insecure: o.Insecure, Transport: o.Transport, FirstPause: o.FirstPause}
+}
+
+func (o PullOptions) fetch(ctx context.Context, store registry.Store, ref name.Digest, layers []v1.Descriptor) (*registry.Blobs, error) {
+	return store.Fetch(ctx, o.client(), ref.Context(), layers, registry.Progress{Bytes: o.Progress, Waiting: o.Waiting, Retrying: o.Retrying})
 }
 
 // Archive is a pulled image in a file.
@@ -59,36 +73,102 @@ func (i Image) ArchiveName(platform string) string {
 // Pull writes img for one platform ("linux/amd64") to dir, as an archive like that
 // of `docker save`, under [Image.ArchiveName]. Everything that the registry sends
 // is compared with the digest in the lock. If the archive is there already, the
-// registry is not asked. A pull that fails or is cancelled leaves nothing behind.
+// registry is not asked. A pull that fails or is cancelled leaves nothing in dir; the
+// layers that it has stay in the cache, for the next one.
 //
 // Credentials are those that `docker login` has stored.
 func Pull(ctx context.Context, img Image, platform, dir string, o PullOptions) (Archive, error) {
+	p, err := v1.ParsePlatform(platform)
+	if err != nil || p.OS == "" || p.Architecture == "" {
+		return Archive{}, fmt.Errorf("image %s: %s: platform %q: write os/architecture, as linux/amd64", img.Name, img.Reference(), platform)
+	}
+	a := Archive{Image: img, Path: filepath.Join(dir, img.ArchiveName(platform)), Tag: img.RepoTag(), Platform: platform}
+	return a.pull(ctx, o, a.there, func(ref name.Digest, store registry.Store) error {
+		image, err := o.client().Image(ctx, ref, *p)
+		if err != nil {
+			return err
+		}
+		manifest, err := image.Manifest()
+		if err != nil {
+			return err
+		}
+		blobs, err := o.fetch(ctx, store, ref, manifest.Layers)
+		if err != nil {
+			return err
+		}
+		if err := a.write(blobs.Image(image)); err != nil {
+			blobs.Keep()
+			return err
+		}
+		return blobs.Delete()
+	})
+}
+
+// pull has what [Pull] and [PullLayout] share: it keeps an archive that is there,
+// and otherwise gets one, while no other process writes to the same folder.
+func (a *Archive) pull(ctx context.Context, o PullOptions, there func() bool, get func(name.Digest, registry.Store) error) (Archive, error) {
 	fail := func(err error) (Archive, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Archive{}, fmt.Errorf("image %s: %s: %w", img.Name, img.Reference(), Plain(err))
+		return Archive{}, fmt.Errorf("image %s: %s: %w", a.Image.Name, a.Image.Reference(), registry.Plain(err))
 	}
-	p, err := v1.ParsePlatform(platform)
-	if err != nil || p.OS == "" || p.Architecture == "" {
-		return fail(fmt.Errorf("platform %q: write os/architecture, as linux/amd64", platform))
-	}
-	a := Archive{Image: img, Path: filepath.Join(dir, img.ArchiveName(platform)), Tag: img.RepoTag(), Platform: platform}
-	if a.there() {
+	if there() {
 		a.Kept = true
-		return a, nil
+		return *a, nil
 	}
-	image, err := fetch(ctx, img, *p, o)
+	cache := o.Cache
+	if cache == "" {
+		var err error
+		if cache, err = cachedir.Default(); err != nil {
+			return fail(err)
+		}
+	}
+	unlock, err := lockFolder(ctx, cache, filepath.Dir(a.Path), o.Waiting)
 	if err != nil {
 		return fail(err)
 	}
-	if err := a.write(image, o.Progress); err != nil {
+	defer unlock()
+	if there() { // whoever held the lock has pulled it
+		a.Kept = true
+		return *a, nil
+	}
+	ref, err := o.client().Reference(a.Image.Pinned())
+	if err == nil {
+		err = get(ref, registry.StoreIn(cache))
+	}
+	if err != nil {
 		return fail(err)
 	}
-	if !a.there() {
+	if !there() {
 		return fail(fmt.Errorf("the archive %s cannot be read back", a.Path))
 	}
-	return a, nil
+	return *a, nil
+}
+
+// lockFolder keeps other processes from pulling to dir, and deletes the archive that
+// a killed one has not finished. The lock is in the cache: dir is for archives alone.
+func lockFolder(ctx context.Context, cache, dir string, waiting func()) (unlock func(), err error) {
+	if err := cachedir.Make(cache); err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256([]byte(abs))
+	unlock, err = filelock.Acquire(ctx, filepath.Join(cache, "locks", fmt.Sprintf("archives-%x.lock", key[:8])), waiting)
+	if err != nil {
+		return nil, err
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, "*"+unfinished))
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			unlock()
+			return nil, err
+		}
+	}
+	return unlock, nil
 }
 
 // there tells whether the archive is in its place, whole and under its tag, and
@@ -107,140 +187,35 @@ func (a *Archive) there() bool {
 	return strings.HasPrefix(a.ID, "sha256:")
 }
 
-// reference is what is asked for: the digest alone.
-func (o PullOptions) reference(img Image) (name.Digest, error) {
-	ref, err := name.NewDigest(img.Pinned())
-	if err != nil {
-		return name.Digest{}, err
-	}
-	registry := ref.RegistryStr()
-	host, _, err := net.SplitHostPort(registry)
-	if err != nil {
-		host = registry
-	}
-	if slices.Contains(o.Insecure, registry) || slices.Contains(o.Insecure, host) {
-		return name.NewDigest(img.Pinned(), name.Insecure)
-	}
-	return ref, nil
-}
-
-// fetch is [Fetch] of a locked image, as the options say.
-func fetch(ctx context.Context, img Image, p v1.Platform, o PullOptions) (v1.Image, error) {
-	ref, err := o.reference(img)
-	if err != nil {
-		return nil, err
-	}
-	return Fetch(ref, p, o.remote(ctx)...)
-}
-
-// remote is how a registry is spoken to.
-func (o PullOptions) remote(ctx context.Context) []remote.Option {
-	opts := []remote.Option{
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("lgtm-lab"),
-	}
-	if o.Transport != nil {
-		opts = append(opts, remote.WithTransport(o.Transport))
-	}
-	return opts
-}
-
-// Fetch gets the manifest of ref for a platform; layers follow as they are read.
-// What the registry sends is compared with the digest all the way down: index,
-// manifest, configuration.
-func Fetch(ref name.Digest, p v1.Platform, opts ...remote.Option) (v1.Image, error) {
-	desc, err := remote.Get(ref, append(opts, remote.WithPlatform(p))...)
-	if err != nil {
-		return nil, err
-	}
-	if desc.Digest.String() != ref.DigestStr() {
-		return nil, fmt.Errorf("the registry sent %s", desc.Digest)
-	}
-	image, err := desc.Image()
-	if err != nil {
-		return nil, fmt.Errorf("for %s: %w", p, err)
-	}
-	// What the index says of a platform is a claim, and a digest of one platform's
-	// image instead of the index's makes none; the configuration knows.
-	raw, err := image.RawConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	var cfg v1.ConfigFile
-	if err := json.Unmarshal(raw, &cfg); err != nil {
-		return nil, err
-	}
-	if cfg.OS != p.OS || cfg.Architecture != p.Architecture {
-		return nil, fmt.Errorf("it is for %s/%s, not for %s", cfg.OS, cfg.Architecture, p)
-	}
-	return image, nil
-}
-
 // write makes the archive.
-func (a *Archive) write(image v1.Image, progress func(done, total int64)) error {
+func (a *Archive) write(image v1.Image) error {
 	tag, err := name.NewTag(a.Tag)
 	if err != nil {
 		return err
 	}
-	var total int64
-	if progress != nil {
-		if total, err = tarball.CalculateSize(map[name.Reference]v1.Image{tag: image}); err != nil {
-			return err
-		}
-	}
-	return replace(a.Path, func(w io.Writer) error {
-		if progress != nil {
-			w = &counter{w: w, total: total, tell: progress}
-		}
-		// Every blob is compared with its digest while it is read, so what arrives
-		// here whole is what the manifest says.
-		return tarball.Write(tag, image, w)
-	})
+	return replace(a.Path, func(w io.Writer) error { return tarball.Write(tag, image, w) })
 }
 
-// replace makes a file beside its place and moves it there when it is whole.
+// unfinished is how the name of an archive ends that is being written.
+const unfinished = ".tar.partial"
+
+// replace makes a file under another name and moves it to its place when it is whole.
 func replace(file string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
+	partial := strings.TrimSuffix(file, ".tar") + unfinished
+	f, err := os.Create(partial)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // not there any more once all went well
-	err = write(tmp)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(partial))
 	}
-	return os.Rename(tmp.Name(), file)
-}
-
-// counter tells how much has been written through it.
-type counter struct {
-	w           io.Writer
-	done, total int64
-	tell        func(done, total int64)
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.done += int64(n)
-	c.tell(c.done, c.total)
-	return n, err
+	return os.Rename(partial, file)
 }
 
 // opener opens a file each time the archive's reader asks for it.
 func opener(path string) tarball.Opener {
 	return func() (io.ReadCloser, error) { return os.Open(path) }
-}
-
-// Plain is what a network error says without its URL and its resolver.
-func Plain(err error) error {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return fmt.Errorf("%s: %s", dns.Name, dns.Err)
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op
-	}
-	return err
 }

@@ -4,62 +4,45 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/cachedir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry/registrytest"
 )
 
-// memory is a real registry in memory, behind a handler that can misbehave.
-type memory struct {
-	host      string
-	mu        sync.Mutex
-	intercept func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
-	requests  int
-}
+// memory is a registry in memory.
+type memory struct{ *registrytest.Registry }
 
 func newMemory(t *testing.T) *memory {
 	t.Helper()
-	m := &memory{}
-	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.mu.Lock()
-		m.requests++
-		intercept := m.intercept
-		m.mu.Unlock()
-		if intercept == nil || !intercept(w, r) {
-			real.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(server.Close)
-	m.host = strings.TrimPrefix(server.URL, "http://")
-	return m
+	return &memory{registrytest.New(t)}
 }
 
-// misbehave installs a handler and forgets the requests so far.
-func (m *memory) misbehave(f func(http.ResponseWriter, *http.Request) bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.intercept, m.requests = f, 0
-}
-
-func (m *memory) count() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.requests
+// userCache makes the test's own folder the user's cache directory.
+func userCache(t *testing.T) string {
+	t.Helper()
+	home := t.TempDir()
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData"} { // of the three kinds of systems
+		t.Setenv(name, home)
+	}
+	dir, err := cachedir.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // pushed is an image for linux/amd64 and linux/arm64 in the registry, and what it
@@ -87,7 +70,7 @@ func (m *memory) pushed(t *testing.T) (Image, map[string]v1.Image) {
 
 func (m *memory) tag(t *testing.T) name.Tag {
 	t.Helper()
-	ref, err := name.NewTag(m.host + "/grafana/loki:3.7.7")
+	ref, err := name.NewTag(m.Host + "/grafana/loki:3.7.7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +78,7 @@ func (m *memory) tag(t *testing.T) name.Tag {
 }
 
 func (m *memory) image(digest v1.Hash) Image {
-	return Image{Name: Loki, Repository: m.host + "/grafana/loki", Tag: "3.7.7", Digest: digest.String()}
+	return Image{Name: Loki, Repository: m.Host + "/grafana/loki", Tag: "3.7.7", Digest: digest.String()}
 }
 
 // variant is an image of two layers whose configuration names the platform.
@@ -118,6 +101,7 @@ func variant(t *testing.T, arch string) v1.Image {
 }
 
 func TestPull(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, variants := m.pushed(t)
 	dir := filepath.Join(t.TempDir(), "made", "by pull")
@@ -131,7 +115,7 @@ func TestPull(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Pull() = %v", err)
 	}
-	if got.Kept || got.Tag != m.host+"/grafana/loki:3.7.7" || got.Size == 0 || done != total || done != got.Size {
+	if got.Kept || got.Tag != m.Host+"/grafana/loki:3.7.7" || got.Size == 0 || done != total || done == 0 {
 		t.Errorf("Pull() = %+v, progress %d of %d", got, done, total)
 	}
 	want, err := variants["arm64"].ConfigName()
@@ -151,13 +135,13 @@ func TestPull(t *testing.T) {
 	}
 
 	// There already: the registry is not asked.
-	m.misbehave(nil)
+	m.Intercept(nil)
 	again, err := Pull(t.Context(), img, "linux/arm64", dir, PullOptions{})
 	if err != nil || !again.Kept || again.Path != got.Path || again.ID != got.ID {
 		t.Errorf("second Pull() = %+v, %v; want the kept archive", again, err)
 	}
-	if n := m.count(); n != 0 {
-		t.Errorf("the second Pull() made %d requests", n)
+	if asked := m.Requests(""); len(asked) > 0 {
+		t.Errorf("the second Pull() asks for %v", asked)
 	}
 	onlyFile(t, dir)
 
@@ -169,6 +153,7 @@ func TestPull(t *testing.T) {
 }
 
 func TestPullReplacesWhatIsNotWhole(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, _ := m.pushed(t)
 	dir := t.TempDir()
@@ -192,6 +177,7 @@ func TestPullReplacesWhatIsNotWhole(t *testing.T) {
 }
 
 func TestPullRefuses(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, variants := m.pushed(t)
 	single, err := variants["arm64"].Digest()
@@ -231,7 +217,7 @@ func TestPullRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m.misbehave(tt.misbehave)
+			m.Intercept(tt.misbehave)
 			dir := t.TempDir()
 			_, err := Pull(t.Context(), tt.img, tt.platform, dir, PullOptions{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "grafana/loki:3.7.7@") {
@@ -260,12 +246,13 @@ func corrupt(t *testing.T, img v1.Image) func(http.ResponseWriter, *http.Request
 }
 
 func TestPullCancelled(t *testing.T) {
+	userCache(t)
 	m := newMemory(t)
 	img, _ := m.pushed(t)
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	// The registry never finishes a blob; only the cancellation ends the pull.
-	m.misbehave(func(w http.ResponseWriter, r *http.Request) bool {
+	m.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/blobs/") {
 			return false
 		}
@@ -282,30 +269,51 @@ func TestPullCancelled(t *testing.T) {
 	empties(t, dir)
 }
 
-func TestPullInsecure(t *testing.T) {
-	img := Image{Name: Loki, Repository: "registry.example:5000/loki", Tag: "1", Digest: "sha256:" + strings.Repeat("1", 64)}
-	tests := []struct {
-		name, repository string
-		insecure         []string
-		want             string
-	}{
-		{"public", "registry.example:5000/loki", nil, "https"},
-		{"listed with its port", "registry.example:5000/loki", []string{"registry.example:5000"}, "http"},
-		{"listed without", "registry.example:5000/loki", []string{"registry.example"}, "http"},
-		{"another is listed", "registry.example:5000/loki", []string{"other.example"}, "https"},
-		{"this machine", "localhost:5000/loki", nil, "http"},
-		{"private address", "172.17.0.1:5000/loki", nil, "http"},
+// A layer that breaks off in the middle is taken up again; the archive is the same
+// as without the break.
+func TestPullGoesOnAfterABreak(t *testing.T) {
+	cache := userCache(t)
+	m := newMemory(t)
+	img, variants := m.pushed(t)
+	manifest, err := variants["amd64"].Manifest()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			img := img
-			img.Repository = tt.repository
-			ref, err := PullOptions{Insecure: tt.insecure}.reference(img)
-			if err != nil || ref.Scheme() != tt.want {
-				t.Errorf("reference() = %s://%s, %v, want %s", ref.Scheme(), ref, err, tt.want)
-			}
-		})
+	m.BreakOff(manifest.Layers[0].Digest.String(), 1000, 1)
+	var broke error
+	dir := t.TempDir()
+	a, err := Pull(t.Context(), img, "linux/amd64", dir, PullOptions{FirstPause: time.Millisecond, Retrying: func(err error) { broke = err }})
+	if err != nil {
+		t.Fatalf("Pull() = %v", err)
 	}
+	if broke == nil {
+		t.Error("the break was not told")
+	}
+	if _, err := tarball.ImageFromPath(a.Path, new(m.tag(t))); err != nil {
+		t.Error(err)
+	}
+	onlyFile(t, dir)
+	if left, _ := filepath.Glob(filepath.Join(cache, "blobs", "*")); len(left) > 0 {
+		t.Errorf("left in the cache: %v", left)
+	}
+}
+
+// What a killed process leaves is an archive that is not whole, under a name that
+// says so. The next pull to the folder deletes it, whatever it pulls.
+func TestPullDeletesWhatAKilledOneLeft(t *testing.T) {
+	userCache(t)
+	m := newMemory(t)
+	img, _ := m.pushed(t)
+	dir := t.TempDir()
+	for _, file := range []string{"tempo-amd64-0123.tar.partial", img.Name + ".tar.partial"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Pull(t.Context(), img, "linux/amd64", dir, PullOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	onlyFile(t, dir)
 }
 
 func onlyFile(t *testing.T, dir string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/cachedir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
@@ -82,11 +83,14 @@ func finish(tmp, dir string, st stored) error {
 // and calls waiting if that is not possible at once. What an earlier holder
 // that was killed left of the program in tmp/ is removed.
 func (s *Stack) lock(ctx context.Context, name string, waiting func()) (unlock func(), err error) {
-	unlock, err = filelock.Acquire(ctx, filepath.Join(s.cfg.Cache, "locks", name+".lock"), waiting)
+	if err := cachedir.Make(s.cfg.Cache); err != nil {
+		return nil, err
+	}
+	unlock, err = filelock.Acquire(ctx, s.lockFile(name), waiting)
 	if err != nil {
 		return nil, err
 	}
-	left, err := filepath.Glob(filepath.Join(s.cfg.Cache, "tmp", name+"-*"))
+	left, err := s.leftovers(name)
 	for _, tmp := range left {
 		err = errors.Join(err, os.RemoveAll(tmp))
 	}
@@ -95,6 +99,10 @@ func (s *Stack) lock(ctx context.Context, name string, waiting func()) (unlock f
 		return nil, err
 	}
 	return unlock, nil
+}
+
+func (s *Stack) lockFile(name string) string {
+	return filepath.Join(s.cfg.Cache, "locks", name+".lock")
 }
 
 // workDir makes a directory for work in progress on name; the caller holds the

@@ -78,6 +78,7 @@ func (f *fixture) stack(t *testing.T) *Stack {
 	if err != nil {
 		t.Fatalf("New() = %v", err)
 	}
+	s.client.FirstPause = time.Millisecond
 	s.freeBytes = func(string) (uint64, error) { return 1 << 40, nil }
 	s.goos = "linux"
 	return s
@@ -92,7 +93,7 @@ func (f *fixture) resolve(t *testing.T) (Set, error) {
 // locks and whole layers.
 func (f *fixture) nothingHalf(t *testing.T) {
 	t.Helper()
-	for _, pattern := range []string{"tmp/*", "blobs/*/partial-*"} {
+	for _, pattern := range []string{"tmp/*", "blobs/*.partial"} {
 		if left, _ := filepath.Glob(filepath.Join(f.cache, filepath.FromSlash(pattern))); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}

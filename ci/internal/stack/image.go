@@ -8,12 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
 // imageDir is where what is taken out of img is, or will be.
@@ -66,23 +65,65 @@ func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Program{}, fmt.Errorf("image %s: %w", img.Reference(), images.Plain(err))
+		return Program{}, fmt.Errorf("image %s: %w", img.Reference(), registry.Plain(err))
 	}
 	return cached(sp.name, Images, dir)
 }
 
 // take downloads img, unpacks it and keeps what its program needs in dir. What
-// fails half-way leaves finished layers in blobs/, for the next try, and no dir.
+// fails half-way leaves what was downloaded in the cache, for the next try, and no dir.
 func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string, progress *progress) error {
-	manifest, err := s.fetchImage(ctx, img)
+	ref, err := s.client.Reference(img.Pinned())
 	if err != nil {
 		return err
 	}
-	blobDir := filepath.Join(s.cfg.Cache, "blobs", sp.name)
-	blobs, err := s.downloadLayers(ctx, manifest, blobDir, progress)
+	image, err := s.client.Image(ctx, ref, v1.Platform{OS: "linux", Architecture: s.goarch})
 	if err != nil {
 		return err
 	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		return err
+	}
+	blobs, err := s.download(ctx, ref.Context(), manifest.Layers, progress)
+	if err != nil {
+		return &downloadError{err}
+	}
+	if err := s.unpack(ctx, sp, img, dir, progress, manifest.Layers, blobs); err != nil {
+		blobs.Keep()
+		return err
+	}
+	progress.set(PhaseDone, int64(len(manifest.Layers)), int64(len(manifest.Layers)))
+	return blobs.Delete()
+}
+
+// downloadError is the error of an image that the registry has, and whose layers
+// could not be got all the same.
+type downloadError struct{ error }
+
+func (e *downloadError) Unwrap() error { return e.error }
+
+// download gets the layers into the cache's store.
+func (s *Stack) download(ctx context.Context, repo name.Repository, layers []v1.Descriptor, progress *progress) (*registry.Blobs, error) {
+	var total int64
+	for _, l := range layers {
+		total += l.Size
+	}
+	if total > s.limits.bytes {
+		return nil, fmt.Errorf("its layers are %s, more than the %s that are allowed", size(uint64(total)), size(uint64(s.limits.bytes)))
+	}
+	// Compressed layers, their content, and some air.
+	if err := s.checkBytes(uint64(total)*4+bytesFixed/4, s.cfg.Cache); err != nil {
+		return nil, err
+	}
+	return registry.StoreIn(s.cfg.Cache).Fetch(ctx, s.client, repo, layers, registry.Progress{
+		Bytes:   func(done, total int64) { progress.set(PhaseDownload, done, total) },
+		Waiting: func() { progress.set(PhaseWaiting, 0, 0) },
+	})
+}
+
+// unpack makes dir out of the layers, the lowest first.
+func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir string, progress *progress, layers []v1.Descriptor, blobs *registry.Blobs) error {
 	tmp, err := s.workDir(sp.name)
 	if err != nil {
 		return err
@@ -93,10 +134,10 @@ func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string,
 		return err
 	}
 	defer root.close()
-	total := int64(len(blobs))
-	for i, blob := range blobs {
+	total := int64(len(layers))
+	for i, layer := range layers {
 		progress.set(PhaseUnpack, int64(i), total)
-		if err := root.apply(ctx, blob); err != nil {
+		if err := root.apply(ctx, blobs.File(layer.Digest)); err != nil {
 			return fmt.Errorf("layer %d of %d: %w", i+1, total, err)
 		}
 	}
@@ -105,66 +146,20 @@ func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string,
 		return err
 	}
 	st.Version = img.Tag
-	if err := finish(tmp, dir, st); err != nil {
-		return err
-	}
-	progress.set(PhaseDone, total, total)
-	return os.RemoveAll(blobDir)
-}
-
-// reference is what is pulled: the digest alone. Plain HTTP is spoken only with
-// a registry on this machine; the digest proves the content in either case.
-func reference(img images.Image) (name.Digest, error) {
-	ref, err := name.NewDigest(img.Pinned())
-	if err != nil {
-		return name.Digest{}, err
-	}
-	if onThisMachine(ref.RegistryStr()) {
-		return name.NewDigest(img.Pinned(), name.Insecure)
-	}
-	return ref, nil
-}
-
-// onThisMachine reports whether a registry, host or host:port, is local.
-func onThisMachine(registry string) bool {
-	host := registry
-	if i := strings.LastIndex(host, ":"); i > strings.LastIndex(host, "]") {
-		host = host[:i]
-	}
-	return host == "localhost" || host == "[::1]" || strings.HasPrefix(host, "127.")
-}
-
-// remoteOptions are those of every request to a registry. Credentials are the
-// ones that `docker login` and its likes have stored.
-func remoteOptions(ctx context.Context) []remote.Option {
-	return []remote.Option{
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("lgtm-lab"),
-	}
+	return finish(tmp, dir, st)
 }
 
 // probe asks whether the registry of img answers, and has the image.
 func (s *Stack) probe(ctx context.Context, img images.Image) error {
-	ref, err := reference(img)
+	ref, err := s.client.Reference(img.Pinned())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
 	defer cancel()
-	once := remote.Backoff{Steps: 1}
-	_, err = remote.Head(ref, append(remoteOptions(ctx), remote.WithRetryBackoff(once))...)
+	err = s.client.Probe(ctx, ref)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer from %s within %s", ref.RegistryStr(), s.cfg.ProbeTimeout)
 	}
-	return images.Plain(err)
-}
-
-// fetchImage gets the manifest for this platform.
-func (s *Stack) fetchImage(ctx context.Context, img images.Image) (v1.Image, error) {
-	ref, err := reference(img)
-	if err != nil {
-		return nil, err
-	}
-	return images.Fetch(ref, v1.Platform{OS: "linux", Architecture: s.goarch}, remoteOptions(ctx)...)
+	return registry.Plain(err)
 }

@@ -62,7 +62,7 @@ func TestImageStaticProgram(t *testing.T) {
 		t.Errorf("done = %+v, want both layers", e)
 	}
 
-	reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+	reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		t.Errorf("second Resolve asks the registry: %s", r.URL)
 		return false
 	})
@@ -86,7 +86,7 @@ func TestImageRefused(t *testing.T) {
 		}, "MANIFEST_UNKNOWN"},
 		{"another manifest for the digest", func(t *testing.T, reg *fakeRegistry) string {
 			ref := reg.push(t, imageOf(t, good))
-			reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+			reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if !strings.Contains(r.URL.Path, "/manifests/sha256:") {
 					return false
 				}
@@ -101,7 +101,7 @@ func TestImageRefused(t *testing.T) {
 			ref := reg.push(t, img)
 			layers, _ := img.Layers()
 			digest, _ := layers[0].Digest()
-			reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+			reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if !strings.HasSuffix(r.URL.Path, "/blobs/"+digest.String()) {
 					return false
 				}
@@ -113,7 +113,7 @@ func TestImageRefused(t *testing.T) {
 		}, "error verifying sha256 checksum"},
 		{"one platform's manifest", func(t *testing.T, reg *fakeRegistry) string {
 			img := platform(t, imageOf(t, good), "linux", "s390x")
-			tag, _ := name.NewTag(reg.host + "/grafana/loki:3.7.7")
+			tag, _ := name.NewTag(reg.Host + "/grafana/loki:3.7.7")
 			if err := remote.Write(tag, img); err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +166,7 @@ func TestImageCancelledResumes(t *testing.T) {
 	second, _ := layers[1].Digest()
 	firstSize, _ := layers[0].Size()
 	half := make(chan struct{})
-	reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+	reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, second.String()) {
 			return false
 		}
@@ -192,23 +192,70 @@ func TestImageCancelledResumes(t *testing.T) {
 	if _, err := f.stack(t).Resolve(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Resolve() = %v, want context.Canceled", err)
 	}
-	f.nothingHalf(t)
+	if half, _ := filepath.Glob(filepath.Join(f.cache, "blobs", "*"+second.Hex+".partial")); len(half) != 1 {
+		t.Errorf("the half of the cancelled layer is kept as %v", half)
+	}
 	if got := f.programs(); len(got) > 0 {
 		t.Errorf("programs after a cancelled download: %v", got)
 	}
 
-	reg.set(nil)
+	reg.Intercept(nil)
 	f.progress = nil
 	if _, err := f.resolve(t); err != nil {
 		t.Fatalf("Resolve() after a cancelled one = %v", err)
 	}
-	if n := reg.count(first.String()); n != 0 {
+	if n := len(reg.Requests(first.String())); n != 0 {
 		t.Errorf("the finished layer was downloaded again, %d times", n)
 	}
-	if n := reg.count(second.String()); n != 1 {
-		t.Errorf("the cancelled layer was downloaded %d times, want once", n)
+	if asked := reg.Requests(second.String()); len(asked) != 1 || !strings.Contains(asked[0], " bytes=") {
+		t.Errorf("the cancelled layer is asked for by %v, want the rest of it", asked)
 	}
 	f.nothingHalf(t)
+}
+
+// A layer that breaks off in the middle is taken up again. If it breaks off again and
+// again, nothing is compiled unasked: that takes half an hour.
+func TestAutoAfterABreak(t *testing.T) {
+	reg := newRegistry(t)
+	img := imageOf(t, layerWith(staticELF()+strings.Repeat("x", 5000)))
+	ref := reg.push(t, img)
+	layers, _ := img.Layers()
+	digest, _ := layers[0].Digest()
+	for _, tt := range []struct {
+		name  string
+		times int
+	}{{"twice", 2}, {"always", 100}} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := imagesFixture(t, ref)
+			f.mode = Auto
+			rec := &events{t: t}
+			f.progress = rec.add
+			reg.BreakOff("/blobs/"+digest.String(), 3, tt.times)
+			set, err := f.resolve(t)
+			if _, compiled := rec.last(PhaseCompile); compiled {
+				t.Error("the break starts a compile")
+			}
+			if tt.times == 2 {
+				if p, _ := set.Program("loki"); err != nil || p.Source != Images {
+					t.Errorf("Resolve() = %+v, %v, want it out of the image", p, err)
+				}
+				return
+			}
+			for _, want := range []string{"broke off after 15 of ", "Call it again to go on", "--stack source"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Resolve() = %v, want %q in it", err, want)
+				}
+			}
+			// Called again it goes on, with the bytes that are there.
+			reg.Intercept(nil)
+			if _, err := f.resolve(t); err != nil {
+				t.Fatalf("Resolve() once more = %v", err)
+			}
+			if asked := reg.Requests(digest.String()); len(asked) != 1 || !strings.Contains(asked[0], " bytes=15-") {
+				t.Errorf("asks for %v, want the rest", asked)
+			}
+		})
+	}
 }
 
 func TestProbe(t *testing.T) {
@@ -221,7 +268,7 @@ func TestProbe(t *testing.T) {
 	if err := f.stack(t).probe(t.Context(), img); err != nil {
 		t.Errorf("probe() = %v", err)
 	}
-	reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+	reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		<-r.Context().Done()
 		return true
 	})
@@ -232,16 +279,5 @@ func TestProbe(t *testing.T) {
 	nobody, _ := f.lock.Get("tempo")
 	if err := f.stack(t).probe(t.Context(), nobody); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("probe() of no registry = %v, want connection refused", err)
-	}
-}
-
-func TestOnThisMachine(t *testing.T) {
-	for registry, want := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "127.0.0.1:5000": true, "[::1]:5000": true,
-		"registry.example.org": false, "localhost.example.org": false, "10.0.0.1:5000": false, "registry:5000": false,
-	} {
-		if got := onThisMachine(registry); got != want {
-			t.Errorf("onThisMachine(%q) = %v, want %v", registry, got, want)
-		}
 	}
 }

@@ -80,8 +80,9 @@ func (s *Stack) current(ctx context.Context, sp spec) ([]string, error) {
 	return dirs, nil
 }
 
-// Prune deletes what [Stack.Old] lists, but nothing that a process runs out of. It
-// returns both, and waits for whoever is fetching or compiling the program.
+// Prune deletes what [Stack.Old] lists, but nothing that a process runs out of, and
+// what killed downloads and compiles have left. It returns what it has deleted and
+// kept, and waits for whoever is fetching or compiling the program.
 func (s *Stack) Prune(ctx context.Context) (deleted, kept []Old, err error) {
 	old, err := s.Old(ctx)
 	if err != nil {
@@ -97,7 +98,8 @@ func (s *Stack) Prune(ctx context.Context) (deleted, kept []Old, err error) {
 		}
 		deleted = append(deleted, o)
 	}
-	return deleted, kept, nil
+	gone, inUse, err := s.pruneLeftovers()
+	return append(deleted, gone...), append(kept, inUse...), err
 }
 
 func (s *Stack) delete(ctx context.Context, o Old) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 )
 
@@ -53,7 +54,7 @@ func TestPrune(t *testing.T) {
 		f.inCache(t, "images/loki-"+digest+"-"+runtime.GOARCH, 1),
 		f.inCache(t, "images/loki-"+digest+"-s390x", 1), // a cache that two machines share
 		f.inCache(t, "source/lokinator-1-2", 1),         // not ours
-		f.inCache(t, "blobs/loki", 1),
+		f.inCache(t, "blobs/notes", 1),
 	}
 	old := []string{
 		f.inCache(t, "images/loki-"+other+"-"+runtime.GOARCH, 200),
@@ -104,6 +105,36 @@ func TestRunsUntilStdinEnds(*testing.T) {
 	}
 	fmt.Println("runs")
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// What is killed cleans nothing up: a compile leaves a gigabyte in tmp, a download
+// its layers. prune knows both, unless somebody is at work with them.
+func TestPruneDeletesWhatWasKilled(t *testing.T) {
+	f := newFixture(t)
+	mustResolve(t, f)
+	work := f.inCache(t, "tmp/loki-0123", 1000)
+	former := f.inCache(t, "blobs/loki", 10)
+	layer := filepath.Join(f.cache, "blobs", "sha256-"+strings.Repeat("1", 64)+".partial")
+	if err := os.WriteFile(layer, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := f.stack(t)
+	release, err := filelock.Acquire(t.Context(), s.lockFile("loki"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deleted, _, err := s.Prune(t.Context()); err != nil || !slices.Equal(dirsOf(deleted), []string{layer}) {
+		t.Errorf("Prune() while loki is being compiled = %v, %v, want the layer alone", dirsOf(deleted), err)
+	}
+	release()
+	if deleted, _, err := s.Prune(t.Context()); err != nil || !slices.Equal(dirsOf(deleted), []string{former, work}) {
+		t.Errorf("Prune() = %v, %v, want %s and %s", dirsOf(deleted), err, former, work)
+	}
+	for _, name := range []string{work, former, layer} {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
 }
 
 // A compile can hold the lock for half an hour: whoever waits for it is told.

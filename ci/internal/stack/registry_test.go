@@ -4,67 +4,25 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry/registrytest"
 )
 
-// fakeRegistry is a real registry in memory. Its handler can be put behind one
-// that misbehaves.
-type fakeRegistry struct {
-	host string
-	mu   sync.Mutex
-	// intercept handles a request itself if it returns true.
-	intercept func(w http.ResponseWriter, r *http.Request) bool
-	requests  []string
-}
+// fakeRegistry is a registry in memory.
+type fakeRegistry struct{ *registrytest.Registry }
 
 func newRegistry(t *testing.T) *fakeRegistry {
 	t.Helper()
-	f := &fakeRegistry{}
-	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		f.requests = append(f.requests, r.Method+" "+r.URL.Path)
-		intercept := f.intercept
-		f.mu.Unlock()
-		if intercept == nil || !intercept(w, r) {
-			real.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(server.Close)
-	f.host = strings.TrimPrefix(server.URL, "http://")
-	return f
-}
-
-func (f *fakeRegistry) set(intercept func(http.ResponseWriter, *http.Request) bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.intercept, f.requests = intercept, nil
-}
-
-// count returns how many requests had text in them since set.
-func (f *fakeRegistry) count(text string) (n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, r := range f.requests {
-		if strings.Contains(r, text) {
-			n++
-		}
-	}
-	return n
+	return &fakeRegistry{registrytest.New(t)}
 }
 
 // push stores an image for linux on this machine's architecture, below an index,
@@ -80,7 +38,7 @@ func (f *fakeRegistry) push(t *testing.T, img v1.Image) string {
 			Add:        platform(t, img, "linux", runtime.GOARCH),
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}},
 		})
-	tag, err := name.NewTag(f.host + "/grafana/loki:3.7.7")
+	tag, err := name.NewTag(f.Host + "/grafana/loki:3.7.7")
 	if err != nil {
 		t.Fatal(err)
 	}

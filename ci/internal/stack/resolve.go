@@ -137,6 +137,11 @@ func (c *choice) get(ctx context.Context, sp spec) (p Program, why string, err e
 	if err == nil || sp.optional || ctx.Err() != nil {
 		return p, "the registry answers", err
 	}
+	// The registry has the image, and what has arrived is kept. A compile instead
+	// takes half an hour: that is for the person to choose.
+	if _, ok := errors.AsType[*downloadError](err); ok {
+		return p, "", fmt.Errorf("%w\nCall it again to go on where the download stopped, or with --stack source to compile instead (about half an hour)", err)
+	}
 	c.report(Event{Program: sp.name, Phase: PhaseFailed, Err: err})
 	p, sourceErr := c.compile(ctx, sp)
 	if sourceErr != nil {

@@ -16,7 +16,7 @@ func TestAutoOrder(t *testing.T) {
 	f.mode = Auto
 
 	// Nothing is here and the registry is away: source, and the reason says why.
-	reg.set(func(w http.ResponseWriter, _ *http.Request) bool {
+	reg.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "closed", http.StatusForbidden)
 		return true
 	})
@@ -29,10 +29,10 @@ func TestAutoOrder(t *testing.T) {
 	}
 
 	// What was compiled comes before the registry, which is back.
-	reg.set(nil)
+	reg.Intercept(nil)
 	set = mustResolve(t, f)
-	if p, _ := set.Program("loki"); p.Source != Source || reg.count("") != 0 {
-		t.Errorf("with a compiled program: %+v, %d requests to the registry", p, reg.count(""))
+	if p, _ := set.Program("loki"); p.Source != Source || len(reg.Requests("")) != 0 {
+		t.Errorf("with a compiled program: %+v, %d requests to the registry", p, len(reg.Requests("")))
 	}
 
 	// With an empty cache the images come before a compile.
@@ -69,15 +69,15 @@ func TestAutoNotOnLinux(t *testing.T) {
 	reg := newRegistry(t)
 	f := imagesFixture(t, reg.push(t, imageOf(t, layerWith(staticELF()))))
 	f.mode = Auto
-	reg.set(nil)
+	reg.Intercept(nil)
 	s := f.stack(t)
 	s.goos = "darwin"
 	set, err := s.Resolve(t.Context())
 	if err != nil {
 		t.Fatalf("Resolve() = %v", err)
 	}
-	if p, _ := set.Program("loki"); p.Source != Source || !strings.Contains(set.Reason, "this is darwin") || reg.count("") != 0 {
-		t.Errorf("%+v, %q, %d requests to the registry", p, set.Reason, reg.count(""))
+	if p, _ := set.Program("loki"); p.Source != Source || !strings.Contains(set.Reason, "this is darwin") || len(reg.Requests("")) != 0 {
+		t.Errorf("%+v, %q, %d requests to the registry", p, set.Reason, len(reg.Requests("")))
 	}
 }
 
@@ -102,7 +102,7 @@ func TestGrafanaIsOptional(t *testing.T) {
 	reg := newRegistry(t)
 	ref := reg.push(t, imageOf(t, layerWith(staticELF())))
 	f := imagesFixture(t, ref)
-	f.lock = lockOf(t, map[string]string{"loki": ref, "grafana": reg.host + "/grafana/grafana:9.9.9@sha256:" + strings.Repeat("0", 64)})
+	f.lock = lockOf(t, map[string]string{"loki": ref, "grafana": reg.Host + "/grafana/grafana:9.9.9@sha256:" + strings.Repeat("0", 64)})
 	f.specs = append(f.specs, spec{name: "grafana", optional: true, inImage: []string{"/usr/bin/grafana"}, homeInImage: "/usr/share/grafana"})
 	for _, mode := range []Mode{Auto, Images, Source} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -119,14 +119,14 @@ func TestGrafanaIsOptional(t *testing.T) {
 
 	// A ready lab does not wait for a registry that was silent a moment ago.
 	f.mode, f.cache = Auto, filepath.Join(t.TempDir(), "cache")
-	reg.set(func(w http.ResponseWriter, _ *http.Request) bool {
+	reg.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "closed", http.StatusForbidden)
 		return true
 	})
 	mustResolve(t, f)
-	before := reg.count("")
-	if set := mustResolve(t, f); before == 0 || reg.count("") != before || set.Hint == "" {
-		t.Errorf("%d requests at first, then %d; hint %q", before, reg.count("")-before, set.Hint)
+	before := len(reg.Requests(""))
+	if set := mustResolve(t, f); before == 0 || len(reg.Requests("")) != before || set.Hint == "" {
+		t.Errorf("%d requests at first, then %d; hint %q", before, len(reg.Requests(""))-before, set.Hint)
 	}
 }
 

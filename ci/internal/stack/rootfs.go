@@ -292,3 +292,16 @@ func (c countingReader) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// contextReader is a reader that fails once its context is cancelled.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

@@ -16,7 +16,7 @@
 //	images/NAME-DIGEST-ARCH/   what was taken out of an image
 //	source/NAME-RELEASE-KEY/   what was compiled; KEY covers everything that
 //	                           decides the result (see sourceKey)
-//	blobs/NAME/                finished layers of an image that is not finished
+//	blobs/                     layers of images that are not finished (see registry.Store)
 //	logs/build-NAME.log        the last compile of NAME
 //	locks/, tmp/               one lock file per program, and work in progress
 //
@@ -27,13 +27,14 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/cachedir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
 // Mode says where programs may come from.
@@ -74,7 +75,7 @@ func (m *Mode) Type() string { return "auto|path|images|source" }
 type Config struct {
 	// Root is the checkout; the source pins are read from Root/ci/stack.
 	Root string
-	// Cache is where programs are kept; empty is [DefaultCache].
+	// Cache is where programs are kept; empty is [cachedir.Default].
 	Cache string
 	// Mode is where programs may come from; empty is [Auto].
 	Mode Mode
@@ -86,15 +87,6 @@ type Config struct {
 	ProbeTimeout time.Duration
 }
 
-// DefaultCache is lgtm-lab in the user's cache directory.
-func DefaultCache() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory: %w", err)
-	}
-	return filepath.Join(dir, "lgtm-lab"), nil
-}
-
 // Stack finds, fetches and compiles programs. Its methods may be called from
 // several goroutines and several processes may share a cache directory.
 type Stack struct {
@@ -103,6 +95,8 @@ type Stack struct {
 	pins  map[string]Pin
 	// goos and goarch are the platform that images are taken for; set in tests.
 	goos, goarch string
+	// client speaks with the registry; set in tests.
+	client registry.Client
 	// limits bound what is unpacked from an image; set in tests.
 	limits limits
 	// freeBytes reports the free space below a directory; set in tests.
@@ -119,7 +113,7 @@ func newStack(cfg Config, specs []spec) (*Stack, error) {
 		return nil, err
 	}
 	if cfg.Cache == "" {
-		if cfg.Cache, err = DefaultCache(); err != nil {
+		if cfg.Cache, err = cachedir.Default(); err != nil {
 			return nil, err
 		}
 	}

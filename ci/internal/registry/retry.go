@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// tries is how often in a row something may fail before it is given up. The pauses
+// between them are 1, 2, 4 and 8 s: a router that starts anew is waited for, and
+// whoever has no network learns it within 15 s.
+const tries = 5
+
+// pause waits before the next try; failed counts the failures in a row. It returns
+// the cause when ctx ends.
+func (c Client) pause(ctx context.Context, failed int) error {
+	t := time.NewTimer(cmp.Or(c.FirstPause, time.Second) << (failed - 1))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// Retry calls f until it succeeds, fails for good, or has failed five times. f begins
+// with a new image each time: go-containerregistry's keep half of a configuration
+// that broke off, and return it as the whole the next time.
+func (c Client) Retry(ctx context.Context, f func() error) error {
+	for failed := 1; ; failed++ {
+		err := f()
+		if err == nil || ctx.Err() != nil || failed == tries || !passing(err) {
+			return err
+		}
+		if err := c.pause(ctx, failed); err != nil {
+			return err
+		}
+	}
+}
+
+// passing tells whether an error is one of those that pass: a connection that broke
+// off or came to a halt, or a registry that is busy. A registry that is not there,
+// refuses or does not have it will not do otherwise a second later.
+func passing(err error) bool {
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
+		return answer.Temporary() || answer.StatusCode >= http.StatusInternalServerError
+	}
+	for _, one := range []error{io.ErrUnexpectedEOF, io.EOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, errStalled} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,63 @@
+package stack
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
+)
+
+// pruneLeftovers deletes what downloads and compiles have left that were killed:
+// layers, and directories for work in progress. What another process works with just
+// now is kept.
+func (s *Stack) pruneLeftovers() (deleted, kept []Old, err error) {
+	blobs, inUse, err := registry.StoreIn(s.cfg.Cache).Prune()
+	for _, b := range blobs {
+		deleted = append(deleted, Old{Dir: b.File, Bytes: b.Bytes})
+	}
+	for _, b := range inUse {
+		kept = append(kept, Old{Dir: b.File, Bytes: b.Bytes, Users: []string{"a download"}})
+	}
+	for _, sp := range s.specs {
+		gone, pruneErr := s.pruneWork(sp.name)
+		deleted, err = append(deleted, gone...), errors.Join(err, pruneErr)
+	}
+	return deleted, kept, err
+}
+
+// pruneWork deletes the directories for work in progress on a program that nobody
+// works on.
+func (s *Stack) pruneWork(name string) (deleted []Old, err error) {
+	left, err := s.leftovers(name)
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	release, free, err := filelock.Try(s.lockFile(name))
+	if err != nil || !free {
+		return nil, err
+	}
+	defer release()
+	for _, dir := range left {
+		bytes, sizeErr := sizeOf(dir)
+		err = errors.Join(err, sizeErr, os.RemoveAll(dir))
+		deleted = append(deleted, Old{Dir: dir, Bytes: bytes})
+	}
+	return deleted, err
+}
+
+// leftovers are the directories for work in progress on a program: of whoever holds
+// its lock, or else of somebody who was killed.
+func (s *Stack) leftovers(name string) ([]string, error) {
+	left, err := filepath.Glob(filepath.Join(s.cfg.Cache, "tmp", name+"-*"))
+	if err != nil {
+		return nil, err
+	}
+	// Where the layers of a program were before the cache had a store for them.
+	former := filepath.Join(s.cfg.Cache, "blobs", name)
+	if _, err := os.Stat(former); err == nil {
+		left = append(left, former)
+	}
+	return left, nil
+}
