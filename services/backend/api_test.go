@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -229,5 +231,32 @@ func TestNoPersonalDataInTelemetry(t *testing.T) {
 	}
 	if strings.Contains(strings.ToLower(seen.String()), "private") {
 		t.Errorf("the telemetry has personal data: %s", &seen)
+	}
+}
+
+// Slow queries, however many, keep neither the probe nor anybody else waiting.
+func TestReadyWhileQueriesAreSlow(t *testing.T) {
+	l := newLab(t)
+	const slow = 40 // more than any pool has connections
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for range slow {
+		waiting.Go(func() {
+			r := httptest.NewRequestWithContext(ctx, "GET", "/users/1", nil)
+			r.Header.Set("Baggage", "lab.fault=delay:3s")
+			l.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	defer waiting.Wait()
+	defer cancel()
+	eventually(t, "the slow queries run", func() bool { return len(l.spans.Started()) >= 2*slow })
+	for _, target := range []string{"/ready", "/users/2", "/stats"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // less than the queries take
+		w := httptest.NewRecorder()
+		l.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", target, nil))
+		cancel()
+		if w.Code != 200 {
+			t.Errorf("GET %s = %d %s", target, w.Code, w.Body)
+		}
 	}
 }

@@ -265,7 +265,7 @@ func FuzzWithoutValues(f *testing.F) {
 	for _, seed := range []string{"ada@example.com", "it's", "''", `\'`, `"`, "--", "/*", "x'", "1e5", "?", "\n"} {
 		f.Add(seed, int64(7), []byte(seed))
 	}
-	db, err := openPool(f.TempDir()+"/users.db", 1, "")
+	db, err := openPool(f.TempDir()+"/users.db", 1, 0, "")
 	if err != nil {
 		f.Fatal(err)
 	}

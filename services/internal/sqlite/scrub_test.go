@@ -91,11 +91,11 @@ func TestDeletionRemovesBytes(t *testing.T) {
 	}
 	switch n := traces(t, l.cfg.Path, gone); {
 	case n == 0:
-		t.Error("a checkpoint alone removes everything: the seed no longer tells VACUUM's part")
+		t.Error("a checkpoint alone removes everything: the seed no longer shows what clearUnused is for")
 	case n > 10:
 		t.Errorf("a checkpoint leaves %d deleted users: secure_delete is off", n)
 	}
-	if err := l.scrubNow(t.Context()); err != nil {
+	if err := l.scrubNow(t.Context(), atOnce); err != nil {
 		t.Fatal(err)
 	}
 	if n := traces(t, l.cfg.Path, gone); n != 0 {
@@ -104,7 +104,84 @@ func TestDeletionRemovesBytes(t *testing.T) {
 	if n := traces(t, l.cfg.Path, kept); n != len(kept) {
 		t.Errorf("%d of %d other users are on the disk", n, len(kept))
 	}
+	wantIntact(t, l)
+	if got := l.all(t, 200); len(got) != len(kept) {
+		t.Errorf("%d users are left, want %d", len(got), len(kept))
+	}
 }
+
+// wantIntact has SQLite check each page and each index of the database.
+func wantIntact(t *testing.T, l *lab) {
+	t.Helper()
+	var result string
+	if err := l.scan.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&result); err != nil || result != "ok" {
+		t.Errorf("integrity_check: %s, %v", result, err)
+	}
+}
+
+// Between two steps of a scrub the others read and write: it holds no lock for the
+// whole of its work.
+func TestScrubLetsOthersWrite(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Hour})
+	gone, _ := fill(t, l, 3000, leakingSeed)
+	var created int
+	err := l.scrubNow(t.Context(), func(time.Duration) {
+		l.create(t, "N", fmt.Sprintf("%d@example.com", created))
+		created++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(l.cfg.Path); err != nil || created < int(info.Size())/4096/batch {
+		t.Errorf("others had %d turns while %d bytes were scrubbed, %v", created, info.Size(), err)
+	}
+	if n := traces(t, l.cfg.Path, gone); n != 0 {
+		t.Errorf("%d of %d deleted users are still on the disk", n, len(gone))
+	}
+	wantIntact(t, l)
+}
+
+// A database of many deleted users gives its space back. One that was made without
+// auto_vacuum, as all were before, keeps it, and has nothing of the users either.
+func TestScrubOfOlderDatabase(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		t.Run(fmt.Sprintf("older=%t", older), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "users.db")
+			if older {
+				pool, err := openPool(path, 1, 0, "_journal_mode=WAL&_pragma=secure_delete(on)")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(migrateUp(t.Context(), pool, false), pool.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l := newLab(t, Config{Path: path, ScrubDelay: time.Hour})
+			gone, kept := fill(t, l, 3000, leakingSeed)
+			if err := l.checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.scrubNow(t.Context(), atOnce); err != nil {
+				t.Fatal(err)
+			}
+			after, err := os.Stat(path)
+			if err != nil || (after.Size() < before.Size()) == older {
+				t.Errorf("the file had %d bytes and has %d, %v", before.Size(), after.Size(), err)
+			}
+			if gone, kept := traces(t, path, gone), len(kept)-traces(t, path, kept); gone != 0 || kept != 0 {
+				t.Errorf("%d deleted users are on the disk, %d others are not", gone, kept)
+			}
+			wantIntact(t, l)
+		})
+	}
+}
+
+// atOnce is the pause of a scrub that makes none.
+func atOnce(time.Duration) {}
 
 // The scrubber does it by itself.
 func TestScrubberRuns(t *testing.T) {

@@ -30,9 +30,19 @@ import (
 // MaxLimit is the largest page that [Store.List] returns.
 const MaxLimit = 200
 
-// readers is the size of the reading pool. Reads take well under a millisecond;
-// the number is for faults, whose sleeping queries each hold a connection.
-const readers = 16
+// The sizes of the pools. A sleeping query holds its connection, so faults have
+// connections of their own: what is slow on request delays neither other reads nor
+// the readiness probe.
+const (
+	readers  = 16 // reads take well under a millisecond
+	sleepers = 16 // a fault more than that waits for one to end
+)
+
+// How long a connection waits for a lock of another process on the database.
+const (
+	writerPatience = 5 * time.Second
+	probePatience  = 500 * time.Millisecond // less than the probe's own timeout
+)
 
 // Config is what [Open] needs. Path and Telemetry are required.
 type Config struct {
@@ -57,10 +67,13 @@ type Store struct {
 	cfg    Config
 	writer *bun.DB // one connection
 	reader *bun.DB // query_only
-	plain  *bun.DB // reader without the telemetry, for probes
-	faults *bun.DB // reader for faults; nil where they are off
-	scrub  *sql.DB // one connection for checkpoints
+	plain  *bun.DB // reader without the telemetry
+	probe  *bun.DB // one connection, for Ping
+	faults *bun.DB // for the queries of faults; nil where they are off
+	scan   *sql.DB // one connection, for the scrubber
 	count  atomic.Int64
+
+	sleepers *bun.DB // faults without the telemetry
 
 	deleted chan struct{} // signals the scrubber
 	stop    context.CancelFunc
@@ -102,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 			err = errors.Join(fmt.Errorf("opening database %s: %w", cfg.Path, err), s.Close())
 		}
 	}()
-	writer, err := openPool(cfg.Path, 1, "_busy_timeout=5000&_journal_mode=WAL&_synchronous=NORMAL&_txlock=immediate&_pragma=secure_delete(on)")
+	writer, err := openPool(cfg.Path, 1, writerPatience, "_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=NORMAL&_txlock=immediate&_pragma=secure_delete(on)")
 	if err != nil {
 		return nil, err
 	}
@@ -110,21 +123,25 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := migrateUp(ctx, writer, cfg.Sample); err != nil {
 		return nil, err
 	}
-	if s.plain, err = openPool(cfg.Path, readers, "_busy_timeout=5000&_query_only=1"); err != nil {
+	const queryOnly = "_query_only=1"
+	if s.plain, err = openPool(cfg.Path, readers, writerPatience, queryOnly); err != nil {
 		return nil, err
 	}
 	s.reader = s.plain.WithQueryHook(hook)
 	if cfg.Faults {
-		s.faults = s.reader
+		if s.sleepers, err = openPool(cfg.Path, sleepers, writerPatience, queryOnly); err != nil {
+			return nil, err
+		}
+		s.faults = s.sleepers.WithQueryHook(hook)
 	}
-	// A checkpoint that waits for readers holds up the writer, hence the short
-	// wait; it is tried again. VACUUM copies in memory: a container may have no
-	// folder for temporary files.
-	scrub, err := openPool(cfg.Path, 1, "_busy_timeout=200&_pragma=temp_store(memory)")
+	if s.probe, err = openPool(cfg.Path, 1, probePatience, queryOnly); err != nil {
+		return nil, err
+	}
+	scan, err := openPool(cfg.Path, 1, readerPatience, "")
 	if err != nil {
 		return nil, err
 	}
-	s.scrub = scrub.DB
+	s.scan = scan.DB
 	if !clean {
 		s.requestScrub()
 	}
@@ -139,9 +156,10 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	return s, nil
 }
 
-// openPool opens up to size connections to the file, all of them kept.
-func openPool(path string, size int, query string) (*bun.DB, error) {
-	dsn, err := dataSource(path, query+"&_foreign_keys=on&_dqs=0")
+// openPool opens up to size connections to the file, all of them kept. patience is
+// how long each waits for a lock.
+func openPool(path string, size int, patience time.Duration, query string) (*bun.DB, error) {
+	dsn, err := dataSource(path, fmt.Sprintf("%s&_busy_timeout=%d&_foreign_keys=on&_dqs=0", query, patience.Milliseconds()))
 	if err != nil {
 		return nil, err
 	}
@@ -169,25 +187,28 @@ func (s *Store) Close() error {
 		s.stopped.Wait()
 	}
 	var errs []error
-	if s.plain != nil {
-		errs = append(errs, s.plain.Close())
-	}
-	if s.scrub != nil {
-		if s.scrubPending() {
-			errs = append(errs, s.scrubNow(context.Background()))
+	for _, pool := range []*bun.DB{s.plain, s.sleepers, s.probe} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
 		}
-		errs = append(errs, s.scrub.Close())
+	}
+	if s.scan != nil {
+		if s.scrubPending() {
+			errs = append(errs, s.scrubNow(context.Background(), func(time.Duration) {}))
+		}
+		errs = append(errs, s.scan.Close())
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
 	}
-	s.stop, s.plain, s.scrub, s.writer = nil, nil, nil, nil
+	s.stop, s.plain, s.sleepers, s.probe, s.scan, s.writer = nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 
-// Ping reports whether the users can be read. It makes no telemetry.
+// Ping reports whether the users can be read. It makes no telemetry, and waits for no
+// other query.
 func (s *Store) Ping(ctx context.Context) error {
-	if _, err := s.plain.NewSelect().Model((*row)(nil)).Where("id = 0").Exists(ctx); err != nil {
+	if _, err := s.probe.NewSelect().Model((*row)(nil)).Where("id = 0").Exists(ctx); err != nil {
 		return fmt.Errorf("reading the database: %w", err)
 	}
 	return nil

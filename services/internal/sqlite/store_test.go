@@ -218,7 +218,7 @@ func TestBusy(t *testing.T) {
 	if _, err := l.writer.NewRaw("PRAGMA busy_timeout = 10").Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	other, err := openPool(l.cfg.Path, 1, "_txlock=immediate")
+	other, err := openPool(l.cfg.Path, 1, 0, "_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
 	}
