@@ -54,15 +54,10 @@ func (e *env) buildBase(base, lock string) (string, error) {
 	return img.Reference(), err
 }
 
-// builtDocument is the JSON of `lab images build` and `lab images reproduce`.
-type builtDocument struct {
-	Images []build.Image `json:"images"`
-}
-
 // showBuilt prints built images; where they were pushed, that alone.
 func (e *env) showBuilt(built []build.Image, asJSON bool) error {
 	if asJSON {
-		return report.Encode(e.stdout, "built_images", builtDocument{built})
+		return report.Encode(e.stdout, kindBuiltImages, builtDocument{built})
 	}
 	t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	if built[0].Reference == "" {

@@ -12,12 +12,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// imageCheckDocument is the JSON of `lab images check`.
-type imageCheckDocument struct {
-	Images   int              `json:"images"`
-	Findings []images.Finding `json:"findings"`
-}
-
 func imagesCheckCommand(e *env, f *imageFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
@@ -47,7 +41,7 @@ exits with 1 if there is one. It asks no registry.`,
 				return err
 			}
 			if asJSON {
-				err = report.Encode(e.stdout, "image_check", imageCheckDocument{len(lock.Names()), append([]images.Finding{}, found...)})
+				err = report.Encode(e.stdout, kindImageCheck, imageCheckDocument{len(lock.Names()), append([]images.Finding{}, found...)})
 			} else {
 				for _, finding := range found {
 					fmt.Fprintln(e.stdout, finding)

@@ -9,12 +9,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// imagesDocument is the JSON of `lab images list`.
-type imagesDocument struct {
-	// Images are the references, tag and digest, by the names in the lock.
-	Images map[string]string `json:"images"`
-}
-
 func imagesListCommand(e *env, f *imageFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -38,7 +32,7 @@ func imagesListCommand(e *env, f *imageFlags) *cobra.Command {
 				fmt.Fprintf(t, "%s\t%s\t%s\n", name, img.RepoTag(), img.Digest)
 			}
 			if asJSON {
-				return report.Encode(e.stdout, "images", imagesDocument{all})
+				return report.Encode(e.stdout, kindImages, imagesDocument{all})
 			}
 			return t.Flush()
 		},

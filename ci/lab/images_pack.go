@@ -50,7 +50,7 @@ for images that come from elsewhere than a registry, such as Dagger's engine.`,
 			case len(packed) == 0:
 				return fmt.Errorf("no NAME.tar of an image of the lock in %s", args[0])
 			case asJSON:
-				return report.Encode(e.stdout, "archives", archivesDocument{packed})
+				return report.Encode(e.stdout, kindArchives, archivesDocument{packed})
 			}
 			for _, a := range packed {
 				fmt.Fprintf(e.stdout, "%s  %s\n", a.Path, a.Tag)

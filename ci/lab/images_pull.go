@@ -13,17 +13,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// archivesDocument is the JSON of `lab images pull` and `lab images pack`.
-type archivesDocument struct {
-	Archives []archiveRow `json:"archives"`
-}
-
-// archiveRow is an image of the lock as a file.
-type archiveRow struct {
-	Name string `json:"name"`
-	images.Archive
-}
-
 func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
 	platform, to := "linux/"+runtime.GOARCH, ""
 	var insecure []string
@@ -70,7 +59,7 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 				all = append(all, archiveRow{img.Name, a})
 			}
 			if asJSON {
-				return report.Encode(e.stdout, "archives", archivesDocument{all})
+				return report.Encode(e.stdout, kindArchives, archivesDocument{all})
 			}
 			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "NAME\tIMAGE\tMB\tFILE")

@@ -115,7 +115,7 @@ func (e *env) writeSnapshot(ctx context.Context, l snapshot.Listing, f *snapshot
 	}
 	write := func() error { return l.WriteText(list, len(page)) }
 	if f.output == "json" {
-		write = func() error { return report.Encode(list, "snapshot", l) }
+		write = func() error { return report.Encode(list, kindSnapshot, l) }
 	}
 	if err := write(); err != nil {
 		return err

@@ -34,7 +34,7 @@ not ready.`,
 				return err
 			}
 			if output == "json" {
-				err = report.Encode(e.stdout, "status", s)
+				err = report.Encode(e.stdout, kindStatus, s)
 			} else {
 				err = statusTable(e.stdout, s, time.Now())
 			}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// documents are one of each kind that this package prints, with every field set.
+func documents() map[string]any {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	digest := "sha256:" + strings.Repeat("1", 64)
+	return map[string]any{
+		kindStatus: target.Status{
+			Target: target.Kind, Cluster: "lgtm-lab", Ready: false, Started: at, MemoryBytes: 42 << 20,
+			Components: []target.Component{{
+				Name: "backend", Namespace: "app", State: "not ready", Desired: 2, Ready: 1, URL: "http://localhost:8080",
+				Instances: []target.Instance{{
+					Name: "backend-1", PID: 7, Node: "n", State: "not ready", Restarts: 3, MemoryBytes: 42 << 20, Started: at,
+					Log: "backend.log", Detail: "503 draining",
+				}},
+			}},
+		},
+		kindSnapshot: snapshot.Listing{
+			Target: target.Local, Commit: "c0ffee", Taken: at, OK: true, Counts: map[snapshot.State]int{snapshot.Shown: 1}, Duration: 1.5,
+			File: "page.html", Page: []string{"H4sI"},
+			Panels: []snapshot.PanelListing{{
+				Dashboard: "Overview", Row: "Now", ID: 1, Title: "Requests", Type: "stat", State: snapshot.Shown,
+				Queries: []snapshot.QueryListing{{RefID: "A", Datasource: "mimir", Expr: "up", Count: 2, Error: "timeout", Duration: 0.25}},
+			}},
+		},
+		kindImages:     imagesDocument{map[string]string{"loki": "grafana/loki:3.7.7@" + digest}},
+		kindImageCheck: imageCheckDocument{9, []images.Finding{{File: "config/a.yaml", Line: 3, Reference: "grafana/loki:latest", Problem: "no digest"}}},
+		kindBuiltImages: builtDocument{[]build.Image{{
+			Name: "frontend", Digest: digest, Tag: "lgtm-lab/frontend:sha256-111111111111", Reference: "registry/frontend@" + digest,
+			Platforms: []build.Platform{{Platform: "linux/amd64", Digest: digest, ID: digest, Size: 8100000}},
+			Archive:   "frontend.oci.tar", ArchiveSize: 9000000, Tarball: "frontend.tar", TarballSize: 8200000, TarballPlatform: "linux/amd64",
+		}}},
+		kindArchives: archivesDocument{[]archiveRow{{"loki", images.Archive{
+			Path: "loki.tar", Tag: "grafana/loki:3.7.7", Platform: "linux/amd64", ID: digest, Size: 40000000, Kept: true,
+		}}}},
+	}
+}
+
+// The documents are an interface to other programs: a golden file for each.
+func TestDocuments(t *testing.T) {
+	for kind, v := range documents() {
+		t.Run(kind, func(t *testing.T) {
+			var got bytes.Buffer
+			if err := report.Encode(&got, kind, v); err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", kind+".json")
+			if *update {
+				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = bytes.ReplaceAll(want, []byte("\r\n"), []byte("\n")) // a checkout on Windows
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("differs from %s (-want +got), -update rewrites it:\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// docs/json.md has a section for each kind, which names every field.
+func TestDocumentsAreDescribed(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "json.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, v := range documents() {
+		_, section, found := strings.Cut(string(page), "\n## `"+kind+"`")
+		if !found {
+			t.Errorf("docs/json.md has no section `%s`", kind)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		raw, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(string(raw), -1) {
+			if name := match[1]; name != "loki" && name != "shown" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
+				t.Errorf("docs/json.md does not name the field %s of %s", name, kind)
+			}
+		}
+	}
+}
