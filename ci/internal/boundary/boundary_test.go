@@ -30,7 +30,10 @@ type edge struct {
 // other rules.
 var may = map[string][]string{
 	"ci/internal/target":    nil,
-	"ci/internal/images":    nil,
+	"ci/internal/filelock":  nil,
+	"ci/internal/cachedir":  nil,
+	"ci/internal/registry":  {"ci/internal/cachedir", "ci/internal/filelock"},
+	"ci/internal/images":    {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/registry"},
 	"ci/internal/query":     nil,
 	"ci/internal/traceview": {"ci/internal/query"},
 	"ci/internal/report":    nil,
