@@ -27,7 +27,8 @@ func resetCommand(e *env) *cobra.Command {
 		Use:   "reset",
 		Short: "Stop the lab and delete its data",
 		Long: `reset stops the lab, when it runs, and deletes what it has stored: users, logs,
-metrics, traces, and the components' own logs. The programs in the cache directory
+metrics, traces, and the components' own logs. It refuses a folder that lab has not
+made, and keeps other files in the lab's own. The programs in the cache directory
 stay, so that the next ` + "`lab up`" + ` is quick. A Kind cluster keeps its data inside
 itself, so there reset is what down is.`,
 	})

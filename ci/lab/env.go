@@ -15,6 +15,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
@@ -70,10 +71,15 @@ func (e *env) labDir() (string, error) {
 	return filepath.Join(root, ".lab"), err
 }
 
-// labPath is a path in the lab's folder.
+// labPath is a path in the lab's folder, which it makes. It refuses a folder that is
+// not the lab's.
 func (e *env) labPath(elem ...string) (string, error) {
 	dir, err := e.labDir()
-	return filepath.Join(append([]string{dir}, elem...)...), err
+	if err != nil {
+		return "", err
+	}
+	folder, err := labdir.Claim(dir)
+	return filepath.Join(append([]string{folder.Path}, elem...)...), err
 }
 
 // imageLock loads an image lock from a file, or from the checkout if that is "".

@@ -19,16 +19,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func main() {
-	// One signal ends whatever is being done, in order.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupt.Notify(context.Background())
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
@@ -52,7 +51,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errFailed):
+	case errors.Is(err, errFailed), errors.Is(err, syscall.EPIPE): // such as `lab status | head -1`
 		return 1
 	case isUsage(err):
 		fmt.Fprintf(stderr, "lab: %v\nRun `lab --help`, or `lab COMMAND --help`.\n", err)

@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
@@ -78,6 +80,9 @@ func profileList() string {
 func keep(t target.Target, r traffic.Report) error {
 	file, err := t.TrafficFile()
 	if err != nil || file == "" {
+		return err
+	}
+	if _, err := labdir.Claim(filepath.Dir(file)); err != nil {
 		return err
 	}
 	return r.Save(file)

@@ -158,20 +158,40 @@ func (p Ports) Check() error {
 	return nil
 }
 
-// FreePorts asks the operating system for ports that nothing listens on now.
-// Nothing keeps them free: start soon.
+// FreePorts asks the operating system for ports on which nothing listens now, at either
+// of the addresses that are called localhost. Nothing keeps them free: start soon.
 func FreePorts() (Ports, error) {
 	var p Ports
 	for _, f := range p.fields() {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return Ports{}, fmt.Errorf("finding a free port: %w", err)
+		for *f.port == 0 {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return Ports{}, fmt.Errorf("finding a free port: %w", err)
+			}
+			// All stay open until the last is found, so that none is given twice.
+			defer l.Close()
+			port := l.Addr().(*net.TCPAddr).Port
+			if !isTakenInIPv6(port) {
+				*f.port = port
+			}
 		}
-		// All stay open until the last is found, so that none is given twice.
-		defer l.Close()
-		*f.port = l.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
+}
+
+// isTakenInIPv6 tells whether another program listens on the port at [::1]. On a machine
+// without IPv6 none does.
+func isTakenInIPv6(port int) bool {
+	other, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	defer other.Close()
+	l, err := net.Listen("tcp", net.JoinHostPort("::1", strconv.Itoa(port)))
+	if err != nil {
+		return true
+	}
+	return l.Close() != nil
 }
 
 // Local is the target on which everything listens on this machine's loopback

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
@@ -89,10 +90,15 @@ func (t *Target) cluster() *cluster.Cluster {
 
 func (t *Target) say(line string) { t.o.Say("· " + line) }
 
-// path is a path in the lab's folder.
+// path is a path in the lab's folder, which it makes. It refuses a folder that is not
+// the lab's.
 func (t *Target) path(elem ...string) (string, error) {
 	dir, err := t.o.Dir()
-	return filepath.Join(append([]string{dir}, elem...)...), err
+	if err != nil {
+		return "", err
+	}
+	folder, err := labdir.Claim(dir)
+	return filepath.Join(append([]string{folder.Path}, elem...)...), err
 }
 
 // notUp says what to do when there is no such cluster.

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
-
-// stopWithin bounds the stopping of the whole lab; each component has its own,
-// shorter bound.
-const stopWithin = 2 * time.Minute
 
 // Attend implements [target.Attended]. It reports a component that ends, once. When
 // another program looks after the lab already, it says so and returns.
@@ -57,10 +54,10 @@ func (t *Target) Attend(ctx context.Context) error {
 
 // stopAttended stops the lab after ctx has ended.
 func (t *Target) stopAttended(ctx context.Context, lab *Lab) error {
-	t.o.Say("stopping the lab")
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	t.o.Say("stopping the lab; Ctrl-C again ends it at once")
+	stopping, cancel := interrupt.Cleanup(ctx, stopWithin)
 	defer cancel()
-	stopped, err := lab.Down(stopCtx)
+	stopped, err := lab.Down(stopping)
 	if err != nil && !errors.Is(err, target.ErrNotUp) {
 		return err
 	}

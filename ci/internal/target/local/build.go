@@ -17,10 +17,7 @@ func (l layout) newBin() string { return filepath.Join(l.dir, "bin", "new") }
 // buildServices compiles the frontend and the backend of the checkout. A build
 // that changes nothing yields the same bytes, and so restarts nothing.
 func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
-	dir := l.layout.newBin()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
+	dir := l.layout.newBin() // made by create
 	programs := map[string]Program{}
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
 	for _, name := range []string{target.Backend, target.Frontend} {

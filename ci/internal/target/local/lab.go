@@ -2,22 +2,18 @@
 //
 // A lab lives in a folder (see layout). Its processes do not depend on the
 // program that started them: `up` writes down what it starts and may end, be
-// killed or be run again; whatever it finds running and unchanged it keeps, what
-// has changed it replaces, and what nobody remembers it ends.
+// killed or be run again. It keeps a process that runs and is unchanged, replaces one
+// that has changed, and ends one of this lab's that its notes do not have.
+//
+// Lab touches its own things only: a folder that labdir has marked, and processes whose
+// environment names that folder.
 package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"sync"
-	"time"
 
-	"github.com/shirou/gopsutil/v4/disk"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -30,11 +26,17 @@ const minDisk = 1 << 30
 type Config struct {
 	// Root is the checkout, with config/ and services/ in it.
 	Root string
-	// Dir is the lab's folder, made when it is not there.
+	// Dir is the lab's folder. Up makes it, and refuses one that it has not made.
 	Dir string
 	// Ports are the ports to use; the zero value means those that the lab in Dir
 	// had last, or else the defaults.
 	Ports target.Ports
+	// FreePorts takes ports that are free when the components start, or those that the
+	// lab in Dir has while it runs. Ports is then not used.
+	FreePorts bool
+	// SetPorts are ports by name, as [target.Ports.Set] takes them, in the place of
+	// those that Ports or FreePorts say.
+	SetPorts map[string]int
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Retention is how long the databases keep data; a signal without a period is
@@ -51,6 +53,7 @@ type Config struct {
 type Lab struct {
 	cfg    Config
 	layout layout
+	folder labdir.Folder // once claimed
 }
 
 // Open returns the lab in cfg.Dir, whether it runs or not. It does nothing yet.
@@ -65,172 +68,27 @@ func Open(cfg Config) *Lab {
 		}
 	}
 	cfg.Retention = cfg.Retention.Or(retention.Least)
-	return &Lab{cfg: cfg, layout: layout{dir: cfg.Dir}}
+	l := &Lab{cfg: cfg, layout: layout{dir: cfg.Dir}}
+	// One folder has one path, however it is reached: the components' settings and
+	// fingerprints have it in them.
+	if folder, _, err := labdir.Inspect(cfg.Dir); err == nil {
+		l.layout.dir = folder.Path
+	}
+	return l
 }
 
 // State returns what runs, as written down; ErrNotUp when nothing does.
 func (l *Lab) State() (*State, error) {
+	_, kind, err := labdir.Inspect(l.layout.dir)
+	if err != nil {
+		return nil, err
+	}
+	if kind != labdir.Marked && kind != labdir.Unmarked {
+		return nil, ErrNotUp // a copy's notes are of the processes of the other folder
+	}
 	s, err := readState(l.layout.state())
 	if err == nil && len(s.Processes) == 0 { // the last `up` failed
 		return nil, ErrNotUp
 	}
 	return s, err
-}
-
-// lock keeps a second `lab` from changing the same lab at the same time. It
-// waits for the other one, and says so.
-func (l *Lab) lock(ctx context.Context) (unlock func(), err error) {
-	return filelock.Acquire(ctx, l.layout.lock(), func() { l.cfg.Progress(filelock.Waiting("the lab in " + l.layout.dir)) })
-}
-
-// Up brings the lab up and returns once every component is ready. It returns
-// the names of the components that it had to start: none when the lab was
-// running, and unchanged. On failure or when ctx ends it stops what it started.
-func (l *Lab) Up(ctx context.Context) (state *State, started []string, err error) {
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer unlock()
-	if err := l.roomOnDisk(); err != nil {
-		return nil, nil, err
-	}
-	state, err = l.State()
-	if err != nil {
-		if !errors.Is(err, ErrNotUp) {
-			l.cfg.Progress(err.Error())
-		}
-		state = &State{}
-	}
-	specs, err := l.specs(ctx, state)
-	if err != nil {
-		return nil, nil, err
-	}
-	changed, err := l.retire(state, specs)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := installServices(changed); err != nil {
-		return nil, nil, err
-	}
-	if len(changed) == 0 {
-		return state, nil, state.write(l.layout.state())
-	}
-	if err := checkPorts(changed); err != nil {
-		return nil, nil, err
-	}
-	if state.Started.IsZero() || len(changed) == len(specs) {
-		state.Started = time.Now().UTC()
-	}
-	if err := l.startAll(ctx, state, changed); err != nil {
-		return nil, nil, err
-	}
-	for _, s := range changed {
-		started = append(started, s.name)
-	}
-	return state, started, nil
-}
-
-// specs works out what should run, and notes the addresses in the state.
-func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
-	ports := l.cfg.Ports
-	if ports == (target.Ports{}) {
-		ports = state.Ports
-	}
-	if ports == (target.Ports{}) {
-		ports = target.DefaultPorts()
-	}
-	if err := ports.Check(); err != nil {
-		return nil, err
-	}
-	if err := l.cfg.Retention.Check(); err != nil {
-		return nil, err
-	}
-	programs, err := l.cfg.Programs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.layout.create(l.cfg.Root); err != nil {
-		return nil, err
-	}
-	services, err := l.buildServices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]Program{target.Frontend: services[target.Frontend], target.Backend: services[target.Backend]}
-	maps.Copy(all, programs)
-	state.Ports, state.Addresses = ports, ports.Local()
-	if _, ok := all[target.Grafana]; !ok {
-		state.Addresses.Grafana = ""
-	}
-	return plan{
-		layout: l.layout, ports: ports, addresses: state.Addresses, programs: all,
-		faults: l.cfg.Faults, retention: l.cfg.Retention,
-	}.specs()
-}
-
-// retire stops what should not run as it does: processes that have changed, that
-// have no place in the lab any more, or that nobody remembers. It returns the
-// specs that are to be started.
-func (l *Lab) retire(state *State, specs []spec) (changed []spec, err error) {
-	for _, p := range strays(l.layout.dir, state.Processes) {
-		l.cfg.Progress(fmt.Sprintf("ending %s (process %d), left behind by an earlier run", p.Name, p.PID))
-		if err := p.stop(10 * time.Second); err != nil {
-			return nil, err
-		}
-	}
-	keep := map[string]bool{}
-	for _, s := range specs {
-		p := state.process(s.name)
-		if p != nil && p.alive() && p.Fingerprint == s.fingerprint {
-			keep[s.name] = true
-		} else {
-			changed = append(changed, s)
-		}
-	}
-	var out []Process
-	for _, p := range state.Processes {
-		if keep[p.Name] {
-			continue
-		}
-		if p.alive() {
-			l.cfg.Progress(p.Name + " has changed: replacing it")
-		} else if slices.ContainsFunc(changed, func(s spec) bool { return s.name == p.Name }) && len(keep) > 0 {
-			l.cfg.Progress(p.Name + " has ended: starting it again")
-		}
-		out = append(out, p)
-	}
-	return changed, l.stopAll(state, out)
-}
-
-// stopAll stops the processes in the reverse of the order in which they start
-// and forgets them.
-func (l *Lab) stopAll(state *State, processes []Process) error {
-	var errs []error
-	for _, name := range slices.Backward(order) {
-		for _, p := range processes {
-			if p.Name != name {
-				continue
-			}
-			if err := p.stop(graceOf(name)); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			state.remove(name)
-			errs = append(errs, state.write(l.layout.state()))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (l *Lab) roomOnDisk() error {
-	usage, err := disk.Usage(l.layout.dir)
-	if err != nil {
-		return nil // not knowing is no reason not to try
-	}
-	if usage.Free < minDisk {
-		return fmt.Errorf("only %d MB are free on the disk of %s; the lab needs %d MB. Free some, or choose another folder with --dir",
-			usage.Free>>20, l.layout.dir, minDisk>>20)
-	}
-	return nil
 }

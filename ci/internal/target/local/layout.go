@@ -4,15 +4,19 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // layout is the lab's folder:
 //
+//	lgtm-lab.json  the mark that makes the folder the lab's
 //	state.json     what runs
 //	lock           held by the `lab` that changes something
+//	owner          the `lab` in the foreground that looks after the lab
 //	bin/           the services' programs
 //	config/        the configuration that runs, a copy of the checkout's
 //	config/rules/  Mimir's rules, in a folder for their tenant
@@ -20,7 +24,7 @@ import (
 //	logs/NAME.log  what each component prints
 type layout struct{ dir string }
 
-func (l layout) state() string             { return filepath.Join(l.dir, "state.json") }
+func (l layout) state() string             { return filepath.Join(l.dir, stateName) }
 func (l layout) lock() string              { return filepath.Join(l.dir, "lock") }
 func (l layout) bin(name string) string    { return filepath.Join(l.dir, "bin", name) + exeSuffix }
 func (l layout) data(name string) string   { return filepath.Join(l.dir, "data", name) }
@@ -29,6 +33,29 @@ func (l layout) log(name string) string    { return filepath.Join(l.logs(), name
 func (l layout) config(file string) string { return filepath.Join(l.dir, "config", file) }
 func (l layout) rules() string             { return l.config("rules") }
 func (l layout) dashboards() string        { return l.config("dashboards") }
+
+// stateName and ownerName are files in the lab's folder.
+const (
+	stateName = "state.json"
+	ownerName = "owner"
+)
+
+// stored are what Reset deletes. There may be other things in the folder: images that
+// were pulled, and a person's notes.
+var stored = []string{"bin", "config", "data", "logs"}
+
+// relative is the path of a file in the lab's folder as seen from there, with slashes on
+// every system; "" of "".
+func (l layout) relative(file string) string {
+	if file == "" {
+		return ""
+	}
+	rel, err := filepath.Rel(l.dir, file)
+	if err != nil {
+		return file
+	}
+	return filepath.ToSlash(rel)
+}
 
 // configOf returns the component's configuration file, "" when it has none.
 func (l layout) configOf(name string) string {
@@ -59,92 +86,95 @@ func (l layout) reads(name string) ([]string, error) {
 }
 
 // create makes the folders, and copies the checkout's configuration: what runs
-// is then what the fingerprints were taken of, whatever is edited meanwhile.
-func (l layout) create(root string) error {
-	for _, dir := range []string{"bin", "config", "logs"} {
-		if err := os.MkdirAll(filepath.Join(l.dir, dir), 0o755); err != nil {
-			return fmt.Errorf("making the lab's folder: %w", err)
-		}
-	}
-	for _, name := range order {
-		if err := os.MkdirAll(l.data(name), 0o755); err != nil {
-			return fmt.Errorf("making the lab's folder: %w", err)
-		}
-	}
-	for from, to := range map[string]string{
-		"loki/loki.yaml":     l.configOf(target.Loki),
-		"tempo/tempo.yaml":   l.configOf(target.Tempo),
-		"mimir/mimir.yaml":   l.configOf(target.Mimir),
-		"alloy/config.alloy": l.configOf(target.Alloy),
-	} {
-		raw, err := os.ReadFile(filepath.Join(root, "config", filepath.FromSlash(from)))
-		if err != nil {
-			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
-		}
-		if err := os.WriteFile(to, raw, 0o644); err != nil {
-			return err
-		}
-	}
-	if err := copyFiles(filepath.Join(root, "config", "mimir", "rules"), "*.yaml", filepath.Join(l.rules(), tenant)); err != nil {
-		return fmt.Errorf("copying Mimir's rules: %w", err)
-	}
-	if err := copyFiles(filepath.Join(root, "dashboards"), "*.json", l.dashboards()); err != nil {
-		return fmt.Errorf("copying Grafana's dashboards: %w", err)
-	}
-	return l.copyProvisioning(filepath.Join(root, "config", "grafana", "provisioning"))
-}
-
-// tenant is whom Mimir takes everybody for while it has one tenant only.
-const tenant = "anonymous"
-
-// copyFiles makes the folder to anew, with copies of those files in from whose
-// names match the pattern.
-func copyFiles(from, pattern, to string) error {
-	names, err := fs.Glob(os.DirFS(from), pattern)
+// is then what the fingerprints were taken of, whatever is edited meanwhile. It fails
+// where a symbolic link would lead it out of the lab's folder.
+func (l layout) create(folder labdir.Folder, root string) error {
+	into, err := folder.Root()
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(to); err != nil {
-		return err
+	defer into.Close()
+	folders := []string{"bin/new", "config", "logs"}
+	for _, name := range order {
+		folders = append(folders, "data/"+name)
 	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
-	for _, name := range names {
-		raw, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, name), raw, 0o644); err != nil {
-			return err
+	for _, name := range folders {
+		if err := into.MkdirAll(name, 0o755); err != nil {
+			return fmt.Errorf("making the lab's folder: %w", err)
 		}
 	}
-	return nil
-}
-
-func (l layout) copyProvisioning(from string) error {
-	to := l.config("provisioning")
-	if err := os.RemoveAll(to); err != nil {
-		return err
+	from := os.DirFS(filepath.Join(root, "config"))
+	for source, component := range map[string]string{
+		"loki/loki.yaml":     target.Loki,
+		"tempo/tempo.yaml":   target.Tempo,
+		"mimir/mimir.yaml":   target.Mimir,
+		"alloy/config.alloy": target.Alloy,
+	} {
+		if err := copyFile(into, l.relative(l.configOf(component)), from, source); err != nil {
+			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
+		}
 	}
-	err := os.CopyFS(to, os.DirFS(from))
-	if err != nil && !os.IsNotExist(err) {
+	if err := copyFiles(into, "config/rules/"+tenant, from, "mimir/rules/*.yaml"); err != nil {
+		return fmt.Errorf("copying Mimir's rules: %w", err)
+	}
+	if err := copyFiles(into, "config/dashboards", os.DirFS(filepath.Join(root, "dashboards")), "*.json"); err != nil {
+		return fmt.Errorf("copying Grafana's dashboards: %w", err)
+	}
+	if err := copyTree(into, "config/provisioning", from, "grafana/provisioning"); err != nil {
 		return fmt.Errorf("copying Grafana's provisioning: %w", err)
 	}
 	return nil
 }
 
-// size is the number of bytes under the folder.
-func size(dir string) int64 {
-	var n int64
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil // a file may vanish while a backend compacts
+// tenant is the one whom Mimir takes every sender for, while it has one tenant only.
+const tenant = "anonymous"
+
+func copyFile(into *os.Root, to string, from fs.FS, name string) error {
+	raw, err := fs.ReadFile(from, name)
+	if err != nil {
+		return err
+	}
+	return into.WriteFile(to, raw, 0o644)
+}
+
+// copyFiles makes the folder to anew, with copies of those files in from whose
+// paths match the pattern.
+func copyFiles(into *os.Root, to string, from fs.FS, pattern string) error {
+	names, err := fs.Glob(from, pattern)
+	if err != nil {
+		return err
+	}
+	if err := into.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := into.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := copyFile(into, path.Join(to, path.Base(name)), from, name); err != nil {
+			return err
 		}
-		if info, err := d.Info(); err == nil {
-			n += info.Size()
+	}
+	return nil
+}
+
+// copyTree makes the folder to anew, as a copy of the folder name in from; a checkout
+// need not have one.
+func copyTree(into *os.Root, to string, from fs.FS, name string) error {
+	if err := into.RemoveAll(to); err != nil {
+		return err
+	}
+	if _, err := fs.Stat(from, name); os.IsNotExist(err) {
+		return into.MkdirAll(to, 0o755)
+	}
+	return fs.WalkDir(from, name, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
-		return nil
+		target := path.Join(to, file[len(name):])
+		if d.IsDir() {
+			return into.MkdirAll(target, 0o755)
+		}
+		return copyFile(into, target, from, file)
 	})
-	return n
 }

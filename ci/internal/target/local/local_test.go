@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -29,9 +32,14 @@ func TestMain(m *testing.M) {
 
 // component listens where the named backend would and says that it is ready. A
 // file "NAME.fails" in the lab's folder makes it end instead, "NAME.hangs" keeps
-// it from becoming ready.
+// it from becoming ready, "NAME.stays" keeps it from stopping when asked. It prints its
+// environment.
 func component(name string) {
 	fmt.Println(name, "begins")
+	fmt.Printf("%q\n", os.Environ())
+	if _, err := os.Stat(name + ".stays"); err == nil {
+		signal.Ignore(syscall.SIGTERM)
+	}
 	if _, err := os.Stat(name + ".fails"); err == nil {
 		fmt.Println("cannot do", name)
 		os.Exit(3)
@@ -98,10 +106,6 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 	if testing.Short() {
 		t.Skip("compiles and runs processes")
 	}
-	ports, err := target.FreePorts()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +116,7 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 	}
 	var told strings.Builder
 	l := Open(Config{
-		Root: checkout(t), Dir: filepath.Join(dir, "lab"), Ports: ports, Faults: true,
+		Root: checkout(t), Dir: filepath.Join(dir, "lab"), FreePorts: true, Faults: true,
 		Programs: func(context.Context) (map[string]Program, error) {
 			programs := map[string]Program{}
 			for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy} {
@@ -130,6 +134,16 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 	return l, &told
 }
 
+// tell writes a file for a component into the lab's folder.
+func tell(t *testing.T, l *Lab, name string) {
+	t.Helper()
+	folder, err := labdir.Claim(l.cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder.Path, name), "")
+}
+
 func up(t *testing.T, l *Lab) (*State, []string) {
 	t.Helper()
 	state, started, err := l.Up(t.Context())
@@ -145,7 +159,7 @@ func up(t *testing.T, l *Lab) (*State, []string) {
 }
 
 // left are the processes of the lab that run.
-func left(l *Lab) []Process { return strays(l.layout.dir, nil) }
+func left(l *Lab) []Process { return l.strays(nil) }
 
 func TestUpThenDown(t *testing.T) {
 	l, _ := testLab(t)

@@ -5,27 +5,37 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/shirou/gopsutil/v4/process"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 )
 
 // Attach makes this program the one that looks after the lab, unless another
 // that still runs does: then it returns that one's process. A lab has an owner so
 // that two programs do not both report, and stop, the same processes.
 func (l *Lab) Attach() (owner int) {
-	name := filepath.Join(l.layout.dir, "owner")
-	if raw, err := os.ReadFile(name); err == nil {
-		var o Process
-		if json.Unmarshal(raw, &o) == nil && o.PID != os.Getpid() && o.alive() {
-			return o.PID
-		}
+	if o, ok := readOwner(l.layout.dir); ok && o.PID != os.Getpid() && o.alive() {
+		return o.PID
 	}
+	_ = own(labdir.Folder{Path: l.layout.dir})
+	return 0
+}
+
+// own notes this process as the folder's owner.
+func own(folder labdir.Folder) error {
 	me := Process{Name: "lab", PID: os.Getpid()}
 	me.Path, _ = os.Executable()
-	if proc, err := process.NewProcess(int32(me.PID)); err == nil {
-		me.Created, _ = proc.CreateTime()
+	me.identify()
+	raw, err := json.Marshal(me)
+	if err != nil {
+		return err
 	}
-	if raw, err := json.Marshal(me); err == nil {
-		_ = os.WriteFile(name, raw, 0o644)
+	return folder.Write(ownerName, raw)
+}
+
+// readOwner returns the process that looks after the lab in the folder, or did last.
+func readOwner(dir string) (owner Process, ok bool) {
+	raw, err := os.ReadFile(filepath.Join(dir, ownerName))
+	if err != nil {
+		return Process{}, false
 	}
-	return 0
+	return owner, json.Unmarshal(raw, &owner) == nil && owner.PID > 0
 }

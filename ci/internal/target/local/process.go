@@ -11,8 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shirou/gopsutil/v4/common"
 	"github.com/shirou/gopsutil/v4/process"
 )
+
+// thisMachine asks about this machine's processes, though HOST_PROC may be exported
+// for a monitoring agent.
+var thisMachine = context.WithValue(context.Background(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
 
 // start runs the component with its output appended to its log. The process
 // outlives this program: it has a session of its own and its output goes to a
@@ -25,107 +30,114 @@ func start(s spec, logPath string) (Process, *exec.Cmd, error) {
 	defer log.Close()
 	cmd := exec.Command(s.path, s.args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(environment(), s.env...)
+	cmd.Env = append(environment(os.Environ()), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return Process{}, nil, fmt.Errorf("starting %s: %w", s.name, err)
 	}
-	p := Process{
-		Name: s.name, PID: cmd.Process.Pid, Path: s.path, Fingerprint: s.fingerprint,
-		Log: logPath, Ready: s.ready,
-	}
-	if proc, err := process.NewProcess(int32(p.PID)); err == nil {
-		p.Created, _ = proc.CreateTime()
-	}
+	p := Process{Name: s.name, PID: cmd.Process.Pid, Path: s.path, Fingerprint: s.fingerprint, Log: logPath, Ready: s.ready}
+	p.identify()
 	return p, cmd, nil
 }
 
-// environment is this program's, less the variables that configure the lab's
-// own components: what a shell happens to export must not change the lab.
-func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		return slices.ContainsFunc([]string{"OTEL_", "GF_", "LAB_"}, func(prefix string) bool {
-			return strings.HasPrefix(entry, prefix)
-		})
-	})
+// identify notes what tells the process that now has this PID from a later one.
+func (p *Process) identify() {
+	p.Start = startOf(p.PID)
+	if proc, err := process.NewProcessWithContext(thisMachine, int32(p.PID)); err == nil {
+		p.Created, _ = proc.CreateTimeWithContext(thisMachine)
+	}
 }
 
-// alive tells whether the process still runs, and is the one that was started:
-// a PID may have been given to another program since.
+// alive tells whether the process still runs, and is the one that was started: the
+// system may have given its PID to another program since.
 func (p Process) alive() bool {
-	proc, err := process.NewProcess(int32(p.PID))
+	if p.Start != "" {
+		return startOf(p.PID) == p.Start
+	}
+	proc, err := process.NewProcessWithContext(thisMachine, int32(p.PID))
 	if err != nil {
 		return false
 	}
-	if status, err := proc.Status(); err == nil && slices.Contains(status, process.Zombie) {
+	if status, err := proc.StatusWithContext(thisMachine); err == nil && slices.Contains(status, process.Zombie) {
 		return false
 	}
-	created, err := proc.CreateTime()
+	created, err := proc.CreateTimeWithContext(thisMachine)
 	if err != nil {
 		return false
 	}
-	// The time is derived from the boot time, which the kernel rounds.
+	// An earlier version of the lab on Linux has noted this time alone, which the
+	// kernel rounds.
 	const tolerance = 2000
 	if p.Created != 0 && abs(created-p.Created) > tolerance {
 		return false
 	}
-	exe, err := proc.Exe()
-	return err != nil || sameFile(exe, p.Path)
+	exe, err := proc.ExeWithContext(thisMachine)
+	return err != nil || isSameProgram(exe, p.Path)
 }
 
-// sameFile compares a running program's path with the one it was started by. A
-// program that was rebuilt meanwhile shows as "… (deleted)" on Linux.
-func sameFile(exe, path string) bool {
-	exe = strings.TrimSuffix(exe, " (deleted)")
+// isSameProgram compares a running program's file with the one it was started by. Of a
+// program that was rebuilt meanwhile, the file was renamed and then deleted.
+func isSameProgram(exe, path string) bool {
+	exe = strings.TrimSuffix(strings.TrimSuffix(exe, " (deleted)"), ".old")
 	if exe == path {
 		return true
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil && real == exe {
 		return true
 	}
-	return filepath.Base(exe) == filepath.Base(path)
+	// The last component of a path may be a link, and its target be gone by now.
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	return err == nil && filepath.Join(dir, filepath.Base(path)) == exe
 }
 
 // memory returns the resident memory in bytes, 0 when it cannot be known.
 func (p Process) memory() uint64 {
-	proc, err := process.NewProcess(int32(p.PID))
+	proc, err := process.NewProcessWithContext(thisMachine, int32(p.PID))
 	if err != nil {
 		return 0
 	}
-	info, err := proc.MemoryInfo()
+	info, err := proc.MemoryInfoWithContext(thisMachine)
 	if err != nil {
 		return 0
 	}
 	return info.RSS
 }
 
-// stop asks the process to end, and ends it after the grace period. It returns
-// once the process is gone.
-func (p Process) stop(grace time.Duration) error {
-	if !p.alive() {
-		return nil
-	}
+// stop asks the process to end, and kills it after the grace period, or when ctx
+// ends. It returns once the process is gone; killed says that it did not end by itself.
+func (p Process) stop(ctx context.Context, grace time.Duration) (killed bool, err error) {
+	// The handle is taken before the look at the process: it then stays with that
+	// process, though its PID should pass to another.
 	proc, err := os.FindProcess(p.PID)
-	if err != nil {
-		return nil // gone since
+	if err != nil || !p.alive() {
+		return false, nil // gone
 	}
-	if err := interrupt(proc); err == nil && p.gone(grace) {
-		return nil
+	defer func() { _ = proc.Release() }()
+	if ctx.Err() == nil {
+		graceful, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		if err := askToEnd(proc); err == nil && p.gone(graceful) {
+			return false, nil
+		}
 	}
 	if err := proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("ending %s (process %d): %w", p.Name, p.PID, err)
+		return false, fmt.Errorf("ending %s (process %d): %w", p.Name, p.PID, err)
 	}
-	if !p.gone(10 * time.Second) {
-		return fmt.Errorf("%s (process %d) does not end", p.Name, p.PID)
+	killing, cancel := context.WithTimeout(context.Background(), killWithin)
+	defer cancel()
+	if !p.gone(killing) {
+		return true, fmt.Errorf("%s (process %d) does not end", p.Name, p.PID)
 	}
-	return nil
+	return true, nil
 }
 
-// gone waits until the process has ended, or the time is up.
-func (p Process) gone(within time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
+// killWithin is how long the system may take to end a killed process. It takes
+// milliseconds, unless the process waits for a disk that does not answer.
+const killWithin = 5 * time.Second
+
+// gone waits until the process has ended; false says that ctx ended first.
+func (p Process) gone(ctx context.Context) bool {
 	for p.alive() {
 		select {
 		case <-ctx.Done():
@@ -134,57 +146,6 @@ func (p Process) gone(within time.Duration) bool {
 		}
 	}
 	return true
-}
-
-// strays finds processes of the lab in dir that its state does not know: what a
-// lab that was killed between starting a process and noting it leaves behind.
-// Every component has a file of the lab's folder on its command line.
-func strays(dir string, known []Process) []Process {
-	all, err := process.Processes()
-	if err != nil {
-		return nil
-	}
-	var found []Process
-	for _, proc := range all {
-		pid := int(proc.Pid)
-		if pid == os.Getpid() || slices.ContainsFunc(known, func(p Process) bool { return p.PID == pid }) {
-			continue
-		}
-		args, err := proc.CmdlineSlice()
-		if err != nil || len(args) == 0 {
-			continue
-		}
-		name := componentOf(dir, args)
-		if name == "" {
-			continue
-		}
-		exe, _ := proc.Exe()
-		created, _ := proc.CreateTime()
-		found = append(found, Process{Name: name, PID: pid, Path: exe, Created: created})
-	}
-	return found
-}
-
-// componentOf tells which component of the lab in dir has this command line;
-// "" when it is none. See spec: a service's program is in dir/bin, the others
-// are given dir/config or, for Grafana, dir/data.
-func componentOf(dir string, args []string) string {
-	sep := string(filepath.Separator)
-	for _, name := range order {
-		marks := []string{
-			filepath.Join(dir, "bin", name),
-			filepath.Join(dir, "config", name) + ".",
-			filepath.Join(dir, "data", name) + sep,
-		}
-		for _, arg := range args {
-			for _, mark := range marks {
-				if strings.Contains(arg, mark) {
-					return name
-				}
-			}
-		}
-	}
-	return ""
 }
 
 func abs(n int64) int64 {

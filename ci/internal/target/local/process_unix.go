@@ -13,8 +13,8 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 }
 
-// interrupt asks the process to end.
-func interrupt(p *os.Process) error {
+// askToEnd asks the process to end.
+func askToEnd(p *os.Process) error {
 	return p.Signal(syscall.SIGTERM)
 }
 

@@ -14,9 +14,9 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 }
 
-// interrupt asks the process to end: Go programs see a Ctrl-Break as SIGINT.
+// askToEnd asks the process to end: Go programs see a Ctrl-Break as SIGINT.
 // It fails for a process of another console, which is then ended.
-func interrupt(p *os.Process) error {
+func askToEnd(p *os.Process) error {
 	return windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(p.Pid))
 }
 

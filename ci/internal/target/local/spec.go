@@ -7,16 +7,18 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// order is the order in which components start: what is written to before what
-// writes to it. They stop in the reverse order, so that each can still hand on
-// what it holds: Tempo its span metrics to Mimir, too.
+// order is the order in which components start: a store before the components that
+// write to it. They stop in the reverse order, so that each can still hand on what it
+// holds: the services their telemetry to Alloy, Tempo its span metrics to Mimir.
 var order = []string{
 	target.Loki, target.Mimir, target.Tempo, target.Grafana,
 	target.Alloy, target.Backend, target.Frontend,
@@ -51,6 +53,7 @@ type Program struct {
 // plan is what specs are made from.
 type plan struct {
 	layout    layout
+	folder    labdir.Folder
 	ports     target.Ports
 	addresses target.Addresses
 	programs  map[string]Program
@@ -62,6 +65,9 @@ type plan struct {
 // specs returns every component of the lab in start order. Grafana is among
 // them only when its program is there.
 func (p plan) specs() ([]spec, error) {
+	if err := p.checkGrafana(); err != nil {
+		return nil, err
+	}
 	var specs []spec
 	for _, name := range order {
 		program, ok := p.programs[name]
@@ -72,6 +78,7 @@ func (p plan) specs() ([]spec, error) {
 		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
 		s.args = append(append([]string{}, program.Args...), s.args...)
 		s.env = append(append(s.env, "LAB_LISTEN=127.0.0.1"), p.retention.Environment()...)
+		s.env = append(s.env, ownership(p.folder, name, program.Path)...)
 		files, err := p.layout.reads(name)
 		if err != nil {
 			return nil, err
@@ -84,10 +91,13 @@ func (p plan) specs() ([]spec, error) {
 	return specs, nil
 }
 
+// spec returns what is the component's own. Paths are relative to the lab's folder, in
+// which each component runs: configuration files have them in places where a space, a
+// # or a backslash of the folder's own name would be something else than a letter.
 func (p plan) spec(name string, program Program) spec {
 	base := p.addresses.URL(name)
-	config := p.layout.configOf(name)
-	data := p.layout.data(name)
+	config := p.layout.relative(p.layout.configOf(name))
+	data := p.layout.relative(p.layout.data(name))
 	switch name {
 	case target.Loki:
 		return spec{
@@ -108,7 +118,7 @@ func (p plan) spec(name string, program Program) spec {
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"MIMIR_DATA=" + data, port("MIMIR_HTTP_PORT", p.ports.Mimir),
-				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "LAB_RULES=" + p.layout.rules(), "GOMEMLIMIT=400MiB"},
+				port("MIMIR_GRPC_PORT", p.ports.MimirGRPC), "LAB_RULES=" + p.layout.relative(p.layout.rules()), "GOMEMLIMIT=400MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Mimir, p.ports.MimirGRPC},
 		}
 	case target.Alloy:
@@ -119,7 +129,7 @@ func (p plan) spec(name string, program Program) spec {
 		return spec{
 			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
 				"LISTEN_ADDR="+target.Loopback(p.ports.Backend),
-				"DATABASE_PATH="+filepath.Join(data, "users.db"), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+				"DATABASE_PATH="+data+"/users.db", "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend
@@ -135,10 +145,10 @@ func (p plan) spec(name string, program Program) spec {
 func (p plan) alloy(base, config, data string) spec {
 	return spec{
 		args: []string{"run", config, "--stability.level=public-preview", "--disable-reporting",
-			"--server.http.listen-addr=" + target.Loopback(p.ports.Alloy), "--storage.path=" + filepath.Join(data, "storage")},
+			"--server.http.listen-addr=" + target.Loopback(p.ports.Alloy), "--storage.path=" + data + "/storage"},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
-			"LAB_QUEUE_DIR=" + filepath.Join(data, "queue"), "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
+			"LAB_QUEUE_DIR=" + data + "/queue", "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
 			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + target.Loopback(p.ports.Alloy),
 			"LOKI_ADDR=" + target.Loopback(p.ports.Loki), "TEMPO_ADDR=" + target.Loopback(p.ports.Tempo),
 			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",
@@ -148,7 +158,8 @@ func (p plan) alloy(base, config, data string) spec {
 }
 
 // grafana listens on the loopback address only, and lets whoever reaches it
-// look and explore without a login.
+// look and explore without a login. It takes relative paths for those below its own
+// --homepath, so that these are absolute; see checkGrafana.
 func (p plan) grafana(base string, program Program) spec {
 	data := p.layout.data(target.Grafana)
 	return spec{
@@ -156,7 +167,7 @@ func (p plan) grafana(base string, program Program) spec {
 			"cfg:default.paths.logs=" + filepath.Join(data, "logs")},
 		env: []string{
 			"GF_SERVER_HTTP_ADDR=127.0.0.1", port("GF_SERVER_HTTP_PORT", p.ports.Grafana),
-			"GF_PATHS_PROVISIONING=" + p.layout.config("provisioning"), "LAB_DASHBOARDS=" + p.layout.dashboards(),
+			"GF_PATHS_PROVISIONING=" + p.layout.config("provisioning"), "LAB_DASHBOARDS=" + p.layout.relative(p.layout.dashboards()),
 			"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Editor",
 			"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
 			"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
@@ -165,6 +176,19 @@ func (p plan) grafana(base string, program Program) spec {
 		},
 		ready: base + "/api/health", ports: []int{p.ports.Grafana},
 	}
+}
+
+// grafanaExpands are the forms in which Grafana takes part of a setting's value for
+// a variable.
+var grafanaExpands = regexp.MustCompile(`\$(?:|__\w+)\{[^}]*\}|%\([^)]*\)s`)
+
+// checkGrafana fails when Grafana would misread the name of the lab's folder.
+func (p plan) checkGrafana() error {
+	if _, ok := p.programs[target.Grafana]; !ok || !grafanaExpands.MatchString(p.layout.dir) {
+		return nil
+	}
+	return fmt.Errorf("the lab's folder is %s, and Grafana would take %s in it for a variable; name another folder with --dir",
+		p.layout.dir, grafanaExpands.FindString(p.layout.dir))
 }
 
 // otel is the telemetry configuration of a service: the standard variables, with

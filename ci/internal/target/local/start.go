@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 
-	psnet "github.com/shirou/gopsutil/v4/net"
-	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -48,12 +46,14 @@ func (e *ComponentError) Error() string {
 
 // startAll starts the components: first the stack, all at once, then the
 // services, whose first telemetry then finds a receiver. On failure it stops
-// what it has started.
+// what it started.
 func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err error) {
 	var mine []Process
 	defer func() {
 		if err != nil {
-			if stopErr := l.stopAll(state, mine); stopErr != nil {
+			stopping, cancel := interrupt.Cleanup(ctx, stopWithin)
+			defer cancel()
+			if stopErr := l.stopAll(stopping, state, mine); stopErr != nil {
 				err = fmt.Errorf("%w\nand then: %w", err, stopErr)
 			}
 		}
@@ -76,7 +76,7 @@ func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err err
 			}
 			mine = append(mine, p)
 			state.set(p)
-			if err := state.write(l.layout.state()); err != nil {
+			if err := state.write(l.folder); err != nil {
 				return err
 			}
 			waiting.Go(func() error {
@@ -149,73 +149,4 @@ func probe(ctx context.Context, client *http.Client, url string) (ok bool, answe
 
 func componentError(p Process, reason string) *ComponentError {
 	return &ComponentError{Name: p.Name, Reason: reason, Log: p.Log, Tail: tail.File(p.Log, 8)}
-}
-
-// checkPorts fails when something else listens on a port that is needed, and
-// names it where the operating system tells.
-func checkPorts(specs []spec) error {
-	var busy []string
-	deadline := time.Now().Add(time.Second)
-	for _, s := range specs {
-		for _, port := range s.ports {
-			if isFree(port, deadline) {
-				continue
-			}
-			busy = append(busy, fmt.Sprintf("port %d, which %s needs, is in use%s", port, s.name, holder(port)))
-		}
-	}
-	if len(busy) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s\nend what holds it, or give the lab other ports: --free-ports, or --port NAME=NUMBER (see `lab up --help`)",
-		strings.Join(busy, "\n"))
-}
-
-// isFree reports whether the port can be listened on, by the deadline. A program
-// that was just ended is gone for the operating system a moment before its
-// sockets are.
-func isFree(port int, deadline time.Time) bool {
-	for ; ; time.Sleep(20 * time.Millisecond) {
-		l, err := net.Listen("tcp", target.Loopback(port))
-		if err == nil {
-			return l.Close() == nil
-		}
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-}
-
-// holder says which program listens on the port, " by NAME (process N)".
-func holder(port int) string {
-	conns, err := psnet.Connections("tcp")
-	if err != nil {
-		return ""
-	}
-	for _, c := range conns {
-		if c.Status != "LISTEN" || int(c.Laddr.Port) != port || c.Pid == 0 {
-			continue
-		}
-		if p, err := process.NewProcess(c.Pid); err == nil {
-			if name, err := p.Name(); err == nil {
-				return fmt.Sprintf(" by %s (process %d)", name, c.Pid)
-			}
-		}
-	}
-	return ""
-}
-
-// graceOf is how long a component may take to stop when asked. A service drains for
-// up to 20 s and then flushes its telemetry. Tempo's parts that hold data take 5 s,
-// for most of which its generator of metrics sleeps; its query frontend never ends
-// when it was asked something within the last half minute
-// (https://github.com/grafana/tempo/pull/7967), and is not worth waiting for.
-func graceOf(name string) time.Duration {
-	switch name {
-	case target.Backend, target.Frontend:
-		return 30 * time.Second
-	case target.Tempo:
-		return 8 * time.Second
-	}
-	return 15 * time.Second
 }

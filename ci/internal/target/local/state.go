@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -29,9 +30,12 @@ type Process struct {
 	// Path is the program's file.
 	Path string `json:"path"`
 	// Created is the time at which the operating system says that the process
-	// began, in milliseconds since 1970. With Path it tells the process from
-	// another that was given the same PID later.
+	// began, in milliseconds since 1970.
 	Created int64 `json:"created"`
+	// Start names the same moment in a way that no clock moves, where Created does
+	// not; see startOf. It tells the process from another that was given the same
+	// PID later.
+	Start string `json:"start,omitempty"`
 	// Fingerprint changes when the program, its arguments, its environment or
 	// its configuration do: `up` replaces a process whose fingerprint is not the
 	// one it would start.
@@ -61,14 +65,9 @@ func (s *State) set(p Process) {
 	s.Processes = append(s.Processes, p)
 }
 
-// remove forgets the named process.
-func (s *State) remove(name string) {
-	for i := range s.Processes {
-		if s.Processes[i].Name == name {
-			s.Processes = append(s.Processes[:i], s.Processes[i+1:]...)
-			return
-		}
-	}
+// remove forgets the process.
+func (s *State) remove(p Process) {
+	s.Processes = slices.DeleteFunc(s.Processes, func(known Process) bool { return known.PID == p.PID && known.Name == p.Name })
 }
 
 // ErrNotUp says that the folder holds no lab that runs. It is a [target.ErrNotUp].
@@ -85,28 +84,16 @@ func readState(path string) (*State, error) {
 	}
 	var s State
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which ends what is left by other means", path, err)
+		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which finds what runs by other means", path, err)
 	}
 	return &s, nil
 }
 
-// write replaces the state file in one step: a reader sees the old or the new.
-func (s *State) write(path string) error {
+// write replaces the state file in the lab's folder.
+func (s *State) write(folder labdir.Folder) error {
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".state-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(append(raw, '\n')); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return folder.Write(stateName, append(raw, '\n'))
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -94,20 +92,7 @@ func (t *Target) wanted() (*Lab, error) {
 	}
 	cfg := Config{
 		Root: root, Dir: dir, Faults: t.o.Faults, Retention: t.o.Retention,
-		Programs: t.programs(programs), Progress: t.o.Say,
-	}
-	switch {
-	case t.o.FreePorts:
-		if cfg.Ports, err = target.FreePorts(); err != nil {
-			return nil, err
-		}
-	case len(t.ports) > 0:
-		cfg.Ports = target.DefaultPorts()
-	}
-	for name, port := range t.ports {
-		if err := cfg.Ports.Set(name, port); err != nil {
-			return nil, err
-		}
+		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil
 }
@@ -203,33 +188,6 @@ func (t *Target) Reset(ctx context.Context) (string, error) {
 	}
 	freed, err := lab.Reset(ctx)
 	return fmt.Sprintf("The lab's data is deleted, %.1f MB.", float64(freed)/(1<<20)), err
-}
-
-// Logs implements [target.Target].
-func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
-	lab, err := t.lab()
-	if err != nil {
-		return err
-	}
-	file, err := lab.LogFile(name)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("%s has no log yet: %w", name, err)
-	}
-	defer f.Close()
-	for {
-		if _, err := io.Copy(w, f); err != nil || !follow {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
 
 // Addresses implements [target.Reachable].

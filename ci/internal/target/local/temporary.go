@@ -2,56 +2,75 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // Temporary implements [target.Target] with a lab on free ports in a temporary
 // folder. When the lab does not come up, the folder stays, with the logs in it, and
-// the error says where.
+// the error says where; when ctx ends, nothing stays. What killed runs have left is
+// ended and deleted first.
 func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func(), err error) {
-	dir, err := temporaryFolder()
+	sweep(ctx, t.o.Say)
+	folder, err := labdir.Temporary()
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := own(folder); err != nil {
+		return nil, nil, errors.Join(err, folder.Discard())
 	}
 	o := t.o
-	o.Dir = func() (string, error) { return dir, nil }
+	o.Dir = func() (string, error) { return folder.Path, nil }
 	o.FreePorts = true
-	own := &Target{o, t.ports}
+	temporary := &Target{o, t.ports}
 	begin := time.Now()
-	made, err := own.wanted()
+	made, err := temporary.wanted()
 	if err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, nil, err
+		return nil, nil, errors.Join(err, folder.Discard())
 	}
 	_, started, err := made.Up(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, nil, errors.Join(err, folder.Discard())
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w\n(the lab's folder is kept: %s)", err, dir)
+		return nil, nil, errors.Join(fmt.Errorf("%w\n(the lab's folder is kept: %s)", err, folder.Path), folder.Keep())
 	}
 	t.o.Say(fmt.Sprintf("· a lab of its own is up: %d components in %.1f s", len(started), time.Since(begin).Seconds()))
-	return own, func() {
-		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-		defer cancel()
-		if _, err := made.Down(stopCtx); err != nil {
+	return temporary, func() {
+		if err := discard(ctx, folder, t.o.Say); err != nil {
 			t.o.Say("lab: taking the lab down: " + err.Error())
-			return
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.o.Say("lab: " + err.Error())
 		}
 	}, nil
 }
 
-func temporaryFolder() (string, error) {
-	dir, err := os.MkdirTemp("", "lgtm-lab-")
-	if err != nil {
-		return "", err
+// discard ends the lab in a temporary folder, and deletes the folder.
+func discard(ctx context.Context, folder labdir.Folder, say func(string)) error {
+	stopping, cancel := interrupt.Cleanup(ctx, stopWithin)
+	defer cancel()
+	if _, err := Open(Config{Dir: folder.Path, Progress: say}).Down(stopping); err != nil && !errors.Is(err, ErrNotUp) {
+		return err
 	}
-	return filepath.EvalSymlinks(dir)
+	return folder.Discard()
+}
+
+// sweep discards the temporary labs whose owner has ended without doing so: it was
+// killed. A folder without an owner may be of a run that has just begun.
+func sweep(ctx context.Context, say func(string)) {
+	for _, folder := range labdir.Temporaries() {
+		if owner, ok := readOwner(folder.Path); !ok || owner.alive() {
+			continue
+		}
+		say("deleting " + folder.Path + ", which a run that was killed has left")
+		if err := discard(ctx, folder, say); err != nil {
+			say("lab: " + err.Error())
+		}
+	}
 }
 
 // TrafficFile implements [target.Target].

@@ -7,17 +7,22 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 func TestUpBusyPort(t *testing.T) {
 	l, _ := testLab(t)
+	var err error
+	if l.cfg.Ports, err = target.FreePorts(); err != nil {
+		t.Fatal(err)
+	}
+	l.cfg.FreePorts = false
 	busy, err := net.Listen("tcp", target.Loopback(l.cfg.Ports.Tempo))
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +44,7 @@ func TestUpBusyPort(t *testing.T) {
 
 func TestUpComponentFails(t *testing.T) {
 	l, _ := testLab(t)
-	write(t, filepath.Join(l.cfg.Dir, "mimir.fails"), "")
+	tell(t, l, "mimir.fails")
 	_, _, err := l.Up(t.Context())
 	var failed *ComponentError
 	if !errors.As(err, &failed) || failed.Name != "mimir" {
@@ -57,7 +62,7 @@ func TestUpComponentFails(t *testing.T) {
 
 func TestUpInterrupted(t *testing.T) {
 	l, _ := testLab(t)
-	write(t, filepath.Join(l.cfg.Dir, "mimir.hangs"), "")
+	tell(t, l, "mimir.hangs")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { _, _, err := l.Up(ctx); ended <- err }()
@@ -119,7 +124,9 @@ func kill(t *testing.T, p Process) {
 	if err := proc.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if !p.gone(10 * time.Second) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if !p.gone(ctx) {
 		t.Fatalf("%s does not end", p.Name)
 	}
 }
@@ -161,11 +168,15 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
-	if err := l.layout.create(l.cfg.Root); err != nil {
+	folder, err := labdir.Claim(l.cfg.Dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	state := State{Processes: []Process{{Name: "loki", PID: other.Process.Pid, Path: "/usr/bin/loki", Created: 1}}}
-	if err := state.write(l.layout.state()); err != nil {
+	state := State{Processes: []Process{
+		{Name: "loki", PID: other.Process.Pid, Path: "/usr/bin/loki", Created: 1},
+		{Name: "tempo", PID: other.Process.Pid, Path: other.Path, Start: "another boot 1"},
+	}}
+	if err := state.write(folder); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Down(t.Context()); !errors.Is(err, ErrNotUp) {
@@ -174,5 +185,43 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 	me := Process{Name: "bystander", PID: other.Process.Pid, Path: other.Path}
 	if !me.alive() {
 		t.Error("Down ended a process that is not the lab's")
+	}
+}
+
+// A component that does not stop when asked is killed: at once when the caller does not
+// want to wait any longer.
+func TestDownInAHurry(t *testing.T) {
+	l, told := testLab(t)
+	tell(t, l, "loki.stays")
+	tell(t, l, "mimir.stays")
+	up(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	stopped, err := l.Down(ctx)
+	if err != nil || len(stopped) != 6 {
+		t.Errorf("Down() = %v, %v", stopped, err)
+	}
+	if took := time.Since(begin); took > graceOf("loki") {
+		t.Errorf("Down took %v, though its context had ended", took)
+	}
+	if rest := left(l); len(rest) != 0 {
+		t.Errorf("left running: %v", rest)
+	}
+	for _, name := range []string{"loki", "mimir"} {
+		if !strings.Contains(told.String(), name+" (process") || !strings.Contains(told.String(), "killed it") {
+			t.Errorf("nobody is told that %s was killed: %s", name, told)
+		}
+	}
+}
+
+// One bound holds for the whole lab, however many components use up their own.
+func TestGraceFitsTheBound(t *testing.T) {
+	longest := time.Duration(0)
+	for _, name := range order {
+		longest = max(longest, graceOf(name))
+	}
+	if longest >= stopWithin {
+		t.Errorf("one component may take %v, the lab %v", longest, stopWithin)
 	}
 }
