@@ -38,7 +38,7 @@ input, and compares the answers with what is documented, errors included.`,
 			if err != nil {
 				return err
 			}
-			return e.writeReport(r, format, reportFiles{})
+			return e.writeReport(r, format, &report.Files{})
 		},
 	}
 	e.registerTarget(cmd)

@@ -13,6 +13,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
 
 func trafficCommand(e *env) *cobra.Command {
@@ -45,9 +46,13 @@ func trafficCommand(e *env) *cobra.Command {
 			r, err := target.Do(cmd.Context(), t, target.Work[traffic.Report]{
 				Args: append([]string{"traffic", flags.profile}, given(cmd, append(trafficFlagNames, "frontend", "no-faults")...)...),
 				Here: func(ctx context.Context, at target.Addresses) (traffic.Report, error) {
-					return traffic.Run(ctx, traffic.Options{
+					o := traffic.Options{
 						Frontend: cmp.Or(frontend, at.Frontend), Profile: profile, NoFaults: noFaults, Progress: e.trafficProgress(),
-					})
+					}
+					if frontend == "" {
+						o.Before = verify.CountBefore(at)
+					}
+					return traffic.Run(ctx, o)
 				},
 				NeedsNoLab: frontend != "", Remark: e.say,
 			})

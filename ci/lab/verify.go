@@ -84,6 +84,11 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
+	files, err := f.files.create()
+	if err != nil {
+		return err
+	}
+	defer files.Discard()
 	if f.own {
 		own, release, err := t.Temporary(cmd.Context())
 		if err != nil {
@@ -111,7 +116,7 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	return e.writeReport(result, format, f.files)
+	return e.writeReport(result, format, files)
 }
 
 // savedRun reads a report of traffic: a file's, the last of this lab, or one that is

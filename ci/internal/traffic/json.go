@@ -33,6 +33,7 @@ type (
 		Expected        map[int]int          `json:"expected_statuses"`
 		Unexpected      []unexpectedJSON     `json:"unexpected"`
 		Errors          []errorJSON          `json:"errors"`
+		Before          *beforeJSON          `json:"before,omitempty"`
 		Outside         outsideJSON          `json:"outside"`
 		Interrupted     bool                 `json:"interrupted"`
 	}
@@ -72,6 +73,11 @@ type (
 		Count   int    `json:"count"`
 		TraceID string `json:"sample_trace_id"`
 	}
+	beforeJSON struct {
+		At       time.Time          `json:"at,omitzero"`
+		Counters map[string]float64 `json:"counters"`
+		Error    string             `json:"error,omitempty"`
+	}
 	outsideJSON struct {
 		Preflight    int    `json:"preflight_requests"`
 		Cleanup      int    `json:"cleanup_requests"`
@@ -95,10 +101,12 @@ const kindTraffic = "traffic"
 //	statuses {status: count}, expected_statuses {status: count},
 //	unexpected [{kind, status, want, count, sample_trace_id, sample_body, wrong}],
 //	errors [{kind, error, count, sample_trace_id}],
+//	before {at, counters {selector: value}, error},
 //	outside {preflight_requests, cleanup_requests, users_left, cleanup_error},
 //	interrupted
 //
-// wrong and cleanup_error are absent when empty. ok, problems and
+// wrong and cleanup_error are absent when empty, before when nothing was to be read
+// before the run. ok, problems and
 // duration_seconds follow from the rest and are ignored by UnmarshalJSON.
 func (r Report) WriteJSON(w io.Writer) error { return report.Encode(w, kindTraffic, r.toJSON()) }
 
@@ -118,7 +126,7 @@ func (r Report) toJSON() reportJSON {
 		Latency: r.Latency.toJSON(), ByKind: map[Kind]latencyJSON{},
 		Kinds: orEmpty(r.Kinds), Statuses: orEmpty(r.Statuses), Expected: orEmpty(r.Expected),
 		Unexpected: []unexpectedJSON{}, Errors: []errorJSON{},
-		Outside: outsideJSON(r.Outside), Interrupted: r.Interrupted,
+		Before: r.Before.toJSON(), Outside: outsideJSON(r.Outside), Interrupted: r.Interrupted,
 	}
 	if out.Problems == nil {
 		out.Problems = []string{}
@@ -151,6 +159,9 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 		Kinds: in.Kinds, Statuses: in.Statuses, Expected: in.Expected,
 		Outside: Outside(in.Outside), Interrupted: in.Interrupted,
 	}
+	if in.Before != nil {
+		r.Before = Before(*in.Before)
+	}
 	for k, l := range in.ByKind {
 		r.ByKind[k] = l.latency()
 	}
@@ -171,6 +182,14 @@ func (p Profile) toJSON() profileJSON {
 func (p profileJSON) profile() Profile {
 	return Profile{Name: p.Name, Rate: p.Rate, Requests: p.Requests, Slow: p.Slow, Error: p.Error,
 		Delay: report.FromSeconds(p.Delay), Seed: p.Seed}
+}
+
+// toJSON is nil when nothing was to be read before the run.
+func (b Before) toJSON() *beforeJSON {
+	if b.At.IsZero() && b.Error == "" {
+		return nil
+	}
+	return &beforeJSON{b.At.UTC(), orEmpty(b.Counters), b.Error}
 }
 
 func (l Latency) toJSON() latencyJSON {

@@ -18,19 +18,30 @@ import (
 // profile has slow or failing requests.
 var ErrFaultsOff = errors.New("the lab runs without faults")
 
-// preflightTimeout bounds the requests before a run, all together.
+// preflightTimeout bounds the question whether the frontend is ready, and again the
+// requests before a run, all together.
 const preflightTimeout = 10 * time.Second
 
-// preflight asks the frontend whether the run can begin, and returns how many
-// requests to /api that took. All have been answered when it returns.
+// frontendReady asks the frontend whether it is ready. The services do not count
+// that request.
+func frontendReady(ctx context.Context, client *http.Client, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+	defer cancel()
+	status, body, err := ask(ctx, client, http.MethodGet, base+"/ready", "")
+	if err != nil {
+		return fmt.Errorf("the frontend at %s does not answer (is the lab up?): %w", base, err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("the frontend at %s is not ready: GET /ready answered %d: %s", base, status, clip(body))
+	}
+	return nil
+}
+
+// preflight asks the frontend for users, and for a fault where the run has faults.
+// It returns the number of its requests to /api, all of which have been answered.
 func preflight(ctx context.Context, client *http.Client, base string, faults bool) (requests int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
-	if status, body, err := ask(ctx, client, http.MethodGet, base+"/ready", ""); err != nil {
-		return 0, fmt.Errorf("the frontend at %s does not answer (is the lab up?): %w", base, err)
-	} else if status != http.StatusOK {
-		return 0, fmt.Errorf("the frontend at %s is not ready: GET /ready answered %d: %s", base, status, clip(body))
-	}
 	list := base + "/api/users?limit=1"
 	status, body, err := ask(ctx, client, http.MethodGet, list, "")
 	if err != nil {

@@ -1,11 +1,15 @@
 package traffic_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints/labtest"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
@@ -60,5 +64,39 @@ func TestNoFaults(t *testing.T) {
 	r := run(t, traffic.Options{Frontend: lab.Frontend, Profile: calm(), NoFaults: true})
 	if !r.OK() || r.Kinds[traffic.Slow]+r.Kinds[traffic.Failing] != 0 {
 		t.Errorf("problems %v, kinds %v; want none, and no slow or failing requests", r.Problems(), r.Kinds)
+	}
+}
+
+// TestBefore reads the counters when the frontend is ready and has answered nothing.
+func TestBefore(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	want := traffic.Before{At: time.Now(), Counters: map[string]float64{"a": 1}}
+	calls, asked := 0, 0
+	r := run(t, traffic.Options{Frontend: lab.Frontend, Profile: quick(), Before: func(context.Context) (traffic.Before, error) {
+		calls++
+		for _, req := range lab.Requests() {
+			if req.URL.Path != "/ready" {
+				asked++
+			}
+		}
+		return want, nil
+	}})
+	if calls != 1 || asked != 0 {
+		t.Errorf("called %d times, after %d requests; want once, after none", calls, asked)
+	}
+	if diff := cmp.Diff(want, r.Before); diff != "" {
+		t.Errorf("the report has (-want +got):\n%s", diff)
+	}
+
+	r = run(t, traffic.Options{Frontend: lab.Frontend, Profile: quick(), Before: func(context.Context) (traffic.Before, error) {
+		return want, errors.New("Mimir is away")
+	}})
+	if r.Requests != quick().Requests || r.Before.Error != "Mimir is away" || len(r.Before.Counters) > 0 {
+		t.Errorf("when the counters cannot be read: %d requests, %+v", r.Requests, r.Before)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "cannot prove this run: what was counted before it is unknown: Mimir is away") {
+		t.Errorf("the text does not say it: %v\n%s", err, text.String())
 	}
 }

@@ -20,6 +20,7 @@ type Phase string
 // The phases, in order.
 const (
 	Preflight Phase = "pre-flight" // the lab is asked whether it is ready for the run
+	Counting  Phase = "counting"   // what the lab has counted before the run is read; only with Options.Before
 	Sending   Phase = "sending"
 	Cleanup   Phase = "cleaning up" // only when users are left, after an interruption or errors
 	Done      Phase = "done"        // the last event of every run that got past the pre-flight
@@ -39,8 +40,11 @@ type Event struct {
 
 // String is the event in one line.
 func (e Event) String() string {
-	if e.Phase == Preflight {
+	switch e.Phase {
+	case Preflight:
 		return "pre-flight"
+	case Counting:
+		return "reading what was counted before"
 	}
 	return fmt.Sprintf("%s: %d/%d sent in %s, %.1f/s, %d under way, %d failed, p95 %s", e.Phase,
 		e.Sent, e.Total, report.Elapsed(e.Elapsed.Round(100*time.Millisecond)), e.Rate, e.Underway, e.Failed, report.Elapsed(e.P95))

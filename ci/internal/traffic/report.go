@@ -56,6 +56,8 @@ type Report struct {
 	Unexpected []Unexpected
 	// Errors is requests without an answer, grouped.
 	Errors []TransportError
+	// Before is what the lab had counted before the run.
+	Before Before
 	// Outside counts requests that the services have seen before and after the
 	// run; they have trace ids of their own that are marked as not sampled.
 	Outside Outside
@@ -96,6 +98,18 @@ type TransportError struct {
 	Error   string // without the addresses
 	Count   int
 	TraceID string // of the first of them
+}
+
+// Before is what the lab had counted when a run began, so that later a check can tell
+// what the run has changed.
+type Before struct {
+	// At is when the counters were read; the zero time says that they were not.
+	At time.Time
+	// Counters are sums of series by their PromQL selectors; 0 where Mimir had no
+	// series.
+	Counters map[string]float64
+	// Error says why the counters could not be read.
+	Error string
 }
 
 // Outside is the requests that are no part of the run.

@@ -31,6 +31,7 @@ func fixed() traffic.Report {
 		Unexpected: []traffic.Unexpected{{Kind: traffic.List, Status: 500, Want: 200, Count: 1,
 			TraceID: "8123456789abcdef0000000000000002", Body: "{\"title\":\n\"\x1b[31m<Internal>\"}"}},
 		Errors:  []traffic.TransportError{{Kind: traffic.Create, Error: "EOF", Count: 1, TraceID: "8123456789abcdef0000000000000005"}},
+		Before:  traffic.Before{At: started.Add(-ms), Counters: map[string]float64{`up{job="mimir"}`: 1, `lost_total{a="<b>"}`: 2.5}},
 		Outside: traffic.Outside{Preflight: 2, Cleanup: 3, Left: 1, CleanupError: "deleting user 9 answered 503"},
 	}
 }

@@ -49,6 +49,11 @@ type Options struct {
 	// LAB_FAULTS. Otherwise a run with such requests in its profile does not
 	// start there: [ErrFaultsOff].
 	NoFaults bool
+	// Before, if set, reads what the lab has counted so far. Run calls it when the
+	// frontend is ready and has had no request of this run to /api; the answer becomes
+	// part of the report. When it fails, the report says why, and Run sends the traffic
+	// all the same.
+	Before func(context.Context) (Before, error)
 	// Progress, if set, is called from one goroutine some five times a second;
 	// see [ProgressTo].
 	Progress func(Event)
@@ -57,7 +62,7 @@ type Options struct {
 	Client *http.Client
 }
 
-// Run makes the pre-flight, sends the traffic and deletes what it created. The
+// Run makes the pre-flight, reads the counters, sends the traffic and deletes what it created. The
 // error is non-nil when the run could not begin: an invalid profile or URL, a
 // frontend that is not ready, a lab without faults ([ErrFaultsOff]). Once
 // begun, everything that goes wrong is in the report; ask [Report.OK]. When ctx
@@ -86,6 +91,15 @@ func Run(ctx context.Context, o Options) (Report, error) {
 
 	r := Report{Profile: p, Frontend: base, TracePrefix: newTracePrefix()}
 	progress(Event{Phase: Preflight, Total: p.Requests})
+	if err := frontendReady(ctx, client, base); err != nil {
+		return r, err
+	}
+	if o.Before != nil {
+		progress(Event{Phase: Counting, Total: p.Requests})
+		if r.Before, err = o.Before(ctx); err != nil {
+			r.Before = Before{Error: err.Error()}
+		}
+	}
 	if r.Outside.Preflight, err = preflight(ctx, client, base, p.needsFaults()); err != nil {
 		return r, err
 	}

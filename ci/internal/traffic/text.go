@@ -77,6 +77,9 @@ func (r Report) writeStatuses(b *strings.Builder) {
 
 func (r Report) writeWrong(b *strings.Builder) {
 	b.WriteString("\n")
+	if r.Before.Error != "" {
+		fmt.Fprintf(b, "`lab verify` cannot prove this run: what was counted before it is unknown: %s\n", report.Clean(r.Before.Error))
+	}
 	for _, u := range r.Unexpected {
 		if u.Body != "" {
 			fmt.Fprintf(b, "first answer %d to %s: %s\n", u.Status, u.Kind, strings.Join(strings.Fields(report.Clean(u.Body)), " "))

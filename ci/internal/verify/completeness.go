@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,11 +22,11 @@ type counted struct {
 	requests int // with those around it that leave no trace, in counters
 }
 
-// completeness sends traffic, or takes the run that it was given, and checks that
-// all of it was stored, and nothing twice. It returns an error only when ctx has
-// ended.
-func (v *verifier) completeness(ctx context.Context) error {
-	t, base, err := v.theRun(ctx)
+// completeness sends traffic, or takes the earlier run and what was counted before
+// it, and checks that all of the traffic was stored, and nothing twice. It returns an
+// error only when ctx has ended.
+func (v *verifier) completeness(ctx context.Context, before baseline) error {
+	t, before, err := v.theRun(ctx, before)
 	if err != nil || t.Requests == 0 {
 		return err // the check of the traffic has said that there is none
 	}
@@ -44,45 +45,37 @@ func (v *verifier) completeness(ctx context.Context) error {
 		v.allLines(ctx, t, s)
 	}
 	for i, s := range services {
-		v.allCounts(ctx, base[i], s)
+		v.allCounts(ctx, before.get(requestCounters[i]), s)
 	}
 	return context.Cause(ctx)
 }
 
-// requestCounters are the counters of all requests, the frontend's and the
-// backend's.
-var requestCounters = []string{
-	`http_server_request_duration_seconds_count{service_name="frontend"}`,
-	`http_server_request_duration_seconds_count{service_name="backend"}`,
-}
-
-// theRun returns the run, and the counters as they were before it.
-func (v *verifier) theRun(ctx context.Context) (t traffic.Report, base []counter, err error) {
+// theRun returns the run, and what was counted before it.
+func (v *verifier) theRun(ctx context.Context, before baseline) (traffic.Report, baseline, error) {
 	if v.Run != nil {
-		t = *v.Run
-		v.earlierRun(&t)
-		// The last sample from before the pre-flight.
-		at := t.Started.Add(-3 * time.Second)
-		return t, v.readAll(ctx, requestCounters, at), nil
+		return *v.Run, before, nil
 	}
-	v.Progress("waiting for the counters to be at rest")
-	if err := sleep(ctx, v.timing.export); err != nil {
-		return t, nil, err
-	}
-	base = v.readAll(ctx, requestCounters, time.Now())
-	return v.sendTraffic(ctx), base, context.Cause(ctx)
+	v.Progress("waiting until all earlier requests are counted")
+	// What is not counted in time is the matter of the checks of the metrics.
+	_ = v.settled(ctx)
+	before = v.readBaseline(ctx, time.Now())
+	return v.sendTraffic(ctx), before, context.Cause(ctx)
 }
 
 var tracePrefix = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
-// earlierRun checks that the report names requests that can be looked for. What
-// they were answered is the business of who sent them.
+// earlierRun checks that the report names requests that can be looked for, and says
+// what was counted before them. Whether the requests were answered as they should be
+// is for `lab traffic` to say.
 func (v *verifier) earlierRun(t *traffic.Report) {
-	v.check("completeness", "traffic of the earlier run", "a report with requests and their trace ids", func() (string, error) {
-		if t.Requests <= 0 || !tracePrefix.MatchString(t.TracePrefix) || t.Started.IsZero() {
-			measured := fmt.Sprintf("%d requests with the trace prefix %q", t.Requests, t.TracePrefix)
+	v.check("completeness", "traffic of the earlier run", "requests with their trace ids, and what was counted before them", func() (string, error) {
+		measured := fmt.Sprintf("%d requests with the trace prefix %q", t.Requests, t.TracePrefix)
+		switch {
+		case t.Requests <= 0 || !tracePrefix.MatchString(t.TracePrefix) || t.Started.IsZero():
 			t.Requests = 0
 			return measured, errors.New("the report names no requests that could be looked for: is it one of `lab traffic -o json`?")
+		case t.Before.At.IsZero():
+			return measured, fmt.Errorf("the report does not say what was counted before the run: %s", cmp.Or(t.Before.Error, "`lab traffic` reads that of a running lab, when it is not given a --frontend"))
 		}
 		v.Progress(fmt.Sprintf("the %d requests of the earlier run %s", t.Requests, t.TracePrefix))
 		return fmt.Sprintf("%d requests, %d answered otherwise than expected", t.Requests, t.Failed()), nil

@@ -46,7 +46,7 @@ func (v *verifier) readAll(ctx context.Context, selectors []string, at time.Time
 // errNoSeries.
 func (v *verifier) rise(ctx context.Context, c counter) (float64, error) {
 	if c.err != nil {
-		return 0, fmt.Errorf("reading what it was before: %w", c.err)
+		return 0, fmt.Errorf("what it was before: %w", c.err)
 	}
 	now := time.Now()
 	value, found, err := v.mimir.Scalar(ctx, sumOver(c.selector, v.timing.alive+now.Sub(c.at)), now)

@@ -67,7 +67,7 @@ func (x exchange) exemplars(s query.Span) []query.Exemplar {
 	case s.Kind == query.Server:
 		return []query.Exemplar{
 			mark(labels{"__name__": "http_server_request_duration_seconds_bucket", "service_name": s.Service}),
-			mark(labels{"__name__": "traces_spanmetrics_latency_bucket", "service": s.Service}),
+			mark(labels{"__name__": "traces_spanmetrics_latency_bucket", "service": s.Service, "span_kind": "SPAN_KIND_SERVER", "http_route": s.Attributes["http.route"]}),
 			mark(labels{"__name__": "demo_duration_seconds_bucket"}),
 		}
 	case isSQL(s):
@@ -79,7 +79,7 @@ func (x exchange) exemplars(s query.Span) []query.Exemplar {
 // stack lists series that the real components have as soon as they work and have
 // lost nothing, as read from a lab that was just brought up.
 var stack = map[string]string{
-	"alloy": `up otelcol_exporter_queue_size otelcol_exporter_sent_spans_total otelcol_exporter_sent_log_records_total
+	"alloy": `up otelcol_exporter_sent_spans_total otelcol_exporter_sent_log_records_total
 		otelcol_receiver_accepted_spans_total otelcol_receiver_refused_spans_total otelcol_receiver_failed_spans_total
 		otelcol_receiver_accepted_log_records_total otelcol_receiver_refused_log_records_total otelcol_receiver_failed_log_records_total
 		otelcol_receiver_accepted_metric_points_total otelcol_receiver_refused_metric_points_total otelcol_receiver_failed_metric_points_total
@@ -89,7 +89,7 @@ var stack = map[string]string{
 	"tempo": `up tempo_receiver_refused_spans tempo_discarded_spans_total tempo_metrics_generator_spans_discarded_total
 		tempo_metrics_generator_registry_series_limited_total tempo_distributor_spans_received_total
 		prometheus_remote_storage_samples_total prometheus_remote_storage_samples_failed_total prometheus_remote_storage_exemplars_failed_total`,
-	"mimir": `up cortex_distributor_received_samples_total cortex_distributor_received_exemplars_total`,
+	"mimir": `up cortex_distributor_received_samples_total cortex_distributor_received_exemplars_total cortex_prometheus_rule_evaluations_total`,
 }
 
 // seed makes the series that are there before verify begins.
@@ -106,8 +106,12 @@ func (f *fake) seed() {
 		}
 	}
 	f.set(labels{"__name__": "loki_discarded_samples_total", "job": "loki"}, 3, 10*time.Minute) // lost before
+	for _, exporter := range []string{"loki", "tempo"} {
+		f.set(queueOf(exporter), 0, 10*time.Minute)
+	}
 	for _, l := range []labels{
 		{"__name__": "go_goroutine_count", "service_name": "frontend"},
+		{"__name__": "go_goroutine_count", "service_name": "backend"},
 		{"__name__": "go_memory_used_bytes", "service_name": "backend"},
 		{"__name__": "lab_users_created_total", "service_name": "backend"},
 		{"__name__": "lab_users", "service_name": "backend"},
@@ -127,6 +131,11 @@ func (f *fake) seed() {
 		f.set(l, 99, 5*time.Minute)
 		f.series[key(l)].ended = true
 	}
+}
+
+// queueOf is the series of an exporter's queue.
+func queueOf(exporter string) labels {
+	return labels{"__name__": "otelcol_exporter_queue_size", "job": "alloy", "component_id": "otelcol.exporter.otlphttp." + exporter}
 }
 
 func key(l labels) string {
@@ -168,19 +177,28 @@ func (f *fake) change(name, job string, change func(was float64) float64) {
 	f.set(l, change(was), 0)
 }
 
-// at is the last sample not older than the window, if there is one.
-func (s *series) at(t time.Time, window time.Duration, frozen bool) (float64, bool) {
+// sample is the last sample of a series at a time, and not older than the window, if
+// there is one. The lock must be held.
+func (f *fake) sample(s *series, t time.Time, window time.Duration) (at time.Time, value float64, found bool) {
+	oldest := t.Add(-window)
+	if f.lag != nil {
+		t = t.Add(-f.lag(s.labels))
+	}
+	frozen := f.frozen != nil && f.frozen(s.labels)
 	for i, p := range slices.Backward(s.points) {
 		if !p.at.After(t) {
-			ended := p.last || (s.ended || frozen) && i == len(s.points)-1
-			return p.value, !ended || p.at.After(t.Add(-window))
+			if p.last || (s.ended || frozen) && i == len(s.points)-1 {
+				return p.at, p.value, p.at.After(oldest)
+			}
+			return t, p.value, true
 		}
 	}
-	return 0, false
+	return t, 0, false
 }
 
 var (
 	promQL  = regexp.MustCompile(`^(sum|min|max|count)(?: by \((\w+)\))? ?\(last_over_time\(([a-z0-9_:]*)\{(.*)\}\[(\d+)ms\]\)\)$`)
+	sampled = regexp.MustCompile(`^timestamp\(([a-z0-9_:]*)\{(.*)\}\)$`)
 	matcher = regexp.MustCompile(`^(\w+)(=~|!=|=)("(?:[^"\\]|\\.)*"),?`)
 )
 
@@ -217,8 +235,30 @@ func selects(name, text string) (func(labels) bool, error) {
 // errOther says that an expression is not of the kind whose value matters.
 var errOther = errors.New("another expression")
 
-// instant evaluates the one kind of expression whose value verify looks at.
+// timestamps evaluates timestamp(…), each series' own.
+func (f *fake) timestamps(name, matchers string, at time.Time) (samples []query.Sample, err error) {
+	selected, err := selects(name, matchers)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.series {
+		if !selected(s.labels) || f.hidden != nil && f.hidden(s.labels) {
+			continue
+		}
+		if t, _, ok := f.sample(s, at, lookbackDelta); ok {
+			samples = append(samples, query.Sample{Labels: s.labels, Value: float64(t.UnixMilli()) / 1000})
+		}
+	}
+	return samples, nil
+}
+
+// instant evaluates the two kinds of expression whose value verify looks at.
 func (f *fake) instant(expr string, at time.Time) ([]query.Sample, error) {
+	if m := sampled.FindStringSubmatch(expr); m != nil {
+		return f.timestamps(m[1], m[2], at)
+	}
 	m := promQL.FindStringSubmatch(expr)
 	if m == nil {
 		return nil, errOther
@@ -239,7 +279,7 @@ func (f *fake) instant(expr string, at time.Time) ([]query.Sample, error) {
 		if !selected(s.labels) || f.hidden != nil && f.hidden(s.labels) {
 			continue
 		}
-		one, ok := s.at(at, time.Duration(ms)*time.Millisecond, f.frozen != nil && f.frozen(s.labels))
+		_, one, ok := f.sample(s, at, time.Duration(ms)*time.Millisecond)
 		if !ok {
 			continue
 		}

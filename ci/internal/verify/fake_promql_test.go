@@ -39,7 +39,7 @@ func (f *fake) has(e parser.Expr, at time.Time, window time.Duration) bool {
 		return f.has(e.VectorSelector, at, e.Range)
 	case *parser.VectorSelector:
 		return slices.ContainsFunc(f.selected(e), func(s *series) bool {
-			_, ok := s.at(at, window, f.frozen != nil && f.frozen(s.labels))
+			_, _, ok := f.sample(s, at, window)
 			return ok
 		})
 	case *parser.BinaryExpr:

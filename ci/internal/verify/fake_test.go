@@ -43,8 +43,10 @@ type fake struct {
 	exemplars func(x exchange, found []query.Exemplar) []query.Exemplar
 	// answers may answer in the place of a part, and returns whether it did.
 	answers func(part string, w http.ResponseWriter, r *http.Request) bool
-	// frozen says which series get no samples any more, hidden which there are not.
+	// frozen says which series get no samples any more, hidden which there are not, lag
+	// how late each sample of a series can be queried.
 	frozen, hidden func(labels) bool
+	lag            func(labels) time.Duration
 	// users is the metric lab_users, number the value of a panel's expression.
 	users  func() float64
 	number func(expr string) float64
@@ -100,7 +102,7 @@ func quick(limit time.Duration) timing {
 	t := timing{
 		every: 10 * time.Millisecond, again: 10 * time.Millisecond, ready: longLimit, answer: 2 * limit,
 		export: 50 * time.Millisecond, alive: time.Minute, generator: limit, metrics: limit, kubelet: limit,
-		panels: limit, rules: limit, links: limit, grafana: limit,
+		queues: limit, panels: limit, rules: limit, links: limit, grafana: limit,
 		trace: limit, line: limit, traces: limit, lines: limit, counts: limit,
 		exemplar: limit, delay: 20 * time.Millisecond, fresh: map[string]time.Duration{},
 	}

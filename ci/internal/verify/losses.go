@@ -4,73 +4,87 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// A loss is a counter of what a component has thrown away or refused.
+// A loss is a counter of what a component has thrown away, refused or failed to do.
 type loss struct {
 	name string
 	// job is the component that has the counter.
 	job string
 	// counter matches the counter's name, a regular expression.
 	counter string
-	// companion is a series of the same component that is there whenever it
+	// companion is a series of the same component that is there whenever the component
 	// works. Some counters have no series before their first loss; without the
 	// companion such a counter, misspelled or renamed, would pass for ever. It is
-	// empty for a counter that is there from the start: then it must be there.
+	// empty for a counter that is there from the start: then the counter must be there.
 	companion string
+	// where are more matchers of the counter, each with a comma before it.
+	where string
 }
 
-// losses are the places where telemetry can be lost, in the order of its way.
-// What Alloy calls refused is the fault of what comes after the receiver, what it
-// calls failed the receiver's own.
+// Series that are there whenever their component works.
+const (
+	queues          = `otelcol_exporter_queue_size`
+	lokiReceived    = `loki_distributor_lines_received_total`
+	tempoReceived   = `tempo_distributor_spans_received_total`
+	mimirReceived   = `cortex_distributor_received_samples_total`
+	ruleEvaluations = `cortex_prometheus_rule_evaluations_total`
+)
+
+// losses are the places where telemetry can be lost or cut, in the order of its way.
+// Alloy's receiver calls "refused" what a later component did not take, and "failed"
+// what the receiver itself could not do.
 var losses = []loss{
-	{"Alloy refused spans", "alloy", `otelcol_receiver_(refused|failed)_spans_total`, ""},
-	{"Alloy refused log records", "alloy", `otelcol_receiver_(refused|failed)_log_records_total`, ""},
-	{"Alloy refused metric points", "alloy", `otelcol_receiver_(refused|failed)_metric_points_total`, ""},
-	{"Alloy gave up on spans", "alloy", `otelcol_exporter_send_failed_spans_total`, `otelcol_exporter_sent_spans_total`},
-	{"Alloy gave up on log records", "alloy", `otelcol_exporter_send_failed_log_records_total`, `otelcol_exporter_sent_log_records_total`},
-	{"Alloy's queue was full", "alloy", `otelcol_exporter_enqueue_failed_.+_total`, `otelcol_exporter_queue_size`},
-	{"Alloy dropped samples", "alloy", `prometheus_remote_storage_(samples|histograms|exemplars)_dropped_total`, `prometheus_remote_storage_samples_total`},
-	{"Alloy failed to write samples", "alloy", `prometheus_remote_storage_(samples|histograms|exemplars)_failed_total`, ""},
-	{"Loki discarded lines", "loki", `loki_discarded_samples_total`, `loki_distributor_lines_received_total`},
-	{"Tempo refused spans", "tempo", `tempo_receiver_refused_spans`, ""},
-	{"Tempo discarded spans", "tempo", `tempo_discarded_spans_total`, ""},
-	{"Tempo's generator discarded spans", "tempo", `tempo_metrics_generator_spans_discarded_total`, ""},
-	{"Tempo's generator had too many series", "tempo", `tempo_metrics_generator_registry_series_limited_total`, ""},
-	{"Tempo's generator failed to write samples", "tempo", `prometheus_remote_storage_(samples|histograms|exemplars)_(failed|dropped)_total`, ""},
-	{"Mimir discarded samples", "mimir", `cortex_discarded_samples_total`, `cortex_distributor_received_samples_total`},
-	{"Mimir discarded exemplars", "mimir", `cortex_discarded_exemplars_total`, `cortex_distributor_received_exemplars_total`},
+	{name: "Alloy refused spans", job: "alloy", counter: `otelcol_receiver_(refused|failed)_spans_total`},
+	{name: "Alloy refused log records", job: "alloy", counter: `otelcol_receiver_(refused|failed)_log_records_total`},
+	{name: "Alloy refused metric points", job: "alloy", counter: `otelcol_receiver_(refused|failed)_metric_points_total`},
+	{name: "Alloy filtered out items", job: "alloy", counter: `otelcol_processor_filter_.+_filtered_total`, companion: queues},
+	{name: "Alloy could not convert delta points", job: "alloy", counter: `otelcol_deltatocumulative_datapoints_total`, companion: queues, where: `,error!=""`},
+	{name: "Alloy gave up on spans", job: "alloy", counter: `otelcol_exporter_send_failed_spans_total`, companion: `otelcol_exporter_sent_spans_total`},
+	{name: "Alloy gave up on log records", job: "alloy", counter: `otelcol_exporter_send_failed_log_records_total`, companion: `otelcol_exporter_sent_log_records_total`},
+	{name: "Alloy's queue was full", job: "alloy", counter: `otelcol_exporter_enqueue_failed_.+_total`, companion: queues},
+	{name: "Alloy dropped samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_dropped_total`, companion: `prometheus_remote_storage_samples_total`},
+	{name: "Alloy failed to write samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_failed_total`},
+	{name: "Loki discarded lines", job: "loki", counter: `loki_(ingester_wal_)?discarded_samples_total`, companion: lokiReceived},
+	{name: "Loki discarded bytes", job: "loki", counter: `loki_(ingester_wal_)?discarded_bytes_total`, companion: lokiReceived},
+	{name: "Loki cut lines", job: "loki", counter: `loki_mutated_samples_total`, companion: lokiReceived},
+	{name: "Tempo refused spans", job: "tempo", counter: `tempo_receiver_refused_spans`},
+	{name: "Tempo discarded spans", job: "tempo", counter: `tempo_discarded_spans_total`},
+	{name: "Tempo cut attributes", job: "tempo", counter: `tempo_distributor_attributes_truncated_total`, companion: tempoReceived},
+	{name: "Tempo did not reach its generator", job: "tempo", counter: `tempo_distributor_metrics_generator_pushes_failures_total`, companion: tempoReceived},
+	{name: "Tempo's generator discarded spans", job: "tempo", counter: `tempo_metrics_generator_spans_discarded_total`},
+	{name: "Tempo's generator had too many series", job: "tempo", counter: `tempo_metrics_generator_registry_series_limited_total`},
+	{name: "Tempo's generator failed to write samples", job: "tempo", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_(failed|dropped)_total`},
+	{name: "Mimir discarded samples", job: "mimir", counter: `cortex_discarded_samples_total`, companion: mimirReceived},
+	{name: "Mimir discarded requests", job: "mimir", counter: `cortex_discarded_requests_total`, companion: mimirReceived},
+	{name: "Mimir discarded exemplars", job: "mimir", counter: `cortex_discarded_exemplars_total`, companion: `cortex_distributor_received_exemplars_total`},
+	{name: "Mimir's ruler failed to evaluate rules", job: "mimir", counter: `cortex_prometheus_rule_evaluation_failures_total`, companion: ruleEvaluations},
+	{name: "Mimir's ruler failed to query or write", job: "mimir", counter: `cortex_ruler_(queries|write_requests)_failed_total`, companion: ruleEvaluations},
 }
 
-// selector matches what a component counts under the name. An exemplar that is too
-// old is none that was lost: the SDK exports the exemplar of an idle histogram
-// again and again, until Mimir has no use for it.
-func (l loss) selector(name string) string {
-	return fmt.Sprintf(`{__name__=~%q,job=%q,reason!="exemplar_too_old"}`, name, l.job)
+// selector matches what the component counts as lost. Mimir counts an exemplar as too
+// old when it has it already: the SDK exports the exemplar of an idle histogram
+// again and again. So that reason is left out.
+func (l loss) selector() string {
+	return fmt.Sprintf(`{__name__=~%q,job=%q,reason!="exemplar_too_old"%s}`, l.counter, l.job, l.where)
 }
 
-// present is what must be there for the counter to mean anything.
+// present selects what must be there for the counter to mean anything.
 func (l loss) present() string {
 	if l.companion == "" {
-		return l.selector(l.counter)
+		return l.selector()
 	}
-	return l.selector(l.companion)
-}
-
-// readLosses reads every counter of a loss.
-func (v *verifier) readLosses(ctx context.Context) []counter {
-	var selectors []string
-	for _, l := range losses {
-		selectors = append(selectors, l.selector(l.counter))
-	}
-	return v.readAll(ctx, selectors, time.Now())
+	return fmt.Sprintf(`{__name__=~%q,job=%q}`, l.companion, l.job)
 }
 
 // nothingLost checks that no such counter has changed since it was read. arrived is
 // when all that was sent had been found.
-func (v *verifier) nothingLost(ctx context.Context, before []counter, arrived time.Time) {
+func (v *verifier) nothingLost(ctx context.Context, before baseline, arrived time.Time) {
 	// The stack is scraped at its own times: what was lost last must be in the
 	// samples.
 	if sleep(ctx, time.Until(arrived.Add(v.timing.export))) != nil {
@@ -81,7 +95,7 @@ func (v *verifier) nothingLost(ctx context.Context, before []counter, arrived ti
 	for i, l := range losses {
 		all.Go(func() {
 			begin := time.Now()
-			measured, err := v.lost(ctx, l, before[i])
+			measured, err := v.lost(ctx, l, before.get(l.selector()))
 			outcomes[i], took[i] = outcome{measured, err}, time.Since(begin)
 		})
 	}
@@ -89,13 +103,11 @@ func (v *verifier) nothingLost(ctx context.Context, before []counter, arrived ti
 	for i, l := range losses {
 		v.add("nothing lost", l.name, "0", outcomes[i], took[i])
 	}
+	v.queuesEmpty(ctx)
 }
 
 // lost compares a counter with what it was.
 func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, error) {
-	if before.err != nil {
-		return "", fmt.Errorf("reading what it was before: %w", before.err)
-	}
 	_, works, err := v.mimir.Scalar(ctx, sumOver(l.present(), v.timing.alive), time.Now())
 	if err != nil {
 		return "", err
@@ -110,11 +122,56 @@ func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, er
 	case err != nil:
 		return "", err
 	case by > 0:
-		return fmt.Sprintf("%.0f", by), fmt.Errorf("%s has risen from %.0f to %.0f while verify ran; the log of %s says why",
-			before.selector, before.value, before.value+by, l.job)
+		return fmt.Sprintf("%.0f", by), fmt.Errorf("%s has risen from %.0f to %.0f since %s; the log of %s says why",
+			before.selector, before.value, before.value+by, before.at.Format(time.TimeOnly), l.job)
 	case by < 0:
-		return "unknown", fmt.Errorf("%s has fallen from %.0f to %.0f: %s was started again while verify ran",
-			before.selector, before.value, before.value+by, l.job)
+		return "unknown", fmt.Errorf("%s has fallen from %.0f to %.0f: %s was started again after %s",
+			before.selector, before.value, before.value+by, l.job, before.at.Format(time.TimeOnly))
 	}
 	return "0", nil
+}
+
+// queueSize is how many spans, log records or metric points wait in Alloy, for each
+// exporter that has a queue.
+const queueSize = queues + `{job="alloy"}`
+
+// queuesEmpty checks that each of Alloy's queues is empty at some time: what waits
+// there while all else has arrived is stuck, and no counter says so.
+func (v *verifier) queuesEmpty(ctx context.Context) {
+	v.check("nothing lost", "Alloy's queues are empty", "0 items wait", func() (string, error) {
+		waiting := map[string]float64{} // the least that was seen, by exporter
+		err := v.poll(ctx, v.timing.queues, func(ctx context.Context) error {
+			samples, err := v.mimir.Instant(ctx, "max by (component_id) (last_over_time("+withRange(queueSize, v.timing.alive)+"))", time.Now())
+			if err != nil {
+				return err
+			}
+			if len(samples) == 0 {
+				return fmt.Errorf("%w within %v: %s", errNoSeries, v.timing.alive, queueSize)
+			}
+			for _, s := range samples {
+				exporter := s.Labels["component_id"]
+				if least, seen := waiting[exporter]; !seen || s.Value < least {
+					waiting[exporter] = s.Value
+				}
+			}
+			var stuck []string
+			for _, exporter := range slices.Sorted(maps.Keys(waiting)) {
+				if waiting[exporter] > 0 {
+					stuck = append(stuck, fmt.Sprintf("%.0f in %s", waiting[exporter], exporter))
+				}
+			}
+			if len(stuck) > 0 {
+				return fmt.Errorf("at least that many items wait all the time: %s; the log of alloy says why they are not sent", strings.Join(stuck, ", "))
+			}
+			return nil
+		})
+		if len(waiting) == 0 {
+			return "", err
+		}
+		total := 0.0
+		for _, least := range waiting {
+			total += least
+		}
+		return fmt.Sprintf("%.0f", total), err
+	})
 }

@@ -20,7 +20,7 @@ import (
 // probe is one request with a known trace id, and what became of it.
 type probe struct {
 	traceID, parentID string
-	sent              time.Time
+	sent, answered    time.Time
 	// err is why it could not be made, or was not answered as it should be.
 	err error
 
@@ -76,16 +76,21 @@ func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, sta
 	}
 	defer resp.Body.Close()
 	body, p.err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	p.answered = time.Now()
 	return p, resp.StatusCode, body
 }
 
+// probeRoute is the route of the one request, and the counters that count it.
+const (
+	probeRoute  = "/api/users/{id}"
+	probed      = `http_server_request_duration_seconds_count{service_name="frontend",http_route=%q}`
+	spanCalls   = `traces_spanmetrics_calls_total{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`
+	spanLatency = `traces_spanmetrics_latency_bucket{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`
+)
+
 // startProbe sends one request, and begins to look for all that it leaves.
 func (v *verifier) startProbe(ctx context.Context) *probe {
-	const route = "/api/users/{id}"
-	before := v.readAll(ctx, []string{
-		fmt.Sprintf(`http_server_request_duration_seconds_count{service_name="frontend",http_route=%q}`, route),
-		fmt.Sprintf(`traces_spanmetrics_calls_total{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`, route),
-	}, time.Now())
+	before := v.readAll(ctx, []string{fmt.Sprintf(probed, probeRoute), fmt.Sprintf(spanCalls, probeRoute)}, time.Now())
 	requests, spans := before[0], before[1]
 	if err := errors.Join(requests.err, spans.err, v.findUser(ctx)); err != nil {
 		return &probe{err: fmt.Errorf("preparing the one request: %w", err)}
@@ -129,7 +134,14 @@ func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(cont
 			}
 			return err
 		},
-		metric: func(ctx context.Context) error { _, err := v.counts(ctx, requests); return err },
+		metric: func(ctx context.Context) error {
+			// An older sample may have risen by an earlier request.
+			if err := v.sampledSince(ctx, requests.selector, p.answered); err != nil {
+				return err
+			}
+			_, err := v.counts(ctx, requests)
+			return err
+		},
 		exemplar: func(ctx context.Context) error {
 			found, err := v.mimir.Exemplars(ctx, exemplarSources[0].selector, from, time.Now())
 			for _, e := range found {
@@ -144,8 +156,34 @@ func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(cont
 			}
 			return err
 		},
-		spanMetric: func(ctx context.Context) error { _, err := v.counts(ctx, spans); return err },
+		spanMetric: func(ctx context.Context) error {
+			if _, err := v.counts(ctx, spans); err != nil {
+				return err
+			}
+			return v.spanCounted(ctx, p)
+		},
 	}
+}
+
+// spanCounted fails unless the span metrics have counted a span of the probe or of a
+// later request. Tempo counts a span some seconds after its request, so an earlier
+// request may have let the counter rise. An exemplar says which trace was counted.
+func (v *verifier) spanCounted(ctx context.Context, p *probe) error {
+	found, err := v.mimir.Exemplars(ctx, fmt.Sprintf(spanLatency, probeRoute), p.sent.Add(-time.Minute), time.Now())
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(found, func(a, b query.Exemplar) int { return b.Time.Compare(a.Time) })
+	for _, e := range found[:min(len(found), 3)] {
+		if e.TraceID == p.traceID {
+			return nil
+		}
+		spans, err := v.tempo.Trace(ctx, e.TraceID)
+		if err == nil && !spans[0].Start.Before(p.sent) {
+			return nil
+		}
+	}
+	return errors.New("the span metrics have no exemplar of the request or of a later one: what they have counted may be an earlier one")
 }
 
 // findUser notes the id of some user: one of the samples, or the newest.

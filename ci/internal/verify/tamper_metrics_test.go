@@ -139,7 +139,7 @@ func exemplarTamperings() []tampering {
 	const http, spans = "http_server_request_duration_seconds_bucket", "traces_spanmetrics_latency_bucket"
 	return []tampering{
 		{name: "no exemplars", do: func(f *fake) { f.exemplars = func(exchange, []query.Exemplar) []query.Exemplar { return nil } },
-			fails: names(exemplarChecks, []string{freshMark, durations, exemplarToTrace}), says: "Mimir has no exemplar"},
+			fails: names(exemplarChecks, []string{freshMark, freshSpans, durations, exemplarToTrace}), says: "Mimir has no exemplar"},
 		{name: "no exemplars of the frontend", do: change(http, "service_name", "frontend", none), fails: []string{exFrontend, freshMark, exemplarToTrace}, says: "Mimir has no exemplar"},
 		{name: "no exemplars of the backend", do: change(http, "service_name", "backend", none), fails: []string{exBackend, exemplarToTrace}, says: "Mimir has no exemplar"},
 		{name: "no exemplars of statements", do: change(sql, "service_name", "backend", none), fails: []string{exSQL, exemplarToTrace}, says: "Mimir has no exemplar"},
@@ -155,19 +155,28 @@ var lossCounters = map[string][]string{
 	"Alloy refused spans":                       {"otelcol_receiver_refused_spans_total", "otelcol_receiver_failed_spans_total"},
 	"Alloy refused log records":                 {"otelcol_receiver_refused_log_records_total", "otelcol_receiver_failed_log_records_total"},
 	"Alloy refused metric points":               {"otelcol_receiver_refused_metric_points_total"},
+	"Alloy filtered out items":                  {"otelcol_processor_filter_spans_filtered_total", "otelcol_processor_filter_logs_filtered_total"},
+	"Alloy could not convert delta points":      {"otelcol_deltatocumulative_datapoints_total"},
 	"Alloy gave up on spans":                    {"otelcol_exporter_send_failed_spans_total"},
 	"Alloy gave up on log records":              {"otelcol_exporter_send_failed_log_records_total"},
 	"Alloy's queue was full":                    {"otelcol_exporter_enqueue_failed_spans_total", "otelcol_exporter_enqueue_failed_log_records_total"},
 	"Alloy dropped samples":                     {"prometheus_remote_storage_samples_dropped_total"},
 	"Alloy failed to write samples":             {"prometheus_remote_storage_samples_failed_total", "prometheus_remote_storage_exemplars_failed_total"},
-	"Loki discarded lines":                      {"loki_discarded_samples_total"},
+	"Loki discarded lines":                      {"loki_discarded_samples_total", "loki_ingester_wal_discarded_samples_total"},
+	"Loki discarded bytes":                      {"loki_discarded_bytes_total"},
+	"Loki cut lines":                            {"loki_mutated_samples_total"},
 	"Tempo refused spans":                       {"tempo_receiver_refused_spans"},
 	"Tempo discarded spans":                     {"tempo_discarded_spans_total"},
+	"Tempo cut attributes":                      {"tempo_distributor_attributes_truncated_total"},
+	"Tempo did not reach its generator":         {"tempo_distributor_metrics_generator_pushes_failures_total"},
 	"Tempo's generator discarded spans":         {"tempo_metrics_generator_spans_discarded_total"},
 	"Tempo's generator had too many series":     {"tempo_metrics_generator_registry_series_limited_total"},
 	"Tempo's generator failed to write samples": {"prometheus_remote_storage_samples_failed_total", "prometheus_remote_storage_samples_dropped_total"},
 	"Mimir discarded samples":                   {"cortex_discarded_samples_total"},
+	"Mimir discarded requests":                  {"cortex_discarded_requests_total"},
 	"Mimir discarded exemplars":                 {"cortex_discarded_exemplars_total"},
+	"Mimir's ruler failed to evaluate rules":    {"cortex_prometheus_rule_evaluation_failures_total"},
+	"Mimir's ruler failed to query or write":    {"cortex_ruler_queries_failed_total", "cortex_ruler_write_requests_failed_total"},
 }
 
 func lossTamperings() []tampering {
@@ -188,48 +197,86 @@ func lossTamperings() []tampering {
 			some = append(some, losses[i])
 		}
 		for nth := range 2 {
-			rising := tampering{name: fmt.Sprintf("losses %d, counter %d", part+1, nth+1), says: "while verify ran; the log of "}
-			var counters [][2]string // names and jobs
+			rising := tampering{name: fmt.Sprintf("losses %d, counter %d", part+1, nth+1), says: "; the log of "}
+			var counters []labels
 			for _, l := range some {
 				if names := lossCounters[l.name]; nth < len(names) {
-					counters = append(counters, [2]string{names[nth], l.job})
+					counters = append(counters, labels{"__name__": names[nth], "job": l.job, "error": "limit"})
 					rising.fails = append(rising.fails, "nothing lost: "+l.name)
 				}
 			}
 			rising.do = during(func(f *fake) {
-				for _, c := range counters {
-					f.change(c[0], c[1], func(was float64) float64 { return was + 2 })
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				for _, c := range counters { // each a series that comes into being with the first loss
+					f.add(c, 2)
 				}
 			})
-			out = append(out, rising)
-		}
-		untold := tampering{name: fmt.Sprintf("losses %d, nothing tells that they are counted", part+1), says: "counts under another name"}
-		var gone []func(labels) bool
-		for _, l := range some {
-			is, err := selects("", strings.Trim(l.present(), "{}"))
-			if err != nil {
-				panic(err) // a typo in the table of losses
-			}
-			gone = append(gone, is)
-			if is(labels{"__name__": "otelcol_exporter_sent_spans_total", "job": "alloy"}) {
-				untold.fails = append(untold.fails, ruleMetrics) // it stands for one that rules select
-			}
-			untold.fails = append(untold.fails, "nothing lost: "+l.name)
-		}
-		untold.do = func(f *fake) {
-			f.hidden = func(l labels) bool {
-				return slices.ContainsFunc(gone, func(is func(labels) bool) bool { return is(l) })
+			if len(counters) > 0 {
+				out = append(out, rising)
 			}
 		}
-		out = append(out, untold)
+		out = append(out, untold(part+1, some))
 	}
 	return append(out,
 		tampering{name: "Loki forgets what it discarded", do: during(func(f *fake) { f.change("loki_discarded_samples_total", "loki", func(float64) float64 { return 0 }) }),
-			fails: []string{"nothing lost: Loki discarded lines"}, says: "loki was started again while verify ran"},
+			fails: []string{"nothing lost: Loki discarded lines"}, says: "loki was started again after "},
 		tampering{name: "Alloy is not scraped any more", do: func(f *fake) {
 			f.frozen = func(l labels) bool { return l["job"] == "alloy" && l["__name__"] != "up" }
 		}, fails: append(lossesOf("alloy"), ruleMetrics), says: "alloy is not scraped"},
+		tampering{name: "items are stuck in a queue", do: during(func(f *fake) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.set(queueOf("loki"), 12_001, 0)
+		}), fails: []string{emptyQueues}, says: "12001 in otelcol.exporter.otlphttp.loki; the log of alloy"},
 	)
+}
+
+// untold hides what tells that these losses are counted. Other losses whose
+// companions are the same must fail, too.
+func untold(part int, some []loss) tampering {
+	out := tampering{name: fmt.Sprintf("losses %d, nothing tells that they are counted", part), says: "counts under another name"}
+	var present []func(labels) bool
+	for _, l := range some {
+		present = append(present, l.isPresent())
+	}
+	hidden := func(l labels) bool {
+		return slices.ContainsFunc(present, func(is func(labels) bool) bool { return is(l) })
+	}
+	out.do = func(f *fake) { f.hidden = hidden }
+	for _, l := range losses {
+		if is := l.isPresent(); !slices.ContainsFunc(atStart(l.job), func(s labels) bool { return is(s) && !hidden(s) }) {
+			out.fails = append(out.fails, "nothing lost: "+l.name)
+		}
+	}
+	if hidden(labels{"__name__": "otelcol_exporter_sent_spans_total", "job": "alloy"}) {
+		out.fails = append(out.fails, ruleMetrics) // it stands for one that rules select
+	}
+	if hidden(queueOf("loki")) {
+		out.fails = append(out.fails, emptyQueues)
+	}
+	return out
+}
+
+// isPresent tells whether a series is one that must be there for the loss to mean
+// anything.
+func (l loss) isPresent() func(labels) bool {
+	is, err := selects("", strings.Trim(l.present(), "{}"))
+	if err != nil {
+		panic(err) // a typo in the table of losses
+	}
+	return is
+}
+
+// atStart are the series that a component has as soon as it works.
+func atStart(job string) (all []labels) {
+	for name := range strings.FieldsSeq(stack[job]) {
+		all = append(all, labels{"__name__": name, "job": job})
+	}
+	if job == "alloy" {
+		all = append(all, queueOf("loki"), queueOf("tempo"))
+	}
+	return all
 }
 
 func upOf(job string) string { return fmt.Sprintf("stack: up{job=%q}", job) }
@@ -239,6 +286,9 @@ func lossesOf(job string) (out []string) {
 		if l.job == job {
 			out = append(out, "nothing lost: "+l.name)
 		}
+	}
+	if job == "alloy" {
+		out = append(out, emptyQueues)
 	}
 	return out
 }

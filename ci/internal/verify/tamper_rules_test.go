@@ -44,7 +44,7 @@ func ruleTamperings() []tampering {
 		{name: "a rule with other labels", do: set("LokiDown", "labels", labels{"severity": "ticket"}), fails: []string{rulesLoaded}, says: "Mimir does not have " + lokiDown},
 
 		{name: "a rule that was never evaluated", do: set("LokiDown", "lastEvaluation", "0001-01-01T00:00:00Z"), fails: []string{demoGroup}, says: "LokiDown was never evaluated"},
-		{name: "a rule that is not evaluated any more", do: set("LokiDown", "lastEvaluation", time.Now().Add(-time.Hour).Format(time.RFC3339)), fails: []string{demoGroup}, says: "LokiDown was last evaluated 1h0m"},
+		{name: "a rule that is not evaluated any more", do: set("LokiDown", "lastEvaluation", time.Now().Add(-time.Hour).Format(time.RFC3339)), fails: []string{demoGroup}, says: "LokiDown was last evaluated 1h"},
 		{name: "a rule with an error", do: of(demoRecord, func(rule map[string]any) {
 			rule["health"], rule["lastError"] = "err", "many-to-many matching not allowed"
 		}),

@@ -2,23 +2,10 @@ package verify
 
 import (
 	"slices"
-	"strings"
-	"testing"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
-
-// earlierRun sends the traffic that the verifier would have sent.
-func earlierRun(t *testing.T, v *verifier) *traffic.Report {
-	t.Helper()
-	run, err := v.send(t.Context(), traffic.Options{Frontend: v.Addresses.Frontend, Profile: v.Profile})
-	if err != nil || !run.OK() {
-		t.Fatalf("sending traffic: %v, %v", err, run.Problems())
-	}
-	return &run
-}
 
 // request changes the spans of some requests of the traffic.
 func request(change func(n int, spans []query.Span) []query.Span) func(*fake) {
@@ -162,42 +149,5 @@ func completenessTamperings() []tampering {
 			}
 		}, fails: []string{frontCount}, says: "does somebody else use the lab now?"},
 		{name: "an earlier run of nothing", do: func(*fake) {}, earlier: true, fails: []string{earlierOne}, says: "names no requests"},
-	}
-}
-
-// TestEarlierRun verifies a run of more traces than Loki answers with series.
-func TestEarlierRun(t *testing.T) {
-	f := startFake(t)
-	v := f.verifier()
-	v.Run = earlierRun(t, v)
-	prefix := v.Run.TracePrefix
-	const many = 2*linesChunk + 100
-	for n := v.Run.Requests + 1; n <= many; n++ {
-		f.store(exchange{
-			from: "traffic", n: n, service: "frontend", method: "GET", route: "/api/users", path: "/api/users", status: 200,
-			traceID: traffic.TraceID(prefix, n), parent: strings.Repeat("a", 16), sampled: true, at: time.Now(),
-		})
-	}
-	v.Run.BackendRequests += many - v.Run.Requests
-	v.Run.Requests = many
-	r, err := v.run(t.Context())
-	if err != nil || !r.OK() {
-		t.Fatalf("a whole run fails: %v\n%s", err, details(r))
-	}
-	f.mu.Lock()
-	f.logs = slices.DeleteFunc(f.logs, func(l query.Line) bool {
-		return l.Labels["trace_id"] == traffic.TraceID(prefix, many) && l.Labels["service_name"] == "frontend"
-	})
-	f.mu.Unlock()
-	again := f.verifier()
-	again.Run, again.timing = v.Run, quick(longLimit/3)
-	r, err = again.run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The counters have counted the first verification too.
-	lost := tampering{fails: []string{frontLines, frontCount, backCount}, says: traffic.TraceID(prefix, many)}
-	if wrong := lost.wrong(result{r, nil}); wrong != "" {
-		t.Error(wrong)
 	}
 }

@@ -232,6 +232,7 @@ const (
 	freshMetric = "freshness: metric"
 	freshMark   = "freshness: exemplar"
 	freshSpans  = "freshness: span metric"
+	emptyQueues = "nothing lost: Alloy's queues are empty"
 
 	serviceVar   = "panels: Demo / $service"
 	namespaceVar = "panels: Demo / $namespace"

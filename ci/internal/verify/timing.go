@@ -43,6 +43,9 @@ type timing struct {
 	// and how old it may be: cAdvisor measures every 10 to 20 s, with its own
 	// timestamps, and is scraped every 10 s; a new pod is seen a round later.
 	kubelet time.Duration
+	// queues is for a queue that is filled and emptied all the time to be seen empty:
+	// six scrapes.
+	queues time.Duration
 	// exemplar is for the trace of one exemplar: it may be a moment ahead of it.
 	exemplar time.Duration
 	// panels is for the queries of all panels. A rate needs two exports after the
@@ -70,7 +73,7 @@ func usual() timing {
 		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second,
 		trace: 15 * time.Second, line: 15 * time.Second,
 		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
-		panels: 45 * time.Second, rules: 45 * time.Second, links: 15 * time.Second, grafana: 15 * time.Second,
+		queues: 30 * time.Second, panels: 45 * time.Second, rules: 45 * time.Second, links: 15 * time.Second, grafana: 15 * time.Second,
 		kubelet: time.Minute, exemplar: 5 * time.Second, delay: 300 * time.Millisecond,
 		fresh: map[string]time.Duration{
 			traceByID: 10 * time.Second, traceSearch: 15 * time.Second, logLine: 10 * time.Second,

@@ -95,13 +95,7 @@ func (v *verifier) run(ctx context.Context) (report.Report, error) {
 	if v.Progress == nil {
 		v.Progress = func(string) {}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 16
-	defer transport.CloseIdleConnections()
-	v.http = &http.Client{Transport: transport, Timeout: v.timing.answer}
-	v.loki = query.Loki{URL: v.Addresses.Loki, HTTP: v.http}
-	v.tempo = query.Tempo{URL: v.Addresses.Tempo, HTTP: v.http}
-	v.mimir = query.Mimir{URL: v.Addresses.Mimir, HTTP: v.http}
+	defer v.connect()()
 	v.started = time.Now()
 	v.report = report.Report{Name: "verify", Started: v.started, Environment: map[string]string{
 		"target": v.Addresses.Name, "frontend": v.Addresses.Frontend,
@@ -114,14 +108,30 @@ func (v *verifier) run(ctx context.Context) (report.Report, error) {
 	return v.report, err
 }
 
+// connect makes the clients. The function that it returns closes their connections.
+func (v *verifier) connect() (close func()) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	v.http = &http.Client{Transport: transport, Timeout: v.timing.answer}
+	v.loki = query.Loki{URL: v.Addresses.Loki, HTTP: v.http}
+	v.tempo = query.Tempo{URL: v.Addresses.Tempo, HTTP: v.http}
+	v.mimir = query.Mimir{URL: v.Addresses.Mimir, HTTP: v.http}
+	return transport.CloseIdleConnections
+}
+
 // all runs the checks. The order matters: completeness compares counters, so no
 // other request may be counted between the traffic and the comparison.
 func (v *verifier) all(ctx context.Context) error {
-	lost, made := v.readLosses(ctx), v.readGenerated(ctx)
+	before, err := v.begin(ctx)
+	if err != nil {
+		return err
+	}
+	made := v.readGenerated(ctx)
 	if v.Run != nil {
-		if err := v.completeness(ctx); err != nil {
+		if err := v.completeness(ctx, before); err != nil {
 			return err
 		}
+		_ = v.settled(ctx) // as in begin, for the one request's sake
 	}
 	v.Progress("one request, followed through the stack")
 	fresh := v.startProbe(ctx)
@@ -134,7 +144,7 @@ func (v *verifier) all(ctx context.Context) error {
 		v.faults(ctx)
 	}
 	if v.Run == nil {
-		if err := v.completeness(ctx); err != nil {
+		if err := v.completeness(ctx, nil); err != nil {
 			return err
 		}
 	}
@@ -158,7 +168,7 @@ func (v *verifier) all(ctx context.Context) error {
 	v.rules(ctx)
 	v.links(ctx, fresh)
 	v.grafana(ctx)
-	v.nothingLost(ctx, lost, arrived)
+	v.nothingLost(ctx, before, arrived)
 	return context.Cause(ctx)
 }
 
