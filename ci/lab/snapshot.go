@@ -90,7 +90,7 @@ func (e *env) snapshot(cmd *cobra.Command, f *snapshotFlags) error {
 // writeSnapshot writes the page and the picture and prints the list. It fails when
 // a query did, once all is written.
 func (e *env) writeSnapshot(ctx context.Context, l snapshot.Listing, f *snapshotFlags) error {
-	page, err := snapshot.FromPage(l.Page)
+	page, err := snapshot.DecodePage(l.Page)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (e *env) writeSnapshot(ctx context.Context, l snapshot.Listing, f *snapshot
 	}
 	if f.png != "" {
 		e.step("drawing " + f.png + " with " + filepath.Base(f.browser))
-		if err := snapshot.PictureFile(ctx, f.browser, f.file, f.png); err != nil {
+		if err := snapshot.ScreenshotFile(ctx, f.browser, f.file, f.png); err != nil {
 			return err
 		}
 	}

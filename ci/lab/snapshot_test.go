@@ -101,7 +101,7 @@ func TestSnapshotToStdout(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed), &l); err != nil || code != 0 {
 		t.Fatalf("exit code %d, %v", code, err)
 	}
-	if read, err := snapshot.FromPage(l.Page); err != nil || !strings.HasPrefix(string(read), "<!doctype html>") || l.File != "" {
+	if read, err := snapshot.DecodePage(l.Page); err != nil || !strings.HasPrefix(string(read), "<!doctype html>") || l.File != "" {
 		t.Errorf("the list has the page %.40q and the file %q", l.Page, l.File)
 	}
 }

@@ -23,10 +23,10 @@ type axis struct {
 // wantedTicks is how many lines a plot of the usual height has room for.
 const wantedTicks = 4
 
-// newAxis makes an axis around the values from low to high. It begins at 0 when no
+// newAxis returns an axis for the values from low to high. The axis begins at 0 if no
 // value is negative, so that heights can be compared, and ends at a round number in
-// the unit. least and most, when given, are its ends. whole says that there is
-// nothing between two whole numbers.
+// the unit. least and most, if given, are its ends instead. whole says that the values
+// are counts, so that ticks are whole numbers.
 func newAxis(low, high float64, unitID string, least, most *float64, whole bool) axis {
 	low = min(low, 0)
 	if least != nil {
@@ -54,11 +54,11 @@ func newAxis(low, high float64, unitID string, least, most *float64, whole bool)
 	return a
 }
 
-// rounding is how far from a whole number of steps a value may be that is one but
-// for the arithmetic.
+// rounding is the largest arithmetic error, in steps: a value that is this close to a
+// whole number of steps is one.
 const rounding = 1e-9
 
-// niceStep is the next of 1, 2, 5, 10, 20, … at or above a number.
+// niceStep returns the smallest of 1, 2, 5, 10, 20, … that is not below the number.
 func niceStep(rough float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(rough)))
 	for _, nice := range []float64{1, 2, 5} {
@@ -81,13 +81,13 @@ func (a axis) ticks() []tick {
 		v := i * a.step
 		all = append(all, tick{a.fromTop(v), format(v, a.unit, nil)})
 		if len(all) > 4*wantedTicks {
-			break // a range that is lost in the arithmetic
+			break // the step is too small for floating-point numbers of this size
 		}
 	}
 	return all
 }
 
-// timeSteps are the distances that a clock's face makes readable.
+// timeSteps are the distances between two labels of a time axis that read well.
 var timeSteps = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
@@ -95,9 +95,9 @@ var timeSteps = []time.Duration{
 }
 
 const (
-	// mostTimes is how many times fit below a plot on a telephone.
-	mostTimes = 6
-	// edge is how near to an end, in percent, a time is not written: it would stick out.
+	// maxTimes is how many labels fit below a plot on a telephone.
+	maxTimes = 6
+	// edge is the margin at both ends, in percent, that has no label: it would stick out.
 	edge = 4
 )
 
@@ -106,12 +106,12 @@ func timeTicks(from, to time.Time) []tick {
 	span := to.Sub(from)
 	step := timeSteps[len(timeSteps)-1]
 	for _, s := range timeSteps {
-		if span/s <= mostTimes {
+		if span/s <= maxTimes {
 			step = s
 			break
 		}
 	}
-	for span/step > mostTimes {
+	for span/step > maxTimes {
 		step *= 2
 	}
 	layout := "15:04"

@@ -85,7 +85,7 @@ func TestTimeTicks(t *testing.T) {
 func TestAgo(t *testing.T) {
 	for from, want := range map[string]time.Duration{
 		"now-30m": 30 * time.Minute, "now-1h": time.Hour, "now-2d": 48 * time.Hour, "now-90s": 90 * time.Second,
-		"": usualSpan, "now": usualSpan, "now-": usualSpan, "now-0m": usualSpan, "now-5x": usualSpan, "now/d": usualSpan,
+		"": usualRange, "now": usualRange, "now-": usualRange, "now-0m": usualRange, "now-5x": usualRange, "now/d": usualRange,
 	} {
 		if got := ago(from); got != want {
 			t.Errorf("ago(%q) = %v, want %v", from, got, want)

@@ -11,8 +11,8 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// A plot is the drawing of a panel: paths that stretch to whatever room there is,
-// and the ticks of both axes, which the page writes in letters that do not.
+// A plot is the drawing of a panel: paths, which stretch with the page, and the ticks
+// of both axes, which the page writes as text and which do not stretch.
 type plot struct {
 	ViewBox string
 	Paths   []path
@@ -30,15 +30,15 @@ type path struct {
 	D string
 }
 
-// The drawing's own measure. It is as fine as it is because the library draws on
+// The size of a drawing in its own units. They are small because the library draws on
 // whole numbers.
 const (
 	plotWidth, plotHeight = 10000, 1000
 )
 
-// marker is the colour of the series with that number while it is being drawn: the
-// page replaces it with a colour for light or for dark. The numbers are such that
-// the library has no name for the colour.
+// marker is the colour in which the library draws the series i, so that its shapes can
+// be found in the SVG. The page gives them colours for light and for dark. The library
+// must not have a name for this colour.
 func marker(i int) charts.Color {
 	return charts.Color{R: markerRed, G: uint8(i), B: markerBlue, A: 255}
 }
@@ -88,14 +88,14 @@ func drawLines(values [][]float64, a axis, stacked bool) ([]path, string, error)
 	return paths, linesBox, nil
 }
 
-// linesBox is where the library draws lines: all the room that there is.
+// linesBox is the part of the drawing that the library fills with lines: all of it.
 const linesBox = "0 0 10000 1000"
 
 // seriesColors is how many colours the page's sheet has for series; those after
 // them are dashed.
 const seriesColors = 10
 
-// withGaps gives the library its own value for a gap.
+// withGaps replaces NaN and infinity by the library's own value for a gap.
 func withGaps(values [][]float64) [][]float64 {
 	all := make([][]float64, len(values))
 	for i, series := range values {
@@ -113,8 +113,8 @@ func withGaps(values [][]float64) [][]float64 {
 // heatLevels is how many shades a heat map has.
 const heatLevels = 8
 
-// drawHeat draws levels from 1 to heatLevels, the rows from the top; 0 is no
-// rectangle. Rectangles of one shade are one path.
+// drawHeat draws a rectangle for each level from 1 to heatLevels, and none for 0. The
+// first row is on top. All rectangles of one shade are one path.
 func drawHeat(levels [][]int) ([]path, string, error) {
 	rows := make([][]float64, len(levels))
 	var order []int // the levels in the order in which the library draws them
@@ -142,16 +142,16 @@ func drawHeat(levels [][]int) ([]path, string, error) {
 	byLevel := make([]strings.Builder, heatLevels+1)
 	for _, s := range shapes {
 		if !strings.HasPrefix(s.style, "stroke:none;fill:rgb(") {
-			continue // an axis, or the ground, which is white
+			continue // an axis, or the white background
 		}
 		if len(order) == 0 {
-			return nil, "", errors.New("the chart library has drawn more cells than there are")
+			return nil, "", errors.New("the chart library drew more cells than the heat map has")
 		}
 		byLevel[order[0]].WriteString(s.d)
 		order = order[1:]
 	}
 	if len(order) > 0 {
-		return nil, "", fmt.Errorf("the chart library has left out %d cells", len(order))
+		return nil, "", fmt.Errorf("the chart library left out %d cells", len(order))
 	}
 	var paths []path
 	for level := range byLevel {
@@ -162,11 +162,11 @@ func drawHeat(levels [][]int) ([]path, string, error) {
 	return paths, heatBox, nil
 }
 
-// heatBox is where the library draws the cells: beside its axes, which have no
-// labels here but some room all the same.
+// heatBox is the part of the drawing that the library fills with cells. Its axes take
+// some room even without labels.
 const heatBox = "11 1 9988 973"
 
-// style is a place in percent, for an element's style attribute.
+// style returns a declaration in percent for an element's style attribute.
 func style(property string, percent float64) template.CSS {
 	return template.CSS(property + ":" + strconv.FormatFloat(percent, 'f', -1, 64) + "%")
 }

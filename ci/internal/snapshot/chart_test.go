@@ -147,7 +147,7 @@ func TestBuckets(t *testing.T) {
 // A panel with very many series shows the largest, says so, and stays small.
 func TestVeryMany(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
-	g := grid{at, at.Add((mostPoints - 1) * 5 * time.Second), 5 * time.Second}
+	g := grid{at, at.Add((maxPoints - 1) * 5 * time.Second), 5 * time.Second}
 	a := Answer{Query: dashboards.Query{Legend: "{{n}}"}, grid: g}
 	for i := range 100 {
 		s := query.Series{Labels: map[string]string{"n": fmt.Sprintf("series %d", i)}}
@@ -156,15 +156,15 @@ func TestVeryMany(t *testing.T) {
 		}
 		a.Series = append(a.Series, s)
 	}
-	d := Dashboard{Dashboard: dashboards.Dashboard{UID: "many"}, Span: Span{g.from, g.to}}
+	d := Dashboard{Dashboard: dashboards.Dashboard{UID: "many"}, TimeRange: TimeRange{g.from, g.to}}
 	for i := range 60 {
 		d.Panels = append(d.Panels, Panel{State: Shown, Answers: []Answer{a}, Panel: dashboards.Panel{
 			ID: i, Type: "timeseries", Title: fmt.Sprint("panel ", i), Grid: dashboards.Grid{Y: i, W: 24, H: 1}}})
 	}
 	page := written(t, Snapshot{Dashboards: []Dashboard{d}})
 	p := page.panel(t, "panel 0")
-	if n := len(p.all("path", "")); n != mostSeries {
-		t.Errorf("%d lines, want %d", n, mostSeries)
+	if n := len(p.all("path", "")); n != maxSeries {
+		t.Errorf("%d lines, want %d", n, maxSeries)
 	}
 	for text, want := range map[string]bool{"70 series with smaller values are left out": true, "series 99": true, "series 70": true, "series 69": false} {
 		if strings.Contains(p.text(), text) != want {

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Draw takes a snapshot and draws its page, which is in the listing.
+// Draw takes a snapshot, draws its page, and returns the listing with that page.
 func Draw(ctx context.Context, o Options) (Listing, error) {
 	taken, err := Take(ctx, o)
 	if err != nil {
@@ -17,13 +17,13 @@ func Draw(ctx context.Context, o Options) (Listing, error) {
 		return Listing{}, err
 	}
 	l := taken.List()
-	l.Page = ToPage(page.Bytes())
+	l.Page = EncodePage(page.Bytes())
 	return l, nil
 }
 
-// PictureFile writes what [Picture] returns to the file png.
-func PictureFile(ctx context.Context, browser, page, png string) error {
-	picture, err := Picture(ctx, browser, page)
+// ScreenshotFile writes a [Screenshot] of the page to the file png.
+func ScreenshotFile(ctx context.Context, browser, page, png string) error {
+	picture, err := Screenshot(ctx, browser, page)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ var pageText string
 //go:embed page.css
 var pageSheet string
 
-// page is the page's template. It has no script, and its policy forbids any: what
-// a label or a log line brings along is text.
+// page is the page's template. It has no script, and its content security policy forbids
+// scripts: whatever a label or a log line contains is text.
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"percent": style,
 	"join":    strings.Join,
@@ -38,7 +38,7 @@ func shades() []int {
 	return all
 }
 
-// pageView is what the template fills in.
+// pageView has the values for the template.
 type pageView struct {
 	Sheet      template.CSS
 	Target     string
@@ -70,7 +70,7 @@ type dashboardView struct {
 	Rows                    []rowView
 }
 
-// stateTexts say what the states mean, in the order in which the page counts them.
+// stateTexts describe the states, in the order in which the page lists them.
 var stateTexts = []struct {
 	state State
 	text  string
@@ -118,7 +118,7 @@ func Write(w io.Writer, s Snapshot) error {
 func viewDashboard(d Dashboard) dashboardView {
 	v := dashboardView{
 		UID: d.UID, Title: d.Title, Description: d.Description, Panels: len(d.Panels), Rows: rows(d),
-		Range: rangeText(d.Span),
+		Range: rangeText(d.TimeRange),
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Values)) {
 		v.Variables = append(v.Variables, name+" = "+d.Values[name])
@@ -127,7 +127,7 @@ func viewDashboard(d Dashboard) dashboardView {
 }
 
 // rangeText writes a time range: 14:05:10 – 14:20:10 UTC, 15m00s.
-func rangeText(s Span) string {
+func rangeText(s TimeRange) string {
 	from, to := s.From.UTC(), s.To.UTC()
 	begin := from.Format(time.TimeOnly)
 	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {

@@ -1,10 +1,9 @@
-// Package snapshot draws the dashboards of a running lab as one static page: the
-// evidence of a run that a person opens afterwards, and what stands in for Grafana
-// on a machine that has none.
+// Package snapshot draws the dashboards of a running lab as one static HTML page.
+// People open it after a run, or on a machine that has no Grafana.
 //
 // [Take] runs every query of every panel, as package dashboards reads them out of
-// the JSON that Grafana gets, and [Write] draws what they answered. The page is one
-// HTML file that needs no script and refers to nothing outside of itself.
+// the JSON that Grafana gets, and [Write] draws the answers. The page is one file
+// without scripts, and loads nothing from elsewhere.
 package snapshot
 
 import (
@@ -21,24 +20,24 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// Options say what to take.
+// Options say what a snapshot shows.
 type Options struct {
 	// Addresses says where Loki, Tempo and Mimir listen.
 	Addresses target.Addresses
 	// Kubernetes says that the lab runs in a cluster. Elsewhere the panels that only
 	// a cluster can fill are left out, and the page says so.
 	Kubernetes bool
-	// Commit is what the lab was built from, for the page to tell.
+	// Commit is the commit that the lab was built from. The page shows it.
 	Commit string
 	// Dashboards are those to draw; nil for all of the lab.
 	Dashboards []dashboards.Dashboard
-	// Last is how far back to look. 0 is as far as each dashboard does, but not
-	// further than Mimir has samples: a lab that has been up for minutes would else
-	// have them at the right edge of an empty plot.
+	// Last is how far back to look. 0 is as far as each dashboard does, but no further
+	// than Mimir has samples: a lab that has been up for minutes would otherwise fill
+	// only the right edge of each plot.
 	Last time.Duration
 	// Variables are values for the dashboards' variables, by name.
 	Variables map[string]string
-	// Progress is told what is being done. It may be nil.
+	// Progress is called with a line before each dashboard. It may be nil.
 	Progress func(line string)
 }
 
@@ -54,8 +53,8 @@ type Snapshot struct {
 // Dashboard is one dashboard with what its panels showed.
 type Dashboard struct {
 	dashboards.Dashboard
-	// Span is the time range of the panels.
-	Span Span
+	// TimeRange is the time range of the panels.
+	TimeRange TimeRange
 	// Values are those of its variables.
 	Values map[string]string
 	Panels []Panel
@@ -68,28 +67,29 @@ type Panel struct {
 	Answers []Answer
 }
 
-// State is how a panel is.
+// State says how a panel turned out.
 type State string
 
-// The states. Failed comes before Empty: what did not answer may have data.
+// The states. A panel with a failed query is Failed and not Empty: the query may have
+// had data.
 const (
 	// Shown has data.
 	Shown State = "shown"
-	// Quiet has no data, and may: it says so with a text of its own.
+	// Quiet has no data, and its noValue text says that this is all right.
 	Quiet State = "quiet"
-	// Empty has no data and should have.
+	// Empty has no data, and should have some.
 	Empty State = "empty"
 	// Failed has a query that was not answered.
 	Failed State = "failed"
-	// Skipped can only be filled by a cluster, and this is none.
+	// Skipped needs a cluster, and this lab is not in one.
 	Skipped State = "skipped"
 )
 
 const (
-	// answerWithin bounds one query.
+	// answerWithin is the time limit of one query.
 	answerWithin = 30 * time.Second
-	// atOnce bounds the queries under way, so that the lab is not measured at its
-	// own measuring.
+	// atOnce limits the concurrent queries, so that the snapshot is not a load of its
+	// own on the lab.
 	atOnce = 4
 )
 
@@ -102,8 +102,8 @@ type taker struct {
 	now   time.Time
 }
 
-// Take runs the queries of all panels. A query that is not answered is no error but
-// part of the snapshot; see [Snapshot.Failures]. It returns an error when the
+// Take runs the queries of all panels. A query that fails is part of the snapshot and
+// not an error; see [Snapshot.Failures]. It returns an error when the
 // dashboards cannot be read, or ctx has ended.
 func Take(ctx context.Context, o Options) (Snapshot, error) { return take(ctx, o, time.Now()) }
 
@@ -143,7 +143,7 @@ func take(ctx context.Context, o Options, now time.Time) (Snapshot, error) {
 
 func (t *taker) dashboard(ctx context.Context, d dashboards.Dashboard) Dashboard {
 	taken := Dashboard{
-		Dashboard: d, Span: t.span(ctx, d), Values: d.Values(t.Variables), Panels: make([]Panel, len(d.Panels)),
+		Dashboard: d, TimeRange: t.timeRange(ctx, d), Values: d.Values(t.Variables), Panels: make([]Panel, len(d.Panels)),
 	}
 	var all errgroup.Group
 	all.SetLimit(atOnce)
@@ -157,7 +157,7 @@ func (t *taker) dashboard(ctx context.Context, d dashboards.Dashboard) Dashboard
 			return nil
 		})
 	}
-	_ = all.Wait() // what fails is in the panel
+	_ = all.Wait() // failures are in the panels
 	return taken
 }
 
@@ -177,8 +177,8 @@ func (t *taker) panel(ctx context.Context, d Dashboard, p dashboards.Panel) Pane
 	return taken
 }
 
-// judge tells how the panel is. One without queries, such as a text, has nothing to
-// show data of.
+// judge decides on the state of the panel. A panel without queries, such as a text, is
+// shown.
 func (p Panel) judge() State {
 	found := len(p.Answers) == 0
 	for _, a := range p.Answers {

@@ -6,10 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
@@ -19,28 +17,26 @@ type table struct {
 	Rows    [][]cell
 }
 
-// A column is what a table shows of each row.
+// A column of a table.
 type column struct {
 	Name string
-	// Number says that the column's values are numbers, which stand on the right.
+	// Number says that the column has numbers, which are aligned to the right.
 	Number bool
 }
 
 // A cell is one value of a table, in the colour of its threshold.
 type cell struct {
 	stat
-	// Kind is "code" for an id, which is for a machine rather than a person, and
-	// "time" for a time.
+	// Kind is "code" for an id, "time" for a time, and "" for the rest.
 	Kind string
-	// order is where a number or a time stands among those of its column, not a
-	// number for one that there is not.
+	// order is what a column of numbers or times is sorted by, NaN for an empty cell.
 	order float64
 }
 
-// mostRows bounds the rows of a table. It is those on top that a person reads.
-const mostRows = 20
+// maxRows limits the rows of a table.
+const maxRows = 20
 
-// drawTable shows the series of the panel as a row each, or the traces that it has
+// drawTable shows a row for each of the panel's series, or for each trace that it has
 // found.
 func drawTable(v *panelView, p Panel) {
 	var t table
@@ -54,8 +50,8 @@ func drawTable(v *panelView, p Panel) {
 		t = seriesTable(p)
 	}
 	t.sort(p.Sort)
-	if left := len(t.Rows) - mostRows; left > 0 {
-		t.Rows = t.Rows[:mostRows]
+	if left := len(t.Rows) - maxRows; left > 0 {
+		t.Rows = t.Rows[:maxRows]
 		v.Notes = append(v.Notes, number(left, "more row is", "more rows are")+" left out")
 	}
 	if len(t.Rows) > 0 {
@@ -63,9 +59,9 @@ func drawTable(v *panelView, p Panel) {
 	}
 }
 
-// sort sorts the rows as the panel has it. What it has no column for stays as it is.
+// sort sorts the rows as the panel says. It ignores columns that the table lacks.
 func (t *table) sort(by []dashboards.Sort) {
-	for _, s := range slices.Backward(by) { // the sort is stable: the most important comes last
+	for _, s := range slices.Backward(by) { // stable sorts, the most important last
 		i := slices.IndexFunc(t.Columns, func(c column) bool { return c.Name == s.Column })
 		if i < 0 {
 			continue
@@ -173,62 +169,4 @@ func traceTable(p Panel, a Answer) table {
 		})
 	}
 	return t
-}
-
-// clock is the time of day of an event, in UTC.
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
-// A logLine is one log line as the page shows it.
-type logLine struct {
-	Time, Service, Text string
-	// Level is as the line says it, and Class the page's name for those it colours.
-	Level, Class string
-	// Fields are what the line says besides, name=value.
-	Fields []string
-}
-
-// levelClass are the levels that have a colour.
-var levelClass = map[string]string{
-	"fatal": "error", "critical": "error", "error": "error", "warning": "warn", "warn": "warn", "info": "info",
-}
-
-// longestLine bounds the text of a log line, in bytes.
-const longestLine = 600
-
-// lineFields are the fields that are worth their room, of those that the services
-// log; Loki has an underscore where the attribute's name has a dot.
-var lineFields = []string{
-	"http_request_method", "url_path", "http_response_status_code", "duration_ms",
-	"error_type", "error", "exception_message", "err", "trace_id",
-}
-
-func logLines(lines []query.Line) []logLine {
-	var all []logLine
-	for _, l := range lines {
-		one := logLine{
-			Time: clock(l.Time), Text: cut(l.Text, longestLine),
-			Level:   strings.ToLower(cmp.Or(l.Labels["level"], l.Labels["detected_level"], l.Labels["severity_text"])),
-			Service: cmp.Or(l.Labels["service_name"], l.Labels["job"]),
-		}
-		if strings.HasPrefix(l.Text, one.Service) {
-			one.Service = ""
-		}
-		one.Class = levelClass[one.Level]
-		for _, name := range lineFields {
-			// Not what the line itself says: a query may have put it there.
-			if value := l.Labels[name]; value != "" && !strings.Contains(l.Text, value) {
-				one.Fields = append(one.Fields, name+"="+cut(value, longestLine))
-			}
-		}
-		all = append(all, one)
-	}
-	return all
-}
-
-// cut shortens a text to so many bytes, at the end of a character.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
 }

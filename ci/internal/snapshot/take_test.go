@@ -90,7 +90,7 @@ func TestNotANumber(t *testing.T) {
 }
 
 // Without a range of its own a snapshot looks back no further than there are samples.
-func TestSpan(t *testing.T) {
+func TestTimeRange(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		first time.Duration // ago; 0 for no sample
@@ -118,7 +118,7 @@ func TestSpan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Dashboards[0].Span.Length().Truncate(time.Second); got != c.want {
+		if got := s.Dashboards[0].TimeRange.Length().Truncate(time.Second); got != c.want {
 			t.Errorf("%s: the range is %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -138,7 +138,7 @@ func TestTakeIsInterrupted(t *testing.T) {
 func TestListing(t *testing.T) {
 	s, page := newFake(t).taken(t)
 	l := s.List()
-	l.Page = ToPage([]byte(page.source))
+	l.Page = EncodePage([]byte(page.source))
 	raw, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestListing(t *testing.T) {
 	if err := json.Unmarshal(raw, &back); err != nil {
 		t.Fatal(err)
 	}
-	if read, err := FromPage(back.Page); err != nil || string(read) != page.source || len(back.Panels) != len(l.Panels) || back.Counts[Shown] != l.Counts[Shown] || back.OK {
+	if read, err := DecodePage(back.Page); err != nil || string(read) != page.source || len(back.Panels) != len(l.Panels) || back.Counts[Shown] != l.Counts[Shown] || back.OK {
 		t.Error("the listing is another one after its way through JSON")
 	}
 	l.Page = nil
@@ -160,13 +160,13 @@ func TestListing(t *testing.T) {
 		t.Error("a listing without a page has one")
 	}
 	for _, damaged := range []string{"&", "AAAA", "x", "H4sIAAAAAAAA"} {
-		if _, err := FromPage([]string{damaged}); err == nil {
+		if _, err := DecodePage([]string{damaged}); err == nil {
 			t.Errorf("%s is taken for a page", damaged)
 		}
 	}
 }
 
-func TestPicture(t *testing.T) {
+func TestScreenshot(t *testing.T) {
 	browser, err := FindBrowser(os.Getenv("CHROME"))
 	if err != nil {
 		t.Skip("chromium not found: apt-get install chromium")
@@ -176,12 +176,12 @@ func TestPicture(t *testing.T) {
 	if err := os.WriteFile(file, []byte(page.source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	picture, err := Picture(t.Context(), browser, file)
+	picture, err := Screenshot(t.Context(), browser, file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	width, height := size(t, picture)
-	if width != pictureWidth || height < 2*pictureHeight {
+	if width != screenWidth || height < 2*screenHeight {
 		t.Errorf("the picture has %d×%d pixels, want all of the page", width, height)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A scale is one size of a unit: from factor on, in the unit's own measure, values
-// are written in it.
+// A scale is one size of a unit, such as ms of seconds. Values from factor on are written
+// in it.
 type scale struct {
 	factor float64
 	suffix string
@@ -15,21 +15,22 @@ type scale struct {
 
 // unit is how Grafana writes the values of one of its units.
 type unit struct {
-	// scales rise; a value below the first is written in the first.
+	// scales are in rising order; a value below the first is written in the first.
 	scales []scale
-	// times is what a value is multiplied with first, 0 for 1: percentunit has 100.
+	// times is the factor that a value is multiplied by first, 0 for 1. percentunit has
+	// 100.
 	times float64
 }
 
-// The families of scales. Grafana writes bytes in powers of 1024, and rates of
-// them in powers of 1000 unless the unit's id begins with bin.
+// Scales that several units share. Grafana writes bytes in powers of 1024, and bytes per
+// second in powers of 1000 unless the unit's id begins with bin.
 var (
 	counts  = []scale{{1, ""}, {1e3, " K"}, {1e6, " Mil"}, {1e9, " Bil"}, {1e12, " Tri"}}
 	seconds = []scale{{1e-9, " ns"}, {1e-6, " µs"}, {1e-3, " ms"}, {1, " s"}, {60, " min"}, {3600, " hour"}, {86400, " day"}}
 )
 
-// units are Grafana's units by their ids, those that make sense for a lab. Ids and
-// suffixes: grafana/packages/grafana-data/src/valueFormats/categories.ts.
+// units are those of Grafana's units that make sense for a lab, by their ids. Ids and
+// suffixes are from grafana/packages/grafana-data/src/valueFormats/categories.ts.
 var units = map[string]unit{
 	"":            {scales: []scale{{1, ""}}},
 	"none":        {scales: []scale{{1, ""}}},
@@ -78,8 +79,8 @@ func rate(of string) []scale {
 	return []scale{{1, " " + of}, {1e3, "K " + of}, {1e6, "M " + of}, {1e9, "B " + of}}
 }
 
-// unitOf finds a unit by its id. "suffix:…" is a suffix as it is; an id that is not
-// known is one behind a space.
+// unitOf returns the unit with that id. The id "suffix:…" is written behind the value as
+// it is, and an unknown id behind a space.
 func unitOf(id string) unit {
 	if u, ok := units[id]; ok {
 		return u
@@ -90,7 +91,7 @@ func unitOf(id string) unit {
 	return unit{scales: []scale{{1, " " + id}}}
 }
 
-// scaled returns the value in the measure of the unit's scales.
+// scaled returns the value in the base unit of the scales.
 func (u unit) scaled(v float64) float64 {
 	if u.times != 0 {
 		v *= u.times
@@ -98,11 +99,11 @@ func (u unit) scaled(v float64) float64 {
 	return v
 }
 
-// scaleFor returns the scale in which a value, scaled, is written.
+// scaleFor returns the scale in which a scaled value is written.
 func (u unit) scaleFor(v float64) scale {
 	best := u.scales[0]
 	for _, s := range u.scales {
-		// What is rounded up to the next scale is written in it: 1 s, not 1000 ms.
+		// A value that rounds up to the next scale is written in that: 1 s, not 1000 ms.
 		if math.Abs(v) >= s.factor*0.9995 {
 			best = s
 		}
@@ -113,7 +114,7 @@ func (u unit) scaleFor(v float64) scale {
 	return best
 }
 
-// suffixOfOne is the suffix of the unit itself: 0 is written in it.
+// suffixOfOne returns the suffix of the base unit, in which 0 is written.
 func suffixOfOne(scales []scale) string {
 	for _, s := range scales {
 		if s.factor == 1 {
@@ -123,8 +124,8 @@ func suffixOfOne(scales []scale) string {
 	return scales[0].suffix
 }
 
-// format writes a value in Grafana's unit of that id. decimals is the number of
-// decimals, nil for as many as make three figures.
+// format writes a value in the unit with that id. decimals is the number of decimals;
+// nil gives three significant figures.
 func format(v float64, id string, decimals *int) string {
 	u := unitOf(id)
 	v = u.scaled(v)
@@ -140,7 +141,7 @@ func format(v float64, id string, decimals *int) string {
 	return figures(v/s.factor, decimals) + s.suffix
 }
 
-// significant is the number of figures that a person compares at a glance.
+// significant is the number of significant figures of a value.
 const significant = 3
 
 // figures writes a number.
@@ -162,7 +163,7 @@ func figures(v float64, decimals *int) string {
 	return signed(text)
 }
 
-// signed writes the minus as a minus, and that of a zero not at all.
+// signed writes a proper minus sign, and none before a zero.
 func signed(text string) string {
 	rest, negative := strings.CutPrefix(text, "-")
 	if !negative || strings.Trim(rest, "0.") == "" {

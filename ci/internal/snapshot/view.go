@@ -16,30 +16,30 @@ type panelView struct {
 	Anchor             string
 	Title, Description string
 	Type               string
-	// Place is its place on the grid of its row.
+	// Place is the panel's place on the grid of its row.
 	Place template.CSS
 	State State
-	// Message is shown in place of data, Problems above it.
+	// Message is shown instead of data, and Problems above the data.
 	Message  string
 	Problems []string
 
-	// What it shows: one of these.
+	// The data are in one of these fields.
 	Plot  *plot
 	Stats []stat
 	Table *table
 	Lines []logLine
-	// More are the lines that the page folds away.
+	// More are further log lines, which the page shows on demand.
 	More   []logLine
 	Calls  []callRow
 	Legend []legendRow
-	// Heat is the value of the darkest shade of a heat map.
+	// Heat is the value that the darkest shade of a heat map stands for.
 	Heat string
 
 	Notes   []string
 	Queries []queryView
 }
 
-// A queryView is a query and what became of it.
+// A queryView is a query with its outcome.
 type queryView struct {
 	Name, Datasource, Asked string
 	Count                   string
@@ -70,11 +70,11 @@ func view(d Dashboard, p Panel) panelView {
 	return v
 }
 
-// unfolded is how many log lines the page shows at first.
+// unfolded is the number of log lines that the page shows at first.
 const unfolded = 15
 
-// draw shows what was found, in the panel's own way; what this package has no way
-// for is shown as a table.
+// draw shows the answers as the panel's type says, and as a table if this package does
+// not know the type.
 func draw(v *panelView, p Panel) error {
 	for _, a := range p.Answers {
 		v.Lines = append(v.Lines, logLines(a.Lines)...)
@@ -98,7 +98,7 @@ func draw(v *panelView, p Panel) error {
 	return err
 }
 
-// singular is what one of a finding is called.
+// singular has the word for one result of each kind.
 var singular = map[dashboards.Finding]string{
 	dashboards.Series: "series", dashboards.Lines: "line", dashboards.Traces: "trace", dashboards.Edges: "edge",
 }
@@ -116,7 +116,7 @@ func viewQuery(a Answer) queryView {
 	return q
 }
 
-// number is a number with what it counts.
+// number writes a number with the word for what it counts.
 func number(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -124,14 +124,13 @@ func number(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// anchor is where a panel is on the page.
+// anchor returns the id of the panel's element on the page.
 func anchor(d Dashboard, p Panel) string { return d.UID + "-" + strconv.Itoa(p.ID) }
 
 // A rowView is a row of a dashboard with its panels.
 type rowView struct {
 	Title string
-	// Skipped are the titles of the panels that only a cluster fills, when this is
-	// none.
+	// Skipped are the titles of panels that need a cluster, in a lab that is not in one.
 	Skipped []string
 	Panels  []panelView
 }
@@ -160,8 +159,8 @@ func row(d Dashboard, panels []Panel) rowView {
 		}
 		shown = append(shown, p)
 	}
-	// Lines of the grid where a panel begins or ends: a row of Grafana's grid may be
-	// any number of pixels high here, for the page makes room for what is in it.
+	// The page has a grid line only where a panel begins or ends, and between them as much
+	// room as the panels need. So the numbers of Grafana's grid lines are replaced.
 	var edges []int
 	for _, p := range shown {
 		edges = append(edges, p.Grid.Y, p.Grid.Y+p.Grid.H)

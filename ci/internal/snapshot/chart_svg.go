@@ -12,16 +12,16 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// A shape is what the library has drawn with one style.
+// A shape is something that the library has drawn in one style.
 type shape struct {
 	style, d string
-	// dot says that it is a value by itself, without another to draw a line to.
+	// dot says that it is a single value between gaps, to which no line leads.
 	dot bool
 }
 
 var markerColor = regexp.MustCompile(`\b(stroke|fill):rgba?\((\d+),(\d+),(\d+)[,)]`)
 
-// series is the number of the series whose shape it is.
+// series returns the number of the series that the shape belongs to.
 func (s shape) series() (i int, filled, ok bool) {
 	for _, m := range markerColor.FindAllStringSubmatch(s.style, -1) {
 		if m[2] == strconv.Itoa(markerRed) && m[4] == strconv.Itoa(markerBlue) {
@@ -32,8 +32,8 @@ func (s shape) series() (i int, filled, ok bool) {
 	return 0, false, false
 }
 
-// render lets the library draw, and reads its SVG: only paths and dots are taken
-// over, as numbers, so that no text of a label can be among them.
+// render lets the library draw and reads its SVG. It takes over only paths and dots, as
+// numbers, so that no text of a label can get onto the page.
 func render(draw func(*charts.Painter) error) ([]shape, error) {
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: plotWidth, Height: plotHeight})
 	if err := draw(p); err != nil {
@@ -63,7 +63,7 @@ func render(draw func(*charts.Painter) error) ([]shape, error) {
 		}
 		d := attributes["d"]
 		dot := start.Name.Local == "circle"
-		if dot { // a line without length is round however the plot is stretched
+		if dot { // a line of no length stays round when the plot is stretched
 			d = "M " + attributes["cx"] + " " + attributes["cy"] + "\nL " + attributes["cx"] + " " + attributes["cy"]
 		}
 		if d, err = shorter(d); err != nil {
@@ -73,8 +73,8 @@ func render(draw func(*charts.Painter) error) ([]shape, error) {
 	}
 }
 
-// shorter rewrites path data to distances instead of places and drops points
-// within a level line: less than half as long.
+// shorter rewrites path data with relative coordinates and drops points within a
+// horizontal line. The result is less than half as long.
 func shorter(d string) (string, error) {
 	var b strings.Builder
 	var x, y, flat int

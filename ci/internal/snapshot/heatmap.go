@@ -9,17 +9,15 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// A bucket is one row of a heat map: what was observed above the bound of the one
-// below it, and not above its own.
+// A bucket is one row of a heat map: the observations above low and up to high.
 type bucket struct {
-	// low and high are its bounds; the last has no upper one.
+	// high is infinite for the last bucket.
 	low, high float64
 	values    []float64
 }
 
-// bucketsOf reads the buckets of a histogram, series with a label le, in rising
-// order. Series of several histograms are added up. Those without le are no
-// histogram.
+// bucketsOf returns the buckets of the panel's histogram in rising order: the series
+// with a label le. It adds up the series of several histograms.
 func bucketsOf(p Panel) ([]bucket, grid) {
 	var g grid
 	byBound := map[float64][]float64{}
@@ -45,7 +43,7 @@ func bucketsOf(p Panel) ([]bucket, grid) {
 		all = append(all, bucket{high: bound, values: values})
 	}
 	slices.SortFunc(all, func(a, b bucket) int { return cmp.Compare(a.high, b.high) })
-	// Each has what the one before it has, too: the differences, from the last on.
+	// Prometheus' buckets are cumulative: take each from the next, beginning at the end.
 	for i := len(all) - 1; i > 0; i-- {
 		all[i].low = all[i-1].high
 		for j := range all[i].values {
@@ -55,7 +53,7 @@ func bucketsOf(p Panel) ([]bucket, grid) {
 	return trimmed(all), g
 }
 
-// trimmed drops the buckets at both ends in which nothing is.
+// trimmed drops empty buckets at both ends.
 func trimmed(all []bucket) []bucket {
 	used := func(b bucket) bool { return slices.ContainsFunc(b.values, func(v float64) bool { return v > 0 }) }
 	for len(all) > 0 && !used(all[0]) {
@@ -67,7 +65,7 @@ func trimmed(all []bucket) []bucket {
 	return all
 }
 
-// drawHeatmap draws a histogram over time: the darker, the more.
+// drawHeatmap draws a histogram over time: the darker a cell, the more observations.
 func drawHeatmap(v *panelView, p Panel) error {
 	buckets, g := bucketsOf(p)
 	if len(buckets) == 0 {
@@ -88,7 +86,7 @@ func drawHeatmap(v *panelView, p Panel) error {
 	if err != nil {
 		return err
 	}
-	drawn := Span{g.from, g.to}
+	drawn := TimeRange{g.from, g.to}
 	v.Plot = &plot{
 		ViewBox: box, Paths: paths, X: timeTicks(drawn.From, drawn.To), Y: bounds(buckets, p.Unit),
 	}
@@ -104,8 +102,8 @@ func drawHeatmap(v *panelView, p Panel) error {
 	return nil
 }
 
-// heatLevel is the shade of a value, 0 for nothing. It grows with the root of the
-// value, so that a few requests beside many are still seen.
+// heatLevel returns the shade of a value, 0 for none. It grows with the square root of
+// the value, so that a few requests beside many remain visible.
 func heatLevel(value, most float64) int {
 	if value <= 0 || most <= 0 {
 		return 0
@@ -113,13 +111,13 @@ func heatLevel(value, most float64) int {
 	return max(1, int(math.Ceil(heatLevels*math.Sqrt(value/most))))
 }
 
-// mostBounds is how many bounds of buckets are written beside a heat map.
-const mostBounds = 8
+// maxBounds limits the labels beside a heat map.
+const maxBounds = 8
 
-// bounds are the lines between the rows, from the top.
+// bounds returns the labels of the lines between the rows, from the bottom.
 func bounds(rows []bucket, unitID string) []tick {
 	var all []tick
-	every := (len(rows) + mostBounds) / mostBounds
+	every := (len(rows) + maxBounds) / maxBounds
 	for y := len(rows); y >= 0; y -= every {
 		bound := rows[0].high
 		if y > 0 {

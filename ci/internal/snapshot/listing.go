@@ -6,25 +6,25 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// A Listing is a snapshot without its data, for programs: what became of each query
-// of each panel.
+// A Listing is a snapshot without its data, for programs: the outcome of each query of
+// each panel.
 type Listing struct {
 	Target string    `json:"target"`
 	Commit string    `json:"commit,omitempty"`
 	Taken  time.Time `json:"taken"`
-	// OK says that every query was answered; panels without data do not count.
+	// OK says that every query was answered. Panels may be empty.
 	OK       bool           `json:"ok"`
 	Counts   map[State]int  `json:"counts"`
 	Panels   []PanelListing `json:"panels"`
 	Duration float64        `json:"duration_seconds"`
-	// File is where the page was written, "" when it was not to a file.
+	// File is where the page was written, "" if it was not written to a file.
 	File string `json:"file,omitempty"`
 	// Page is the page itself, where no file can be handed over: a Job's only way
 	// out is what it prints. See [ToPage] and [FromPage].
 	Page []string `json:"page,omitempty"`
 }
 
-// PanelListing is what became of one panel.
+// PanelListing is the outcome of one panel.
 type PanelListing struct {
 	Dashboard string         `json:"dashboard"`
 	Row       string         `json:"row,omitempty"`
@@ -35,7 +35,7 @@ type PanelListing struct {
 	Queries   []QueryListing `json:"queries"`
 }
 
-// QueryListing is what became of one query.
+// QueryListing is the outcome of one query.
 type QueryListing struct {
 	RefID      string `json:"ref_id"`
 	Datasource string `json:"datasource"`

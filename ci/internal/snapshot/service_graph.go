@@ -11,15 +11,15 @@ import (
 // A call is an edge of the service graph: who calls whom.
 type call struct {
 	client, server string
-	// rate is in requests a second, failed is the share of them that failed, and
-	// mean the time that one took.
+	// rate is in requests per second, failed is the share of the requests that failed,
+	// and mean their mean duration.
 	rate, failed float64
 	mean         time.Duration
 }
 
-// calls reads the service graph out of the metrics that Tempo's generator makes of
-// the traces, as Grafana does. selector is a PromQL selector or "".
-func (t *taker) calls(ctx context.Context, selector string, s Span) ([]call, error) {
+// calls reads the service graph from the metrics that Tempo's generator makes of
+// traces, as Grafana does. selector is a PromQL selector or "".
+func (t *taker) calls(ctx context.Context, selector string, s TimeRange) ([]call, error) {
 	window := fmt.Sprintf("[%ds]", max(1, int(s.Length().Seconds())))
 	ask := func(metric string) (map[[2]string]float64, error) {
 		series, err := t.mimir.At(ctx, "sum by (client, server) (rate("+metric+selector+window+"))", s.To)
@@ -53,11 +53,11 @@ func (t *taker) calls(ctx context.Context, selector string, s Span) ([]call, err
 	return inOrder(all), nil
 }
 
-// inOrder sorts the calls in the direction of the requests: those of who is called
-// by nobody come first.
+// inOrder sorts the calls in the direction of the requests: services that no other
+// service calls come first.
 func inOrder(calls []call) []call {
 	depth := map[string]int{}
-	for range calls { // a graph has no longer path than it has edges; a circle ends here too
+	for range calls { // no path is longer than the number of edges; this ends with cycles, too
 		for _, c := range calls {
 			if c.client != c.server {
 				depth[c.server] = min(len(calls), max(depth[c.server], depth[c.client]+1))

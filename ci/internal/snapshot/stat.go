@@ -14,23 +14,22 @@ import (
 
 // A stat is one value of a stat, gauge or bar gauge.
 type stat struct {
-	// Name is "" when the panel has one value only.
+	// Name is "" if the panel has only one value.
 	Name, Value string
-	// Class and Color are the threshold's colour: a class of the page's sheet, or a
-	// colour that the dashboard itself names by its numbers.
+	// Class and Color are the threshold's colour: a class of the page's style sheet, or a
+	// colour that the dashboard gives in hexadecimal.
 	Class string
 	Color template.CSS
-	// Share is how full a gauge is, in percent.
+	// Share is how much of the gauge is filled, in percent.
 	Share float64
-	// Spark is the series behind the value, as a small plot; nil for one of a single
-	// time.
+	// Spark is a small plot of the series behind the value; nil for an instant query.
 	Spark *plot
 }
 
-// mostStats bounds the values of one panel.
-const mostStats = 24
+// maxStats limits the values of one panel.
+const maxStats = 24
 
-// stats are the values of the panel's series.
+// stats shows one value of each of the panel's series.
 func stats(v *panelView, p Panel) error {
 	total := 0
 	for _, a := range p.Answers {
@@ -40,8 +39,8 @@ func stats(v *panelView, p Panel) error {
 	for _, a := range p.Answers {
 		called := names(a)
 		for i, s := range a.Series {
-			if len(v.Stats) == mostStats {
-				v.Notes = append(v.Notes, fmt.Sprintf("%d more values are left out", total-mostStats))
+			if len(v.Stats) == maxStats {
+				v.Notes = append(v.Notes, fmt.Sprintf("%d more values are left out", total-maxStats))
 				return nil
 			}
 			value := reduce(s.Points, p.Reduce)
@@ -63,8 +62,8 @@ func stats(v *panelView, p Panel) error {
 	return nil
 }
 
-// valueStat is a value as the panel writes it: a text of its own, or the value in
-// its unit; and its colour.
+// valueStat returns a value as the panel shows it: the text that it maps to, or the
+// value in its unit; and its colour.
 func valueStat(p dashboards.Panel, value float64, unitID string) stat {
 	one := stat{Value: format(value, unitID, p.Decimals)}
 	one.paint(thresholdColor(p.Thresholds, value))
@@ -82,7 +81,7 @@ func valueStat(p dashboards.Panel, value float64, unitID string) stat {
 	return one
 }
 
-// thresholdColor is the colour of the last threshold that the value reaches.
+// thresholdColor returns the colour of the highest threshold that the value reaches.
 func thresholdColor(thresholds []dashboards.Threshold, value float64) string {
 	name := ""
 	for i, t := range thresholds {
@@ -99,8 +98,8 @@ var (
 	colorHex  = regexp.MustCompile(`^#[0-9a-fA-F]{3,8}$`)
 )
 
-// paint gives the value a colour by Grafana's name for it. The page has the hues
-// for light and for dark; what is neither a hue nor a number is the colour of text.
+// paint gives the value one of Grafana's colours. The page has each hue for light and
+// for dark. A colour that is neither a hue nor hexadecimal is that of text.
 func (s *stat) paint(name string) {
 	s.Class, s.Color = "", ""
 	switch m := colorName.FindStringSubmatch(name); {
@@ -111,7 +110,7 @@ func (s *stat) paint(name string) {
 	}
 }
 
-// highest is the highest value of all series of the panel.
+// highest returns the highest value of all series of the panel.
 func highest(p Panel) float64 {
 	top := 0.0
 	for _, a := range p.Answers {
@@ -124,8 +123,8 @@ func highest(p Panel) float64 {
 	return top
 }
 
-// gaugeShare is how full the value's gauge is: between the panel's own bounds, or
-// from 0 to what the unit has as its whole, or to the highest of the values.
+// gaugeShare returns how much of the value's gauge is filled. A gauge goes from the
+// panel's minimum, or 0, to its maximum, or to 100 % of the unit, or to top.
 func gaugeShare(p dashboards.Panel, value, top float64) float64 {
 	low, high := 0.0, top
 	switch p.Unit {
@@ -146,11 +145,11 @@ func gaugeShare(p dashboards.Panel, value, top float64) float64 {
 	return round2(100 * min(1, max(0, (value-low)/(high-low))))
 }
 
-// sparkline is the course of a value without axes; nil when it did not change.
+// sparkline draws a series without axes; nil if its value did not change.
 func sparkline(g grid, points []query.Point) (*plot, error) {
 	l := line{values: onGrid(g, points)}
 	if reduce(points, "range") == 0 {
-		return nil, nil // it has none
+		return nil, nil
 	}
 	low, high, _ := extent([]line{l}, false)
 	// A little room, so that the line's width is not cut off.

@@ -9,15 +9,16 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// An Answer is what one query of a panel was answered.
+// An Answer is the answer to one query of a panel.
 type Answer struct {
 	dashboards.Query
 	// Asked is the expression with its variables filled in.
 	Asked string
-	// grid are the times that it was evaluated at; the zero grid for one time.
+	// grid has the times at which the query was evaluated; it is zero for an instant
+	// query.
 	grid grid
 
-	// What was found: one of these, as [dashboards.Query.Finds] says.
+	// The answer is in one of these fields; [dashboards.Query.Finds] says in which.
 	Series    []query.Series
 	Lines     []query.Line
 	Traces    []query.Found
@@ -33,34 +34,34 @@ type Answer struct {
 func (a Answer) Count() int { return len(a.Series) + len(a.Lines) + len(a.Traces) + len(a.Calls) }
 
 const (
-	// mostLines and mostTraces bound what a panel lists, where it does not itself.
-	mostLines, mostTraces = 50, 30
-	// mostExemplars bounds the marks on a plot.
-	mostExemplars = 40
+	// maxLines and maxTraces limit the rows of a panel that has no limit of its own.
+	maxLines, maxTraces = 50, 30
+	// maxExemplars limits the marks on a plot.
+	maxExemplars = 40
 )
 
 // ask runs one query as Grafana would for the panel.
 func (t *taker) ask(ctx context.Context, d Dashboard, p dashboards.Panel, q dashboards.Query) Answer {
-	most := mostPoints
+	most := maxPoints
 	if p.Type == "heatmap" {
-		most = mostColumns
+		most = maxColumns
 	}
-	g := d.Span.grid(q.Step(d.Span.Length(), most))
-	a := Answer{Query: q, Asked: q.Fill(d.Values, g.step, d.Span.Length())}
+	g := d.TimeRange.grid(q.Step(d.TimeRange.Length(), most))
+	a := Answer{Query: q, Asked: q.Fill(d.Values, g.step, d.TimeRange.Length())}
 	switch q.Datasource {
 	case dashboards.Prometheus:
-		t.askMimir(ctx, &a, d.Span, g)
+		t.askMimir(ctx, &a, d.TimeRange, g)
 	case dashboards.Loki:
-		t.askLoki(ctx, &a, d.Span, g)
+		t.askLoki(ctx, &a, d.TimeRange, g)
 	case dashboards.Tempo:
-		t.askTempo(ctx, &a, d.Span, g)
+		t.askTempo(ctx, &a, d.TimeRange, g)
 	default:
 		a.Err = fmt.Errorf("query %s is for a data source of the type %q, which the lab does not have", q.RefID, q.Datasource)
 	}
 	return a
 }
 
-func (t *taker) askMimir(ctx context.Context, a *Answer, s Span, g grid) {
+func (t *taker) askMimir(ctx context.Context, a *Answer, s TimeRange, g grid) {
 	if a.Instant {
 		a.Series, a.Err = t.mimir.At(ctx, a.Asked, s.To)
 		return
@@ -69,15 +70,15 @@ func (t *taker) askMimir(ctx context.Context, a *Answer, s Span, g grid) {
 	if a.Series, a.Err = t.mimir.Range(ctx, a.Asked, g.from, g.to, g.step); a.Err != nil || !a.Exemplar {
 		return
 	}
-	// No exemplar is no failure: not every backend keeps them, and a plot is whole
-	// without.
+	// An error here is not a failure: not every backend keeps exemplars, and the plot is
+	// complete without them.
 	a.Exemplars, _ = t.mimir.Exemplars(ctx, a.Asked, s.From, s.To)
 }
 
-func (t *taker) askLoki(ctx context.Context, a *Answer, s Span, g grid) {
+func (t *taker) askLoki(ctx context.Context, a *Answer, s TimeRange, g grid) {
 	switch {
 	case a.Finds() == dashboards.Lines:
-		a.Lines, a.Err = t.loki.Latest(ctx, a.Asked, s.From, s.To, within(a.Limit, mostLines))
+		a.Lines, a.Err = t.loki.Latest(ctx, a.Asked, s.From, s.To, within(a.Limit, maxLines))
 	case a.Instant:
 		a.Series, a.Err = t.loki.At(ctx, a.Asked, s.To)
 	default:
@@ -86,19 +87,19 @@ func (t *taker) askLoki(ctx context.Context, a *Answer, s Span, g grid) {
 	}
 }
 
-func (t *taker) askTempo(ctx context.Context, a *Answer, s Span, g grid) {
+func (t *taker) askTempo(ctx context.Context, a *Answer, s TimeRange, g grid) {
 	switch a.Finds() {
 	case dashboards.Edges:
 		a.Calls, a.Err = t.calls(ctx, a.Asked, s)
 	case dashboards.Traces:
-		a.Traces, a.Err = t.tempo.Find(ctx, a.Asked, s.From, s.To, within(a.Limit, mostTraces))
+		a.Traces, a.Err = t.tempo.Find(ctx, a.Asked, s.From, s.To, within(a.Limit, maxTraces))
 	default:
 		a.grid = g
 		a.Series, a.Err = t.tempo.Range(ctx, a.Asked, g.from, g.to, g.step)
 	}
 }
 
-// within is the panel's own limit, when it has one that is not above ours.
+// within returns the panel's own limit, or ours if that is lower or the only one.
 func within(own, most int) int {
 	if own > 0 && own < most {
 		return own

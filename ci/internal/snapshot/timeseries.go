@@ -10,31 +10,31 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// mostSeries bounds the lines of a plot: no eye follows more.
-const mostSeries = 30
+// maxSeries limits the lines of a plot: more cannot be told apart.
+const maxSeries = 30
 
 // A line is one series, at the times of a grid.
 type line struct {
 	name string
 	unit string
-	// values has NaN where there is none.
+	// values has one value for each time, NaN where the series has none.
 	values []float64
-	// points are those that the series came with.
+	// points are the series as the backend returned it.
 	points []query.Point
 }
 
-// A legendRow is what the legend says of a line.
+// A legendRow is the line of the legend for a series.
 type legendRow struct {
 	Class, Name     string
 	Last, Mean, Max string
 }
 
-// linesOf are the series of all answers over one grid, and how many were left out:
-// those with the smallest values.
+// linesOf returns the series of all answers over one grid, and how many series with
+// smaller values it left out.
 func linesOf(p Panel) (lines []line, g grid, left int) {
 	for _, a := range p.Answers {
 		if a.grid.step > g.step {
-			g = a.grid // the coarsest: a finer series has a value at each of its times
+			g = a.grid // the coarsest: series with smaller steps have a value at each of its times
 		}
 	}
 	if g.step == 0 {
@@ -46,7 +46,7 @@ func linesOf(p Panel) (lines []line, g grid, left int) {
 			lines = append(lines, line{called[i], unitFor(p.Panel, called[i]), onGrid(g, s.Points), s.Points})
 		}
 	}
-	if left = len(lines) - mostSeries; left <= 0 {
+	if left = len(lines) - maxSeries; left <= 0 {
 		return lines, g, 0
 	}
 	rank := make([]int, len(lines))
@@ -56,7 +56,7 @@ func linesOf(p Panel) (lines []line, g grid, left int) {
 	slices.SortStableFunc(rank, func(a, b int) int {
 		return cmp.Compare(reduce(lines[b].points, "max"), reduce(lines[a].points, "max"))
 	})
-	keep := rank[:mostSeries]
+	keep := rank[:maxSeries]
 	slices.Sort(keep)
 	var kept []line
 	for _, i := range keep {
@@ -78,8 +78,8 @@ func onGrid(g grid, points []query.Point) []float64 {
 	return values
 }
 
-// extent is the range of the values; stacked, of their sums. whole says that all
-// are whole numbers.
+// extent returns the range of the values, or of their sums if stacked, and whether all
+// values are whole numbers.
 func extent(lines []line, stacked bool) (low, high float64, whole bool) {
 	whole = true
 	sums := map[int]float64{}
@@ -99,7 +99,7 @@ func extent(lines []line, stacked bool) (low, high float64, whole bool) {
 	return low, high, whole
 }
 
-// wholeUnits are those of counts, of which there are no halves.
+// wholeUnits are the units of counts.
 var wholeUnits = map[string]bool{"": true, "none": true, "short": true}
 
 // drawTimeseries draws the panel's series over time.
@@ -118,7 +118,7 @@ func drawTimeseries(v *panelView, p Panel) error {
 	if err != nil {
 		return err
 	}
-	drawn := Span{g.from, g.to}
+	drawn := TimeRange{g.from, g.to}
 	v.Plot = &plot{ViewBox: box, Paths: paths, X: timeTicks(drawn.From, drawn.To), Y: a.ticks()}
 	for i, l := range lines {
 		class := fmt.Sprintf("c%d", i%seriesColors)
@@ -141,8 +141,8 @@ func drawTimeseries(v *panelView, p Panel) error {
 	return nil
 }
 
-// reduce makes one value of a series, as Grafana's calculation of that name does.
-// What is not a number counts only when there is nothing else.
+// reduce returns one value for a series, as Grafana's calculation of that name does. It
+// ignores NaN, unless the series has nothing else.
 func reduce(points []query.Point, calculation string) float64 {
 	var values []float64
 	for _, p := range points {
@@ -185,19 +185,19 @@ type mark struct {
 	Title     string
 }
 
-// mark puts the exemplars of the panel's queries on its plot, the highest ones where
-// there are many. top is the place of one, when it is on the plot.
-func (v *panelView) mark(p Panel, s Span, top func(query.Exemplar) (float64, bool)) {
+// mark puts the exemplars of the panel's queries on its plot, the highest ones if there
+// are many. top returns the place of an exemplar, and whether it is on the plot.
+func (v *panelView) mark(p Panel, s TimeRange, top func(query.Exemplar) (float64, bool)) {
 	var all []query.Exemplar
 	for _, a := range p.Answers {
 		all = append(all, a.Exemplars...)
 	}
 	slices.SortStableFunc(all, func(a, b query.Exemplar) int { return cmp.Compare(b.Value, a.Value) })
-	taken := map[int]bool{} // one mark for each bit of the width: more would be a bar
+	taken := map[int]bool{} // at most one mark for each part of the width
 	for _, e := range all {
 		y, on := top(e)
 		x := 100 * float64(e.Time.Sub(s.From)) / float64(s.Length())
-		bit := int(x * mostExemplars / 100)
+		bit := int(x * maxExemplars / 100)
 		if !on || x < 0 || x > 100 || taken[bit] {
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 // legendLabel is a label's place in a legend: {{label}}.
 var legendLabel = regexp.MustCompile(`\{\{\s*([\w.:]+)\s*\}\}`)
 
-// names are what the series of an answer are called. Those without a legend of
-// their own are told apart by the labels in which they differ, as Grafana does.
+// names returns the names of the answer's series. Without a legend, a series is named
+// by the labels in which the series differ, as in Grafana.
 func names(a Answer) []string {
 	all := make([]string, len(a.Series))
 	var differ []string
@@ -29,7 +29,7 @@ func names(a Answer) []string {
 				return s.Labels[legendLabel.FindStringSubmatch(place)[1]]
 			})
 			if all[i] = strings.TrimSpace(all[i]); all[i] == "" {
-				all[i] = "(none)" // the labels of the legend are empty here
+				all[i] = "(none)" // this series does not have the labels of the legend
 			}
 			continue
 		}
@@ -38,7 +38,8 @@ func names(a Answer) []string {
 	return all
 }
 
-// byLabels names a series by some of its labels; one alone goes without its name.
+// byLabels names a series by some of its labels; of a single label it takes the value
+// alone.
 func byLabels(labels map[string]string, which []string) string {
 	switch len(which) {
 	case 0:
@@ -58,8 +59,8 @@ func byLabels(labels map[string]string, which []string) string {
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
-// differing are the labels whose value is not the same in all series; of a single
-// series, all that it has.
+// differing returns the labels whose values differ between the series, or all labels of
+// a single series.
 func differing(series []query.Series) []string {
 	seen := map[string]map[string]bool{}
 	for _, s := range series {
@@ -82,8 +83,8 @@ func differing(series []query.Series) []string {
 	return differ
 }
 
-// unitFor is the unit of a series or column: the panel's, unless a field's override
-// gives it another.
+// unitFor returns the unit of a series or column: that of a field's override, or else
+// the panel's.
 func unitFor(p dashboards.Panel, names ...string) string {
 	for _, f := range p.Fields {
 		if f.Unit == "" {
@@ -103,7 +104,7 @@ func matches(f dashboards.Field, name string) bool {
 	case "byName":
 		return f.Match == name
 	case "byRegexp":
-		// Grafana writes it with or without slashes around it.
+		// Grafana writes regular expressions with or without slashes around them.
 		expr, err := regexp.Compile(strings.Trim(f.Match, "/"))
 		return err == nil && expr.MatchString(name)
 	}
