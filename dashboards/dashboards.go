@@ -6,14 +6,13 @@
 //
 //	go generate ./dashboards
 //
-// and commit both. `go test ./dashboards/...` fails when the two differ, and says
-// of a panel what is missing: a title, a description that says what to do, a
-// unit, a place of its own on the grid, a query that parses. `lab verify` then
-// runs every query of every panel against the lab.
+// and commit both. `go test ./dashboards/...` fails when the two differ, and when a panel
+// lacks something: a title, a description that says what to do, a unit, a place of its
+// own on the grid, a query that parses. `lab verify` then runs every query of every panel
+// against the lab.
 //
-// A panel that is rightly empty when all is well has Grafana's noValue text ("No
-// errors in this range"). A panel that only a cluster can fill is in a row whose
-// title ends in Kubernetes.
+// A panel that is empty when all is well has Grafana's noValue text ("No errors in this
+// range"). A panel that needs a cluster is in a row whose title ends in [Kubernetes].
 package dashboards
 
 import (
@@ -26,7 +25,7 @@ import (
 
 //go:generate go run ./source
 
-// Kubernetes is how the title of a row ends whose panels only a cluster can fill.
+// Kubernetes ends the title of a row whose panels need a cluster.
 const Kubernetes = "(Kubernetes)"
 
 // The types of data source, as Query.Datasource has them.
@@ -52,107 +51,107 @@ var files embed.FS
 
 // Dashboard is one dashboard.
 type Dashboard struct {
-	// File is the name of its file in this folder.
+	// File is the name of the dashboard's file in this folder.
 	File                    string
 	UID, Title, Description string
 	Tags                    []string
 	Variables               []Variable
 	// Links lead from the top of the dashboard to others.
 	Links []Link
-	// Rows are its rows, from the top.
+	// Rows are in order from the top.
 	Rows []Row
-	// Panels are all panels but the rows, from the top, those of collapsed rows too.
+	// Panels are in order from the top, without the rows, and with the panels of collapsed
+	// rows.
 	Panels []Panel
-	// From is the beginning of its usual time range, "now-30m"; To its end.
+	// From is the beginning of the default time range, "now-30m"; To is its end.
 	From, To string
-	// Refresh is how often it reloads: "10s".
+	// Refresh is how often the dashboard reloads: "10s".
 	Refresh string
 }
 
-// Variable is what the reader of a dashboard can choose, at its top.
+// Variable is a choice at the top of a dashboard.
 type Variable struct {
 	// Name is how queries refer to it: $Name.
 	Name, Label string
 	// Type is query, custom, datasource, …
 	Type string
-	// Query is what its values come from: for a Prometheus variable
-	// label_values(metric, label), for a custom one the values themselves.
+	// Query gives the values: label_values(metric, label) for a Prometheus variable, the
+	// values themselves for a custom one.
 	Query string
 	// Datasource is the type of the data source that Query is for, "" for none.
 	Datasource string
-	// Default is the value that it has at first; "$__all" stands for all of them.
+	// Default is the first value; "$__all" stands for all values.
 	Default string
-	// AllValue is what "$__all" is in a query, "" for .*
+	// AllValue replaces "$__all" in a query; "" means .*
 	AllValue string
 	// Multi says that several values can be chosen.
 	Multi bool
 }
 
-// Link leads from a dashboard or a panel to somewhere else.
+// Link leads from a dashboard or a panel to another page.
 type Link struct {
 	Title string
-	// Type is "dashboards", for those with all of Tags, or "link", for URL.
+	// Type is "dashboards" for all dashboards with these Tags, or "link" for the URL.
 	Type, URL string
 	Tags      []string
 }
 
-// Row is a line across the dashboard with a title, above the panels that belong to
-// it.
+// Row is a line across the dashboard with a title. Its panels are below it.
 type Row struct {
 	ID    int
 	Title string
 	Grid  Grid
-	// Collapsed says that its panels are hidden until the row is clicked. They have
-	// their places below it all the same.
+	// Collapsed says that the panels are hidden until the row is clicked. They have places
+	// on the grid all the same.
 	Collapsed bool
 }
 
 // Panel is one panel of a dashboard.
 type Panel struct {
 	ID int
-	// Row is the title of the row that it is in, "" for none.
+	// Row is the title of the panel's row, "" if it is in none.
 	Row                string
 	Title, Description string
 	// Type is Grafana's: timeseries, stat, gauge, bargauge, heatmap, table, logs,
 	// nodeGraph, text, …
 	Type string
-	// Unit is Grafana's id of the unit: s, bytes, reqps, percentunit, short, …; ""
-	// when it has none.
+	// Unit is Grafana's id of the unit: s, bytes, reqps, percentunit, short, …; "" for none.
 	Unit string
-	// NoValue is what Grafana shows for no data. Only a panel that has it may be empty.
+	// NoValue is what Grafana shows without data. Only a panel with this text may be empty.
 	NoValue string
 	Grid    Grid
-	// Thresholds are in rising order; the first begins at -Inf.
+	// Thresholds are in rising order. The first begins at -Inf.
 	Thresholds []Threshold
-	// Decimals is the number of decimals, nil for as many as look good.
+	// Decimals is the number of decimals, nil to let Grafana choose.
 	Decimals *int
-	// Min and Max bound the axis, nil for what the data need.
+	// Min and Max are the ends of the axis, nil to follow the data.
 	Min, Max *float64
-	// Stacked says that the series of a timeseries panel lie upon each other.
+	// Stacked says that the series of a timeseries panel are stacked.
 	Stacked bool
-	// Reduce is what a stat or gauge shows of a series: lastNotNull, mean, max, …
+	// Reduce is how a stat or gauge makes one value of a series: lastNotNull, mean, max, …
 	Reduce string
-	// Values are texts for single values: 1 → up.
+	// Values are texts that replace single values: 1 → up.
 	Values []ValueText
-	// Fields differ from the panel in some respect, such as a column's unit.
+	// Fields override settings of the panel for some series or columns.
 	Fields []Field
-	// Hidden are the columns of a table that it does not show; Renamed are names
-	// that it shows for others.
+	// Hidden are the columns that a table does not show. Renamed has the names that it
+	// shows instead of others.
 	Hidden  []string
 	Renamed map[string]string
-	// Sort is what a table's rows are sorted by at first, the most important first.
+	// Sort is the first order of a table's rows, the most important column first.
 	Sort    []Sort
 	Links   []Link
 	Queries []Query
 }
 
-// InCluster says that only a cluster can fill the panel.
+// InCluster reports whether the panel needs a cluster.
 func (p Panel) InCluster() bool { return strings.HasSuffix(p.Row, Kubernetes) }
 
-// Grid is a panel's place: 24 columns, rows of 30 pixels and 8 between.
+// Grid is a panel's place on 24 columns. A row of the grid has 30 pixels, and 8 between
+// two rows.
 type Grid struct{ X, Y, W, H int }
 
-// Threshold is where a colour begins.
+// Threshold is the value at which a colour begins.
 type Threshold struct {
 	// Value is the lowest value of the colour, -Inf for the first.
 	Value float64
@@ -160,18 +159,18 @@ type Threshold struct {
 	Color string
 }
 
-// ValueText is what a panel shows for a value.
+// ValueText is a text that a panel shows instead of a value.
 type ValueText struct{ Value, Text, Color string }
 
-// Field is how some of a panel's series or columns differ from the others.
+// Field overrides settings for some of a panel's series or columns.
 type Field struct {
-	// By is how they are found, byName or byRegexp, and Match by what.
+	// By is byName or byRegexp, and Match the name or regular expression.
 	By, Match string
-	// Unit is "" when it is the panel's.
+	// Unit is "" if the panel's applies.
 	Unit string
 }
 
-// Sort is a column that rows are sorted by, by the name that the table shows.
+// Sort is a column to sort by, with the name that the table shows.
 type Sort struct {
 	Column     string
 	Descending bool
@@ -185,8 +184,8 @@ type Query struct {
 	Datasource, UID string
 	// Expr is PromQL, LogQL or TraceQL, with variables.
 	Expr string
-	// Legend names the series: {{label}} is the label's value. "" or "__auto" leave
-	// it to Grafana.
+	// Legend names the series; {{label}} is the label's value. "" and "__auto" leave the
+	// names to Grafana.
 	Legend string
 	// QueryType is one of the constants above; "" for Prometheus.
 	QueryType string
@@ -194,14 +193,14 @@ type Query struct {
 	Instant bool
 	// Format is Prometheus': time_series, table, heatmap; or Tempo's: traces, spans.
 	Format string
-	// Limit is the largest number of lines or traces, 0 for the data source's own.
+	// Limit is the largest number of lines or traces, 0 for the data source's default.
 	Limit int
-	// Exemplar asks for the exemplars of the series too.
+	// Exemplar asks for the series' exemplars, too.
 	Exemplar bool
-	// MinStep is the shortest step, and the distance of the samples that
-	// $__rate_interval reckons with; 0 for the data source's, ScrapeInterval.
+	// MinStep is the shortest step, and the distance of the samples that $__rate_interval
+	// assumes; 0 for the data source's, [ScrapeInterval].
 	MinStep time.Duration
-	// Hidden says that Grafana does not show what it returns.
+	// Hidden says that Grafana does not show the result.
 	Hidden bool
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The JSON of a dashboard, as Grafana 13 reads it (schemaVersion 42); what the lab
-// has no use for is left out.
+// The JSON of a dashboard, as Grafana 13 reads it (schemaVersion 42), without the fields
+// that the lab does not use.
 type (
 	fileDashboard struct {
 		UID         string   `json:"uid"`
@@ -151,7 +151,7 @@ type (
 func Read(file string, data []byte) (Dashboard, error) {
 	var f fileDashboard
 	if err := json.Unmarshal(data, &f); err != nil {
-		return Dashboard{}, fmt.Errorf("this is no dashboard: %w", err)
+		return Dashboard{}, fmt.Errorf("this is not a dashboard: %w", err)
 	}
 	d := Dashboard{
 		File: file, UID: f.UID, Title: f.Title, Description: f.Description, Tags: f.Tags,
@@ -222,7 +222,7 @@ func panel(f filePanel, row string) (Panel, error) {
 		Grid: Grid(f.GridPos), Decimals: c.Decimals, Min: c.Min, Max: c.Max, Links: links(f.Links),
 		Stacked: c.Custom.Stacking.Mode == "normal" || c.Custom.Stacking.Mode == "percent",
 	}
-	if f.Type == "heatmap" { // its unit is that of the axis
+	if f.Type == "heatmap" { // a heatmap has the unit of its axis
 		p.Unit = f.Options.YAxis.Unit
 	}
 	if calcs := f.Options.ReduceOptions.Calcs; len(calcs) > 0 {
@@ -290,7 +290,7 @@ func query(f fileTarget, ofPanel fileDatasource) (Query, error) {
 	}
 	var err error
 	if q.MinStep, err = time.ParseDuration(f.Interval); err != nil {
-		return Query{}, fmt.Errorf("its shortest step is %q: write it in seconds or minutes: %w", f.Interval, err)
+		return Query{}, fmt.Errorf("min step %q: write it in seconds or minutes: %w", f.Interval, err)
 	}
 	return q, nil
 }

@@ -1,10 +1,9 @@
-// Package grafana reads what Grafana is provisioned with: the data sources, and the
-// links by which one signal leads to another.
+// Package grafana reads Grafana's provisioning: the data sources, and the links from one
+// signal to another.
 //
 // The files are those in provisioning/, which Grafana itself reads on every target.
-// What Go does here is to tell others what the links are: `lab verify`, which goes
-// from a request's log line to its trace, and from there on, as a reader of Grafana
-// would.
+// This package tells `lab verify` what the links are, so that it can follow them from a
+// request's log line to its trace and on, as a reader of Grafana would.
 package grafana
 
 import (
@@ -18,18 +17,18 @@ import (
 //go:embed provisioning/datasources/lab.yaml
 var datasources []byte
 
-// Datasource is a data source with the links that begin at what it has found. A
-// variable in a link is written as Grafana fills it in: ${__value.raw}.
+// Datasource is a data source with the links that begin at its results. Links contain
+// Grafana's variables: ${__value.raw}.
 type Datasource struct {
 	Name string `json:"name"`
-	// UID is its id, by which links and dashboards name it.
+	// UID is the id by which links and dashboards name the data source.
 	UID string `json:"uid"`
 	// Type is prometheus, loki or tempo.
 	Type  string `json:"type"`
 	Links Links  `json:"jsonData"`
 }
 
-// Links are those of one data source, most of them absent.
+// Links are the links of one data source. Most of them are absent.
 type Links struct {
 	// Derived lead from a log line.
 	Derived []DerivedField `json:"derivedFields"`
@@ -38,51 +37,51 @@ type Links struct {
 	// Logs and Metrics lead from a span.
 	Logs    LogsLink    `json:"tracesToLogsV2"`
 	Metrics MetricsLink `json:"tracesToMetrics"`
-	// ServiceMap is where the metrics of the service graph are.
+	// ServiceMap names the data source with the metrics of the service graph.
 	ServiceMap struct {
 		UID string `json:"datasourceUid"`
 	} `json:"serviceMap"`
 }
 
-// DerivedField is a value in a log line that leads to another data source.
+// DerivedField is a link from a value in a log line to another data source.
 type DerivedField struct {
 	Name string `json:"name"`
-	// MatcherType is "label" when Matcher finds the name of a label, the value of
-	// which it is; or else "regex", and Matcher's first group finds it in the text.
-	// Matcher is a regular expression that need not match the whole.
+	// MatcherType is "label" if Matcher matches the name of a label, whose value is the
+	// link's; or else "regex", and Matcher's first group finds the value in the text.
+	// Matcher is a regular expression that may match a part.
 	MatcherType string `json:"matcherType"`
 	Matcher     string `json:"matcherRegex"`
-	// UID is the data source that Query is for, with ${__value.raw} for the value.
+	// UID is the data source of Query, in which ${__value.raw} stands for the value.
 	UID   string `json:"datasourceUid"`
 	Query string `json:"url"`
 }
 
-// ExemplarLink leads from an exemplar to the trace whose id is its label Name.
+// ExemplarLink is a link from an exemplar to the trace whose id is in the label Name.
 type ExemplarLink struct {
 	Name string `json:"name"`
 	UID  string `json:"datasourceUid"`
 }
 
-// Tag is an attribute of a span, or of its resource, that a query has as a label.
+// Tag is an attribute of a span or of its resource, and the label for it in queries.
 type Tag struct {
 	Attribute string `json:"key"`
 	Label     string `json:"value"`
 }
 
-// LogsLink leads from a span to its log lines.
+// LogsLink is the link from a span to its log lines.
 type LogsLink struct {
 	UID string `json:"datasourceUid"`
-	// From and To are added to the span's start and end, "-5m"; "" adds nothing.
+	// From and To shift the span's start and end, "-5m"; "" is no shift.
 	From string `json:"spanStartTimeShift"`
 	To   string `json:"spanEndTimeShift"`
 	Tags []Tag  `json:"tags"`
-	// Custom says that Query is used, and not one of Grafana's own. ${__tags} in it
-	// are the Tags with the span's values.
+	// Custom says that Grafana uses Query instead of its own query. ${__tags} in Query
+	// stands for the Tags with the span's values.
 	Custom bool   `json:"customQuery"`
 	Query  string `json:"query"`
 }
 
-// MetricsLink leads from a span to metrics. Its fields are as those of LogsLink.
+// MetricsLink is the link from a span to metrics. Its fields are like those of LogsLink.
 type MetricsLink struct {
 	UID     string `json:"datasourceUid"`
 	From    string `json:"spanStartTimeShift"`
@@ -102,8 +101,8 @@ func read(raw []byte) ([]Datasource, error) {
 	var file struct {
 		Datasources []Datasource `json:"datasources"`
 	}
-	// Grafana replaces the variables of the environment first, and then $$ is a $.
-	// Those variables are addresses, which are of no concern here.
+	// Grafana replaces environment variables first, and then reads $$ as $. The variables
+	// are addresses, which do not matter here.
 	text := strings.ReplaceAll(string(raw), "$$", "$")
 	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 		return nil, fmt.Errorf("config/grafana/provisioning/datasources/lab.yaml: %w", err)

@@ -1,6 +1,6 @@
-// Command source writes the lab's dashboards, as JSON for Grafana, into the folder
-// that it is run in: `go generate ./dashboards` runs it. A dashboard is a function
-// of this package, made of the panels in panels.go and the queries in queries.go.
+// Command source writes the lab's dashboards as JSON for Grafana into the working
+// directory. `go generate ./dashboards` runs it. Each dashboard is a function of this
+// package, built from the panels in panels.go and the queries in queries.go.
 package main
 
 import (
@@ -34,8 +34,7 @@ func write(name string, build func() *page) error {
 	return os.WriteFile(name, data, 0o644)
 }
 
-// plain has the characters of queries in the file as one writes them, which Go's
-// encoder escapes for use in HTML.
+// plain undoes the escapes for HTML that Go's encoder makes in queries.
 var plain = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
 
 // render returns a dashboard's file.

@@ -6,8 +6,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// tag is on every dashboard of the lab; the links at the top lead to all that have
-// it.
+// tag is on every dashboard of the lab. The links at the top lead to all dashboards with
+// this tag.
 const tag = "lab"
 
 // Heights of panels, in rows of the grid.
@@ -21,9 +21,9 @@ const (
 // of 24 columns.
 type page struct {
 	board *dashboard.DashboardBuilder
-	// id is that of the last row or panel: the first row's is 100 and its panels
-	// follow, the second's is 200. So a new panel changes no id but those behind it
-	// in its row, and links to single panels stay good.
+	// id is the id of the last row or panel. The first row has 100 and its panels the
+	// numbers after it; the second row has 200. So a new panel changes only the ids behind
+	// it in its row, and most links to single panels remain valid.
 	id uint32
 }
 
@@ -32,7 +32,7 @@ func newPage(uid, title, description string, variables ...variable) *page {
 		Uid(uid).
 		Description(description).
 		Tags([]string{tag}).
-		Readonly(). // it comes from a file: what is changed in the browser cannot be saved
+		Readonly(). // it comes from a file, so that changes in the browser cannot be saved
 		Timezone("browser").
 		Time("now-30m", "now").
 		Refresh("10s").
@@ -54,14 +54,15 @@ func (p *page) row(title string) *page {
 	return p
 }
 
-// line places panels beside one another, each as wide as the others.
+// line places panels side by side, all of the same width.
 func (p *page) line(height uint32, panels ...panelBuilder) {
 	for _, panel := range panels {
 		p.panel(24/uint32(len(panels)), height, panel)
 	}
 }
 
-// panel places one panel right of the last, or on a new line when that one is full.
+// panel places a panel to the right of the last one, or on a new line if the line is
+// full.
 func (p *page) panel(width, height uint32, panel panelBuilder) *page {
 	p.id++
 	p.board.WithPanel(placed{panel, p.id, width, height})
@@ -82,15 +83,15 @@ func (p placed) Build() (dashboard.Panel, error) {
 	return panel, err
 }
 
-// link is a link as it is: the SDK's own builder moves every one into the menu of
-// the dashboard's controls, where nobody sees it.
+// link is a link without changes. The SDK's own builder would move each link into the menu
+// of the dashboard's controls, where it is hard to find.
 type link struct{ dashboard.DashboardLink }
 
 // Build returns the link.
 func (l link) Build() (dashboard.DashboardLink, error) { return l.DashboardLink, nil }
 
-// fromMimir is a variable with the values of a label. Any number of them can be
-// chosen; all, the first choice, is the regular expression given.
+// fromMimir is a variable with the values of a label. Readers can choose any number of
+// them. The default, all of them, is the regular expression everything.
 func fromMimir(name, label, description, values, everything string) *dashboard.QueryVariableBuilder {
 	return dashboard.NewQueryVariableBuilder(name).
 		Label(label).
@@ -109,17 +110,18 @@ func fromMimir(name, label, description, values, everything string) *dashboard.Q
 		})
 }
 
-// serviceVariable filters metrics, logs and traces alike. Its "all" is .+, since
-// Loki wants one label that is not empty, and since Alloy's own requests have none.
+// serviceVariable filters metrics, logs and traces alike. All services are .+, because
+// Loki requires a label that is not empty, and because Alloy's own requests have no
+// service_name.
 func serviceVariable() variable {
-	return fromMimir("service", "Service", "What is shown of which service.",
+	return fromMimir("service", "Service", "The services that the dashboard shows.",
 		`label_values(http_server_request_duration_seconds_count{service_name!=""}, service_name)`, ".+")
 }
 
-// namespaceVariable is empty on the local target, where no signal has a namespace:
-// .* lets those through.
+// namespaceVariable has no values outside of a cluster, where no signal has a namespace:
+// .* matches these signals, too.
 func namespaceVariable() variable {
-	return fromMimir("namespace", "Namespace", "Kubernetes' namespace; outside a cluster there is none.",
+	return fromMimir("namespace", "Namespace", "The Kubernetes namespaces that the dashboard shows. Outside a cluster there is none.",
 		`label_values(http_server_request_duration_seconds_count{service_name!=""}, k8s_namespace_name)`, ".*")
 }
 

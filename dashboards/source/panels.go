@@ -13,10 +13,10 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// about is a panel's description: what it shows, and what to do when that is bad.
+// about returns a panel's description: what it shows, and what to do if that is bad.
 func about(shows, do string) string { return shows + "\n\n**When it is red or unusual:** " + do }
 
-// number is a single value, with its course behind it.
+// number is a panel with a single value and a small graph behind it.
 func number(title, unit, description string, queries ...query) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().
 		Title(title).Description(description).Datasource(mimir).Unit(unit).
@@ -32,7 +32,7 @@ func number(title, unit, description string, queries ...query) *stat.PanelBuilde
 		Thresholds(colors("green"))
 }
 
-// graph draws series over time, with their means and last values below. A service
+// graph is a panel with series over time, and their means and last values below. A service
 // has the same colour in every graph.
 func graph(title, unit, description string, queries ...query) *timeseries.PanelBuilder {
 	return timeseries.NewPanelBuilder().
@@ -54,7 +54,7 @@ func graph(title, unit, description string, queries ...query) *timeseries.PanelB
 			Sort(common.SortOrderDescending))
 }
 
-// stacked lays a graph's series upon each other, for parts of a whole.
+// stacked stacks a graph's series, for parts of a whole.
 func stacked(g *timeseries.PanelBuilder) *timeseries.PanelBuilder {
 	return g.FillOpacity(25).Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal))
 }
@@ -65,7 +65,7 @@ func limited(g *timeseries.PanelBuilder, steps ...step) *timeseries.PanelBuilder
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
-// heat draws how the values of a histogram are spread over time.
+// heat is a panel with the distribution of a histogram's values over time.
 func heat(title, unit, description string, q query) *heatmap.PanelBuilder {
 	return heatmap.NewPanelBuilder().
 		Title(title).Description(description).Datasource(mimir).
@@ -85,7 +85,7 @@ func heat(title, unit, description string, q query) *heatmap.PanelBuilder {
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle).YHistogram(true))
 }
 
-// list is a table of what a data source returns.
+// list is a table of the results of queries.
 func list(title, description string, from common.DataSourceRef, queries ...query) *table.PanelBuilder {
 	return table.NewPanelBuilder().
 		Title(title).Description(description).Datasource(from).
@@ -95,9 +95,9 @@ func list(title, description string, from common.DataSourceRef, queries ...query
 		CellHeight(common.TableCellHeightSm)
 }
 
-// spanList is a table of spans, each with a link to its trace. Traces of the
-// traffic generator have no root, since it sends ids but no spans: the columns
-// about the root are left out.
+// spanList is a table of spans, each with a link to its trace. It leaves out the columns
+// about the root: traces of the traffic generator have none, since it sends trace ids but
+// no spans.
 func spanList(title, description string, q query) *table.PanelBuilder {
 	return list(title, description, tempo, q).
 		WithTransformation(columns(
@@ -134,8 +134,8 @@ func property(id string, value any) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: id, Value: value}
 }
 
-// logLines shows log lines; a click opens one with all of its fields, and the link
-// to its trace.
+// logLines is a panel with log lines. A click on a line shows all of its fields and the
+// link to its trace.
 func logLines(title, description string, q query) *logs.PanelBuilder {
 	return logs.NewPanelBuilder().
 		Title(title).Description(description).Datasource(loki).
@@ -147,21 +147,20 @@ func logLines(title, description string, q query) *logs.PanelBuilder {
 		DedupStrategy(common.LogsDedupStrategyNone)
 }
 
-// serviceMap draws which service calls which.
+// serviceMap is a panel that shows which service calls which.
 func serviceMap(title, description string) *nodegraph.PanelBuilder {
 	return nodegraph.NewPanelBuilder().
 		Title(title).Description(description).Datasource(tempo).
 		Targets(lettered([]query{serviceGraph}))
 }
 
-// step is where a colour begins.
+// step is the value at which a colour begins.
 type step struct {
 	from  float64
 	color string
 }
 
-// colors are thresholds: a colour for the lowest values, and others from some value
-// on.
+// colors are thresholds: a colour for the lowest values, and others from given values on.
 func colors(lowest string, steps ...step) cog.Builder[dashboard.ThresholdsConfig] {
 	all := []dashboard.Threshold{{Color: lowest}}
 	for _, s := range steps {
@@ -170,7 +169,7 @@ func colors(lowest string, steps ...step) cog.Builder[dashboard.ThresholdsConfig
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(all)
 }
 
-// upOrDown writes 1 as up and 0 as down.
+// upOrDown shows texts in the place of 1 and 0.
 func upOrDown(up, down string) []dashboard.ValueMapping {
 	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{
 		Type: dashboard.MappingTypeValueToText,
@@ -181,8 +180,8 @@ func upOrDown(up, down string) []dashboard.ValueMapping {
 	}}}
 }
 
-// linked adds links from a panel to a dashboard of the lab, with the same time range
-// and variables.
+// linked is a link from a panel to a dashboard of the lab, which keeps the time range and
+// the variables.
 func linked(title, uid string) []cog.Builder[dashboard.DashboardLink] {
 	url := "/d/" + uid + "?${__url_time_range}&${__all_variables}"
 	return []cog.Builder[dashboard.DashboardLink]{

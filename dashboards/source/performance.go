@@ -8,9 +8,9 @@ import (
 // performance answers: what takes the time, and what does it cost?
 func performance() *page {
 	p := newPage("lab-performance", "Performance",
-		"What takes the time: by route, by span, in SQL, in the Go runtime; and what the machines give.",
+		"What takes the time: by route, by span, in SQL, in the Go runtime; and what the machines have.",
 		serviceVariable(), namespaceVariable(),
-		fromMimir("route", "Route", "What is shown of which HTTP route, in the first row.",
+		fromMimir("route", "Route", "The HTTP routes that the first row shows.",
 			`label_values(http_server_request_duration_seconds_count{service_name=~"$service"}, http_route)`, ".*"),
 		slowerVariable())
 	routes(p)
@@ -21,7 +21,7 @@ func performance() *page {
 	return p
 }
 
-// slowerVariable is from when on a request is one of the slow ones.
+// slowerVariable is the duration from which on a request counts as slow.
 func slowerVariable() variable {
 	const first = "100ms"
 	one := dashboard.StringOrArrayOfString{String: new(first)}
@@ -50,22 +50,22 @@ func routes(p *page) {
 			step{slow, "red"}),
 		heat("How durations are spread", units.Seconds, about(
 			"How many requests took how long: the darker, the more. Each dot is one request and leads to its trace.",
-			"two bands are two kinds of request, such as one that waits for a lock; a dot in the upper band shows which."),
+			"two bands are two kinds of request, for instance with and without a wait for a lock. The trace of a dot in the upper band shows what they wait for."),
 			series("{{le}}", perCell(durations(onRoute)), buckets, exemplars)))
 	p.line(normal,
 		graph("p95 by route", units.Seconds, about(
-			"All but 5 % of a route's requests took less, as each service measured it.",
-			"a route that is slow in the frontend and fast in the backend is slow in between."),
+			"95 % of a route's requests took less, as each service measured it.",
+			"if a route is slow in the frontend and fast in the backend, the time is lost between them."),
 			series("{{service_name}} {{http_route}}", quantile("0.95", "service_name, http_route", durations(onRoute)))),
 		stacked(graph("Requests by route", units.RequestsPerSecond, about(
-			"Requests per second of each route, upon each other.",
-			"a route that grows alone is what somebody does differently; one that vanishes is no longer called or no longer there."),
+			"Requests per second of each route, stacked.",
+			"if one route grows alone, a client has changed what it does; a route that vanishes is no longer called, or no longer exists."),
 			series("{{service_name}} {{http_route}}", sumBy("service_name, http_route", rate(requests(onRoute)))))))
 	p.panel(24, normal, routeTable())
 }
 
-// routeTable has a row for each route. A column is a query; "Value #B" is what
-// Grafana calls that of query B.
+// routeTable has a row for each route and a column for each query. Grafana calls the
+// column of query B "Value #B".
 func routeTable() panelBuilder {
 	const by = "service_name, http_route"
 	of := func(q string) query {
@@ -74,8 +74,8 @@ func routeTable() panelBuilder {
 	every := sumBy(by, "rate("+requests(onRoute)+"[$__range])")
 	failed := sumBy(by, "rate("+requests(onRoute+`, http_response_status_code=~"5.."`)+"[$__range])")
 	t := list("Routes, over the whole range", about(
-		"Requests, errors and durations of each route over the time range that is chosen above. Click on a heading to sort.",
-		"the route with the highest p99 is where to look first; choose it above to have all graphs for it alone."),
+		"Requests, errors and durations of each route over the time range of the dashboard. Click on a heading to sort.",
+		"look at the route with the highest p99 first; choose it at the top to see all graphs for it alone."),
 		mimir, cells(every), cells("("+failed+" or 0 * "+every+") / ("+every+" > 0)"), of("0.5"), of("0.9"), of("0.95"), of("0.99")).
 		Unit(units.Seconds).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).
@@ -97,13 +97,13 @@ func routeTable() panelBuilder {
 func traces(p *page) {
 	p.row("Traces")
 	p.panel(14, high, sorted(spanList("Slowest requests", about(
-		"Requests that took longer than chosen above under “Slower than”, as each service saw them, the slowest first. A click on a span opens its trace.",
-		"open the first: the longest span without a child is what took the time."),
+		"Requests that took longer than “Slower than” at the top says, as each service saw them, the slowest first. A click on a span opens its trace.",
+		"open the first one: the longest span without a child took the time."),
 		spans(`{ resource.service.name =~ "$service" && kind = server && span:duration > $slower } | select(name, span.http.route, span.http.response.status_code)`)).
 		NoValue("No request in this range took that long"), "Duration"))
 	p.panel(10, high, graph("p95 by span", units.Seconds, about(
-		"All but 5 % of the spans of a name took less, from the metrics that Tempo makes of traces. Each dot is a span and leads to its trace.",
-		"compare a span with those that it calls: the lowest one that rose is the cause."),
+		"95 % of the spans with a name took less, from the metrics that Tempo makes of traces. Each dot is a span and leads to its trace.",
+		"compare a span with its children: the deepest span that rose is the cause."),
 		series("{{service}} {{span_name}}", quantile("0.95", "service, span_name", `traces_spanmetrics_latency_bucket{service=~"$service"}`), exemplars)))
 }
 
@@ -113,17 +113,17 @@ func database(p *page) {
 	every := "sum(" + rate(all) + ")"
 	p.row("SQL").line(normal,
 		graph("Duration of statements, p95", units.Seconds, about(
-			"All but 5 % of the statements took less. Each dot is one statement and leads to its trace, which has the SQL with placeholders. A statement without a table is a fault on request.",
-			"a slow SELECT wants an index or fewer rows; a slow INSERT or DELETE waits for the one writer that SQLite allows."),
+			"95 % of the statements took less. Each dot is one statement and leads to its trace, which has the SQL with placeholders. A statement without a table is a delay or failure on request.",
+			"a slow SELECT needs an index or fewer rows; a slow INSERT or DELETE waits for the one writer that SQLite allows."),
 			series("{{db_operation_name}} {{db_collection_name}}",
 				quantile("0.95", "db_operation_name, db_collection_name", "db_client_operation_duration_seconds_bucket{"+inNamespace+"}"), exemplars)),
 		stacked(graph("Statements", units.OpsPerSecond, about(
 			"Statements per second by operation and table.",
-			"more statements than requests, and growing, is a query in a loop."),
+			"if statements grow faster than requests, there is a query in a loop."),
 			series("{{db_operation_name}} {{db_collection_name}}", sumBy("db_operation_name, db_collection_name", rate(all))))),
 		limited(graph("Failed statements", units.PercentUnit, about(
-			"Share of the statements that the database refused or broke off.",
-			"“Errors in the logs” on the Overview has the database's own words. The lab's traffic asks for some failures."),
+			"Share of the statements that failed.",
+			"“Errors in the logs” on the Overview has the database's own message. The lab's traffic asks for some failures."),
 			series("failed", "(sum("+rate(failed)+") or 0 * "+every+") / ("+every+" > 0)")),
 			step{objective, "red"}))
 }
@@ -134,71 +134,71 @@ func runtime(p *page) {
 	p.row("Go runtime").line(normal,
 		graph("Goroutines", units.Short, about(
 			"Goroutines of each instance of a service.",
-			"a number that only grows is a leak: each waits for something that never comes."),
+			"a number that only grows is a leak: goroutines wait for something that never happens."),
 			series(legend, sumBy(by, of("go_goroutine_count")))),
 		graph("Memory of the Go runtime", units.BytesIEC, about(
-			"Memory that the runtime has in use, and the heap size at which it collects next.",
-			"use that grows while the number of requests does not is a leak."),
+			"Memory that the runtime uses, and the heap size at which its next garbage collection starts.",
+			"memory that grows while requests do not is a leak."),
 			series(legend+" used", sumBy(by, of("go_memory_used_bytes"))),
 			series(legend+" goal", sumBy(by, of("go_memory_gc_goal_bytes")))),
 		graph("Allocation", units.BytesPerSecondSI, about(
-			"Bytes that are allocated per second. They cost twice, when they are made and when they are collected.",
-			"when it rises faster than requests do, something allocates more for each."),
+			"Bytes allocated per second. They cost time twice: on allocation and on garbage collection.",
+			"when it rises faster than requests, something allocates more for each of them."),
 			series(legend, sumBy(by, rate(of("go_memory_allocated_bytes_total"))), rare)),
 		graph("Wait for a processor, p99", units.Seconds, about(
-			"How long a goroutine that could run waits until it does; all but 1 % wait less.",
-			"milliseconds mean that there is too little CPU: see CPU below."),
+			"How long a goroutine that is ready to run waits for a processor; 99 % wait less.",
+			"some milliseconds mean that there is too little CPU: see CPU below."),
 			series(legend, quantile("0.99", by, of("go_schedule_duration_seconds_bucket")), rare)))
 }
 
-// pods selects what the nodes measure of the pods, less those of the cluster itself.
+// pods selects what the nodes measure of pods, without those of the cluster itself.
 const pods = `namespace=~"$namespace", namespace!~"kube-.*|local-path-storage", pod!=""`
 
-// outsideCluster is an expression that has values only where nothing is known of
-// containers.
+// outsideCluster returns an expression that has values only where containers are not
+// measured.
 func outsideCluster(expr string) string {
 	return "((" + expr + ") unless on () count(container_memory_working_set_bytes))"
 }
 
-// ofPod names a series of the local target like one of a pod.
+// ofPod gives the series of a process the label pod.
 func ofPod(label, expr string) string {
 	return `label_replace(` + expr + `, "pod", "$1", "` + label + `", "(.+)")`
 }
 
-// machines has what the services and the stack use. A pod has a series of its own
-// and one for each container; the pod's is the largest.
+// machines shows what the services and the stack use. cAdvisor has a series for a pod and
+// one for each of its containers; the pod's is the largest.
 func machines(p *page) {
 	p.row("CPU and memory").line(normal,
 		graph("CPU", units.Short, about(
-			"Processors in use: 1 is one of them, all the time. Of each pod; outside a cluster, of each program of the stack, since the services do not say.",
-			"when all together use what the machine has, everything gets slower. Give it more, or send less."),
+			"Processors in use by each pod: 1 is one processor, all the time. Outside a cluster, by each program of the stack: the services do not export theirs.",
+			"when all together use what the machine has, everything gets slower. Give it more processors, or send less traffic."),
 			series("{{pod}}", "max by (pod) ("+rate("container_cpu_usage_seconds_total{"+pods+"}")+") or "+
 				outsideCluster(ofPod("job", sumBy("job", rate(`process_cpu_seconds_total{job=~"`+components+`"}`)))), rare)),
 		graph("Memory", units.BytesIEC, about(
-			"Memory that cannot be given back. Of each pod; outside a cluster, of each program of the stack, and what the services' Go runtime uses.",
-			"a line that only grows ends with the program being killed: see “Memory of the limit” below."),
+			"Memory in use by each pod. Outside a cluster, by each program of the stack and by the services' Go runtimes.",
+			"a program whose memory only grows is killed in the end: see “Memory of the limit” below."),
 			series("{{pod}}", "max by (pod) (container_memory_working_set_bytes{"+pods+"}) or "+
 				outsideCluster(ofPod("job", `sum by (job) (process_resident_memory_bytes{job=~"`+components+`"})`)+" or "+
 					ofPod("service_name", `sum by (service_name) (go_memory_used_bytes{`+chosen+`})`)), rare)))
 	p.row("Containers (Kubernetes)").line(normal,
 		graph("Network", units.BytesPerSecondSI, about(
 			"Bytes per second that each pod receives and sends.",
-			"a pod that sends and gets nothing back talks to somebody who is away."),
+			"a pod that sends and receives nothing calls something that does not answer."),
 			series("{{pod}} in", sumBy("pod", rate("container_network_receive_bytes_total{"+pods+`, interface!="lo"}`)), rare),
 			series("{{pod}} out", sumBy("pod", rate("container_network_transmit_bytes_total{"+pods+`, interface!="lo"}`)), rare)),
 		graph("Disk writes", units.BytesPerSecondSI, about(
 			"Bytes per second that each pod writes to disks.",
-			"a disk that is busy makes SQLite and the stores of the stack slow."),
+			"a busy disk slows SQLite and the stores of the stack down."),
 			series("{{pod}}", "max by (pod) (sum by (pod, container) ("+rate("container_fs_writes_bytes_total{"+pods+"}")+"))", rare)).
 			NoValue("This kernel does not count the writes of pods"),
 		limited(graph("Memory of the limit", units.PercentUnit, about(
-			"How much of the memory that it may have each pod uses. At 100 % the kernel kills it. A pod without a limit is not shown.",
-			"raise the limit in config/kubernetes, or find out what grows."),
+			"Share of its memory limit that each pod uses. At 100 % the kernel kills it. Pods without a limit are not shown.",
+			"raise the limit in config/kubernetes, or find out what needs the memory."),
 			series("{{pod}}", "max by (pod) (container_memory_working_set_bytes{"+pods+"} / (container_spec_memory_limit_bytes{"+pods+"} > 0))", rare)).
 			Max(1),
 			step{0.9, "red"}),
 		limited(graph("Disks of the nodes", units.PercentUnit, about(
-			"How full each node's disks are. At about 85 % Kubernetes begins to delete images, and then to evict pods.",
+			"How full each node's disks are. At about 85 % Kubernetes begins to delete images, and then to evict pods; VolumeFilling fires.",
 			"shorten the retention (lab up --retention), or give the node a larger disk."),
 			series("{{node}} {{device}}", `max by (node, device) (container_fs_usage_bytes{id="/"} / (container_fs_limit_bytes{id="/"} > 0))`, rare)).
 			Max(1),

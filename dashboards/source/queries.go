@@ -8,11 +8,11 @@ import (
 	traceql "github.com/grafana/grafana-foundation-sdk/go/tempo"
 )
 
-// objective is the share of the frontend's requests that may fail: 0.5 %. The
-// alerts in config/mimir/rules have the same.
+// objective is the share of the frontend's requests that may fail, 0.5 %, as in the
+// alerts in config/mimir/rules.
 const objective = 0.005
 
-// Parts of selectors. Alloy has metrics of the same names, without service_name.
+// Parts of selectors. Alloy has metrics of the same names without service_name.
 const (
 	chosen      = `service_name=~"$service", k8s_namespace_name=~"$namespace"`
 	ofFrontend  = `service_name="frontend", k8s_namespace_name=~"$namespace"`
@@ -20,10 +20,10 @@ const (
 	onRoute     = chosen + `, http_route=~"$route"`
 )
 
-// query makes a query of the letter that it is given.
+// query builds a query with the given letter.
 type query func(refID string) cog.Builder[variants.Dataquery]
 
-// lettered gives queries the letters A, B, C, …
+// lettered gives the queries the letters A, B, C, …
 func lettered(queries []query) []cog.Builder[variants.Dataquery] {
 	var all []cog.Builder[variants.Dataquery]
 	for i, q := range queries {
@@ -35,7 +35,7 @@ func lettered(queries []query) []cog.Builder[variants.Dataquery] {
 // option changes a query of Mimir.
 type option func(*promql.DataqueryBuilder)
 
-// series draws PromQL over time. legend may be a text with labels: {{job}}.
+// series is PromQL over time. The legend may contain labels: {{job}}.
 func series(legend, expr string, options ...option) query {
 	return func(refID string) cog.Builder[variants.Dataquery] {
 		q := promql.NewDataqueryBuilder().
@@ -49,27 +49,26 @@ func series(legend, expr string, options ...option) query {
 	}
 }
 
-// cells are the rows of a table: PromQL at the end of the time range.
+// cells is PromQL at the end of the time range, for the rows of a table.
 func cells(expr string) query {
 	return series("", expr, func(q *promql.DataqueryBuilder) {
 		q.Instant().Format(promql.PromQueryFormatTable)
 	})
 }
 
-// exemplars shows examples on the graph, each with a link to its trace.
+// exemplars shows exemplars on the graph, each with a link to its trace.
 func exemplars(q *promql.DataqueryBuilder) { q.Exemplar(true) }
 
-// buckets is for a heatmap: a series for each bucket of a histogram.
+// buckets makes the query one for a heatmap: a series for each bucket of a histogram.
 func buckets(q *promql.DataqueryBuilder) {
 	q.Format(promql.PromQueryFormatHeatmap)
 }
 
-// rare is for series that change every 10 s or 15 s, as do those of the nodes'
-// kubelets and of the Go runtime: a rate over the usual 20 s would often see no
-// change, or all of it at once.
+// rare is for series that change every 10 s or 15 s, such as those of kubelets and of the
+// Go runtime: a rate over the usual 20 s would often see no change, or two at once.
 func rare(q *promql.DataqueryBuilder) { q.Interval("15s") }
 
-// lines are log lines, the newest first.
+// lines queries log lines, the newest first.
 func lines(expr string) query {
 	return func(refID string) cog.Builder[variants.Dataquery] {
 		return logql.NewDataqueryBuilder().
@@ -79,7 +78,7 @@ func lines(expr string) query {
 	}
 }
 
-// spans are the spans that a TraceQL query selects, of 50 traces at most.
+// spans queries the spans that TraceQL selects, of at most 50 traces.
 func spans(expr string) query {
 	return func(refID string) cog.Builder[variants.Dataquery] {
 		return traceql.NewTempoQueryBuilder().
@@ -89,18 +88,18 @@ func spans(expr string) query {
 	}
 }
 
-// serviceGraph is the whole service graph. Grafana makes it of the
-// traces_service_graph_* metrics, in the data source that Tempo's is linked to.
+// serviceGraph queries the whole service graph. Grafana makes it from the metrics
+// traces_service_graph_*, in the data source that is linked to Tempo's.
 func serviceGraph(refID string) cog.Builder[variants.Dataquery] {
 	return traceql.NewTempoQueryBuilder().
 		RefId(refID).Datasource(tempo).QueryType("serviceMap").
 		ServiceMapQuery(traceql.StringOrArrayOfString{String: new("")})
 }
 
-// rate is the growth of a counter per second.
+// rate returns the growth of a counter per second.
 func rate(selector string) string { return "rate(" + selector + "[$__rate_interval])" }
 
-// sumBy sums by labels; none sums everything.
+// sumBy sums by labels, or over everything if there are none.
 func sumBy(labels, expr string) string {
 	if labels == "" {
 		return "sum(" + expr + ")"
@@ -108,8 +107,8 @@ func sumBy(labels, expr string) string {
 	return "sum by (" + labels + ") (" + expr + ")"
 }
 
-// quantile is a quantile of a classic histogram by labels, and nothing where nothing
-// was counted; bucket selects its buckets.
+// quantile returns a quantile of a classic histogram by labels, and no value where the
+// histogram counted nothing. bucket selects the histogram's buckets.
 func quantile(q, labels, bucket string) string {
 	by := "le"
 	if labels != "" {
@@ -128,19 +127,21 @@ func durations(labels string) string {
 	return "http_server_request_duration_seconds_bucket{" + labels + "}"
 }
 
-// errorRatio is the share of requests that were answered with a 5xx: 0 when none
-// was, nothing when there were no requests.
+// errorRatio returns the share of requests that were answered with a 5xx: 0 if there were
+// none of these, and no value if there were no requests.
 func errorRatio(by, labels string) string {
 	every := sumBy(by, rate(requests(labels)))
 	failed := sumBy(by, rate(requests(labels+`, http_response_status_code=~"5.."`)))
 	return "(" + failed + " or 0 * " + every + ") / (" + every + " > 0)"
 }
 
-// perSecond is the mean of what config/mimir/rules/losses.yaml counts over five minutes.
-// A rate of the counters themselves would not see the first loss, with which they begin.
+// perSecond returns the mean per second of losses that config/mimir/rules/losses.yaml
+// counts over five minutes. A rate of the counters themselves would not see the first
+// loss, because the counters begin with it.
 func perSecond(losses string) string { return "sum(" + losses + ") / 300" }
 
-// perCell is how many observations of a histogram fall into each cell of a heatmap. The
-// rate is taken over at least four samples, which is longer than a cell is wide: an
-// `increase` over the same time would count each observation in several cells.
+// perCell returns the number of a histogram's observations in each cell of a heatmap: the
+// rate times the width of a cell. The rate spans at least four samples, which may be
+// longer than a cell, so that an `increase` over the same time would count each
+// observation in several cells.
 func perCell(bucket string) string { return sumBy("le", rate(bucket)) + " * $__interval_ms / 1000" }

@@ -8,11 +8,11 @@ import (
 // components are the programs of the stack by their jobs, as Alloy scrapes them.
 const components = "alloy|loki|tempo|mimir"
 
-// stack answers: can the other dashboards be believed?
+// stack answers: can the other dashboards be trusted?
 func stack() *page {
 	p := newPage("lab-stack", "Stack",
-		"Monitoring the monitors: do Alloy, Loki, Tempo and Mimir take in everything, and keep up?",
-		fromMimir("component", "Component", "Which programs the first two rows show.",
+		"Can the other dashboards be trusted? Whether Alloy, Loki, Tempo and Mimir take in everything and keep up.",
+		fromMimir("component", "Component", "The programs that the first two rows show.",
 			`label_values(up{job=~"`+components+`"}, job)`, components))
 	summary(p)
 	collector(p)
@@ -25,42 +25,42 @@ func stack() *page {
 const ofComponent = `{job=~"$component"}`
 
 func summary(p *page) {
-	p.row("Can the other dashboards be believed?").
+	p.row("Can the other dashboards be trusted?").
 		panel(8, low, number("Up", units.Short, about(
 			"Whether each program answers when Alloy asks for its metrics.",
-			"docs/runbooks/ has a page for each. `lab status` and `lab logs NAME` show more."),
+			"docs/runbooks/ has a page for each program. `lab status` and `lab logs NAME` show more."),
 			series("{{job}}", "max by (job) (up"+ofComponent+")")).
 			GraphMode(common.BigValueGraphModeNone).
 			Mappings(upOrDown("up", "down")).
 			Thresholds(colors("red", step{1, "green"}))).
 		panel(4, low, number("Lost", units.Short, about(
 			"Spans, log lines and samples that were lost within five minutes: a store refused them for good, or Alloy dropped them. Normally exactly 0.",
-			"the rows below say who lost them, and the alerts by what cause; the store's own log says why. docs/runbooks/ has LogsLost, MetricsLost and HighTraceDropRate."),
+			"the alerts LogsLost, MetricsLost and HighTraceDropRate name the cause, and their pages in docs/runbooks/ say what to do. The store's own log says why."),
 			series("lost", "sum(cause:spans_lost:increase5m) + sum(cause:log_records_lost:increase5m) + sum(cause:samples_lost:increase5m)")).
 			Thresholds(colors("green", step{1e-9, "red"}))).
 		panel(4, low, number("Queue filled", units.PercentUnit, about(
-			"How full the fullest of Alloy's queues on disk is. It fills while a store is away; at 100 % senders are told to wait.",
-			"see which queue in the row Alloy, and bring that store back."),
+			"How full the fullest of Alloy's queues on disk is. It fills while a store is down; at 100 % Alloy tells senders to wait.",
+			"the row Alloy shows which queue; bring that store back."),
 			series("filled", "max(otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)")).
 			Thresholds(colors("green", step{0.2, "orange"}, step{0.8, "red"}))).
 		panel(4, low, number("Metrics behind", units.Seconds, about(
-			"How far what has been written to Mimir is behind what is to be written, by Alloy or by Tempo's generator. Tempo writes every 15 s.",
-			"Mimir is away or slow: see the row Mimir."),
+			"How far Alloy or Tempo's generator is behind with writing samples to Mimir. Tempo writes every 15 s.",
+			"Mimir is down or slow: see the row Mimir."),
 			series("behind", "max(max by (job) (prometheus_remote_storage_highest_timestamp_in_seconds) - max by (job) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds))")).
 			Thresholds(colors("green", step{30, "orange"}, step{120, "red"}))).
 		panel(4, low, number("Memory", units.BytesIEC, about(
 			"Memory that the programs of the stack use together.",
-			"see “Memory of each” for which of them grows."),
+			"“Memory of each” shows which of them grows."),
 			series("memory", "sum(process_resident_memory_bytes"+ofComponent+")")).
 			Thresholds(colors("blue")))
 	p.row("Programs").line(normal,
 		graph("CPU of each", units.Short, about(
-			"Processors in use by each program: 1 is one of them, all the time.",
-			"queries and compactions make short peaks. One that stays high cannot keep up: see its row."),
+			"Processors in use by each program: 1 is one processor, all the time.",
+			"queries and compactions make short peaks. A program that stays high cannot keep up: see its row."),
 			series("{{job}}", sumBy("job", rate("process_cpu_seconds_total"+ofComponent)))),
 		graph("Memory of each", units.BytesIEC, about(
 			"Resident memory of each program.",
-			"Tempo and Mimir grow until they write a block, and shrink again. One that only grows has too many series or traces: see its row."),
+			"Tempo and Mimir grow until they write a block, and then shrink. A program that only grows has too many series or traces: see its row."),
 			series("{{job}}", "sum by (job) (process_resident_memory_bytes"+ofComponent+")")))
 }
 
@@ -69,7 +69,7 @@ func collector(p *page) {
 	p.row("Alloy, the collector").line(normal,
 		graph("Received", units.CountsPerSecond, about(
 			"Spans, log lines and metric points per second that Alloy has accepted from the services.",
-			"a line at nothing means that the services cannot reach Alloy: see their logs on standard output."),
+			"a line at 0 means that the services cannot reach Alloy: see their logs, `lab logs frontend`."),
 			series("spans", sumBy("", rate(received("spans")))),
 			series("log lines", sumBy("", rate(received("log_records")))),
 			series("metric points", sumBy("", rate(received("metric_points"))))),
@@ -79,13 +79,13 @@ func collector(p *page) {
 			series("{{signal}}", "sum by (signal) (signal:telemetry_refused:increase1m) / 60")),
 		graph("Waiting to be sent", units.Short, about(
 			"Spans, log lines and samples that wait in Alloy's queues on disk, and in those of Tempo's generator for its metrics.",
-			"a line that rises and never falls is a store that is away or too slow."),
+			"if a line rises and never falls, its store is down or too slow."),
 			series("spans to Tempo", `sum(otelcol_exporter_queue_size{data_type="traces", component_id="otelcol.exporter.otlphttp.tempo"})`),
 			series("log lines to Loki", `sum(otelcol_exporter_queue_size{data_type="logs", component_id="otelcol.exporter.otlphttp.loki"})`),
 			series("samples of {{job}} to Mimir", "sum by (job) (prometheus_remote_storage_samples_pending)")),
 		graph("Sent", units.CountsPerSecond, about(
-			"What the stores have taken from Alloy. In the long run it is as much as it received; Alloy's own metrics and the stack's are among the samples.",
-			"compare it with Received: what is missing waits."),
+			"Spans, log lines and samples per second that the stores have accepted from Alloy. In the long run they are as many as Alloy received, plus the samples that it scrapes from the stack.",
+			"compare with Received: what is missing waits in a queue."),
 			series("spans", sumBy("", rate("otelcol_exporter_sent_spans_total"))),
 			series("log lines", sumBy("", rate("otelcol_exporter_sent_log_records_total"))),
 			series("samples", sumBy("", rate(`prometheus_remote_storage_samples_total{job="alloy"}`)))))
@@ -95,16 +95,16 @@ func logStore(p *page) {
 	p.row("Loki, the logs").line(normal,
 		graph("Lines", units.CountsPerSecond, about(
 			"Log lines per second that Loki has received, and those that it has thrown away, over five minutes.",
-			"Loki says with each line that it throws away which limit it was: see `lab logs loki` and limits_config in config/loki/loki.yaml."),
+			"Loki's log names the limit for each line that it throws away: see `lab logs loki`, and limits_config in config/loki/loki.yaml. docs/runbooks/LogsLost.md says more."),
 			series("received", sumBy("", rate("loki_distributor_lines_received_total"))),
 			series("thrown away", perSecond(`cause:log_records_lost:increase5m{cause="discarded by Loki"}`))),
 		graph("Duration of Loki's answers, p99", units.Seconds, about(
-			"All but 1 % of the writes and queries took less.",
-			"slow writes fill Alloy's queue; slow queries want a narrower selector or a shorter range."),
+			"99 % of the writes and queries took less.",
+			"slow writes fill Alloy's queue; a slow query needs a narrower selector or a shorter range."),
 			series("{{route}}", quantile("0.99", "route", `loki_request_duration_seconds_bucket{route=~"otlp_v1_logs|loki_api_v1_query.*"}`))),
 		graph("Streams and chunks in memory", units.Short, about(
-			"Streams that are written to, and the chunks of them that are not on disk yet. A stream is a service and a level, and in a cluster a pod.",
-			"thousands of streams mean that somebody made a label of something with many values."),
+			"Active streams, and their chunks that are not on disk yet. A stream is a combination of labels, such as a service and a level.",
+			"thousands of streams mean that a label has too many values."),
 			series("streams", "sum(loki_ingester_memory_streams)"),
 			series("chunks", "sum(loki_ingester_memory_chunks)"),
 			series("chunks to be written", "sum(loki_ingester_flush_queue_length)")))
@@ -114,17 +114,17 @@ func traceStore(p *page) {
 	p.row("Tempo, the traces").line(normal,
 		graph("Spans", units.CountsPerSecond, about(
 			"Spans per second that Tempo has received, and those that it or its generator of metrics has thrown away, over five minutes.",
-			"a span thrown away by the generator is in its trace, but not in the metrics: it came more than 10 minutes late. For the others see `lab logs tempo`."),
+			"a span that only the generator throws away is stored, but missing in the metrics: it came more than 10 minutes late. For the others see `lab logs tempo` and docs/runbooks/HighTraceDropRate.md."),
 			series("received", sumBy("", rate("tempo_distributor_spans_received_total"))),
 			series("thrown away", perSecond(`cause:spans_lost:increase5m{cause="discarded by Tempo"}`)),
 			series("not in metrics", perSecond(`cause:span_metrics_lost:increase5m{cause="late or not UTF-8"}`))),
 		graph("Duration of Tempo's answers, p99", units.Seconds, about(
-			"All but 1 % of the writes and queries took less.",
-			"slow searches want a condition on the service or the name; slow writes fill Alloy's queue."),
+			"99 % of the writes and queries took less.",
+			"a slow search needs a condition on the service or the name; slow writes fill Alloy's queue."),
 			series("{{route}}", quantile("0.99", "route", `tempo_request_duration_seconds_bucket{route=~"/tempopb.Pusher/PushBytesV2|/tempopb.MetricsGenerator/PushSpans|api_.*"}`))),
 		graph("Traces and series in memory", units.Short, about(
 			"Traces that still grow, series that the generator makes of spans, and blocks that wait to be written.",
-			"series that only grow: a span's name or a dimension has too many values, such as an id."),
+			"if series only grow, a span's name or attribute has too many values, such as ids."),
 			series("live traces", "sum(tempo_ingester_live_traces)"),
 			series("generated series", "sum(tempo_metrics_generator_registry_active_series)"),
 			series("blocks to be written", "sum(tempo_ingester_flush_queue_length)")))
@@ -134,16 +134,16 @@ func metricStore(p *page) {
 	p.row("Mimir, the metrics").line(normal,
 		graph("Samples", units.CountsPerSecond, about(
 			"Samples per second that Mimir has received, and those that it has thrown away, over five minutes.",
-			"Mimir says which limit it was: see `lab logs mimir` and limits in config/mimir/mimir.yaml."),
+			"Mimir's log names the limit: see `lab logs mimir`, and limits in config/mimir/mimir.yaml. docs/runbooks/MetricsLost.md says more."),
 			series("received", sumBy("", rate("cortex_distributor_received_samples_total"))),
 			series("thrown away", perSecond(`cause:samples_lost:increase5m{cause="discarded by Mimir"}`))),
 		graph("Duration of Mimir's answers, p99", units.Seconds, about(
-			"All but 1 % of the writes and queries took less.",
-			"slow writes put the metrics behind; slow queries want fewer series or a shorter range."),
+			"99 % of the writes and queries took less.",
+			"slow writes delay the metrics; a slow query needs fewer series or a shorter range."),
 			series("{{route}}", quantile("0.99", "route", `cortex_request_duration_seconds_bucket{route=~"api_v1_push|prometheus_api_v1_query.*"}`))),
 		graph("Series and exemplars in memory", units.Short, about(
-			"Series that are written to, and exemplars that are kept for links to traces.",
-			"series that only grow: a label has too many values. They cost memory, about 10 kB each."),
+			"Active series, and exemplars that are kept for links to traces.",
+			"if series only grow, a label has too many values. Each series costs about 10 kB of memory."),
 			series("series", "sum(cortex_ingester_memory_series)"),
 			series("exemplars", "sum(cortex_ingester_tsdb_exemplar_exemplars_in_storage)")))
 }

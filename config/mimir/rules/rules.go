@@ -1,11 +1,11 @@
 // Package rules holds the recording and alerting rules that Mimir's ruler
 // evaluates, and reads them.
 //
-// Each *.yaml file here is a rule file in Prometheus' format, as Mimir loads it on
-// every target; the tests of promtool's format in tests/ say of every alert when it
-// fires and when it does not. Every alert has its page in docs/runbooks. What Go
-// does here is to tell others what the rules are: `lab verify`, which asks Mimir
-// whether it evaluates these and has the metrics that they select, and the tests.
+// Each *.yaml file here is a rule file in Prometheus' format, which Mimir loads on every
+// target. The files in tests/, in promtool's format, test when each alert fires and when
+// it does not. Each alert has a page in docs/runbooks. This package tells others what the
+// rules are: `lab verify`, which asks Mimir whether it evaluates them and has the metrics
+// that they select, and the tests.
 package rules
 
 import (
@@ -28,11 +28,11 @@ var files embed.FS
 
 // Group is a group of rules, which are evaluated together, one after the other.
 type Group struct {
-	// File is the name of its file in this folder; Mimir has it as the group's
-	// namespace, and its API as "file".
+	// File is the name of the group's file in this folder. It is the group's namespace in
+	// Mimir, and "file" in Mimir's API.
 	File string
 	Name string
-	// Interval is how often it is evaluated, at least a second.
+	// Interval is the time between two evaluations, at least a second.
 	Interval time.Duration
 	Rules    []Rule
 }
@@ -41,13 +41,13 @@ type Group struct {
 type Rule struct {
 	// Record is the name of the metric that is recorded, level:metric:operations.
 	Record string
-	// Alert is the name of the alert. Several rules may have the same, for several
-	// ways to see one trouble: then their labels differ.
+	// Alert is the name of the alert. Several rules may have the same name if they detect
+	// one problem in different ways. Then their labels differ.
 	Alert string
 	// Expr is PromQL.
 	Expr string
-	// For is how long the expression must have a result before the alert fires; until
-	// then it is pending.
+	// For is how long the expression must have a result before the alert fires. Until then
+	// the alert is pending.
 	For                 time.Duration
 	Labels, Annotations map[string]string
 }
@@ -63,8 +63,8 @@ func (r Rule) Name() string {
 // All returns every group of the folder, in the order of the files and within them.
 func All() ([]Group, error) { return read(files) }
 
-// read reads the rule files of a folder. A field that the format does not have is
-// an error, as it is for Mimir, which then loads none of the rules.
+// read reads the rule files of a folder. An unknown field is an error, as it is for Mimir,
+// which then loads no rules at all.
 func read(folder fs.FS) ([]Group, error) {
 	names, err := fs.Glob(folder, "*.yaml")
 	if err != nil {
@@ -91,7 +91,7 @@ func read(folder fs.FS) ([]Group, error) {
 	return all, nil
 }
 
-// What of Prometheus' rule files the lab uses.
+// The part of Prometheus' rule file format that the lab uses.
 type (
 	ruleFile struct {
 		Groups []fileGroup `json:"groups"`
@@ -136,8 +136,8 @@ func (g fileGroup) group(file string) (Group, error) {
 	return group, nil
 }
 
-// ErrNoName says that an expression selects series without naming their metric,
-// by a pattern for instance: nobody can say then whether the metric is there.
+// ErrNoName says that an expression selects series without naming their metric, for
+// instance by a pattern. Then it cannot be checked whether the metric exists.
 var ErrNoName = errors.New("a selector does not name its metric")
 
 // Metrics returns the names of the metrics that the PromQL expression selects,

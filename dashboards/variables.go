@@ -14,8 +14,8 @@ const ScrapeInterval = 5 * time.Second
 // everything is the value of a variable that stands for all of its values.
 const everything = "$__all"
 
-// Values returns every variable of the dashboard with its value in a query: that
-// of override, or else its first one.
+// Values returns the value that each variable of the dashboard has in a query: the one in
+// override, or else its default.
 func (d Dashboard) Values(override map[string]string) map[string]string {
 	values := map[string]string{}
 	for _, v := range d.Variables {
@@ -35,8 +35,8 @@ func (d Dashboard) Values(override map[string]string) map[string]string {
 // reference is a variable in a query: ${name}, ${name:format} or $name.
 var reference = regexp.MustCompile(`\$\{(\w+)(?::\w+)?\}|\$(\w+)`)
 
-// References returns the names of the variables in a text, Grafana's own
-// ($__interval) too. $1 is no variable but a group of a regular expression.
+// References returns the names of the variables in a text, including Grafana's own
+// ($__interval). $1 is not a variable but a group of a regular expression.
 func References(text string) []string {
 	var names []string
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
@@ -48,9 +48,9 @@ func References(text string) []string {
 	return names
 }
 
-// Fill returns the query's expression with its variables replaced. Values are put
-// in as they are: one for a regular expression has to be escaped already. interval
-// is the step of the graph, rangeDuration its time range. What has no value stays.
+// Fill returns the query's expression with its variables replaced. Values are inserted as
+// they are, so a value in a regular expression must be escaped already. interval is the
+// step of the graph, rangeDuration its time range. A variable without a value stays.
 func (q Query) Fill(values map[string]string, interval, rangeDuration time.Duration) string {
 	interval = max(interval, q.MinStep)
 	own := map[string]string{
@@ -60,7 +60,7 @@ func (q Query) Fill(values map[string]string, interval, rangeDuration time.Durat
 		"__range":         inSeconds(rangeDuration),
 		"__range_s":       strconv.FormatInt(int64(rangeDuration/time.Second), 10),
 		"__range_ms":      strconv.FormatInt(rangeDuration.Milliseconds(), 10),
-		// Loki's own: the step, or the whole range of an instant query.
+		// Loki's own variable: the step, or the whole range for an instant query.
 		"__auto": inSeconds(interval),
 	}
 	if q.QueryType == LokiInstant {
@@ -79,8 +79,7 @@ func (q Query) Fill(values map[string]string, interval, rangeDuration time.Durat
 	})
 }
 
-// rateInterval is $__rate_interval as Grafana reckons it: long enough for a rate
-// to have four samples.
+// rateInterval returns Grafana's $__rate_interval, which spans at least four samples.
 func (q Query) rateInterval(interval time.Duration) time.Duration {
 	samples := ScrapeInterval
 	if q.MinStep > 0 {
@@ -89,8 +88,7 @@ func (q Query) rateInterval(interval time.Duration) time.Duration {
 	return max(interval+samples, 4*samples)
 }
 
-// inSeconds writes a duration as PromQL and LogQL take it: whole seconds, 1 at
-// least.
+// inSeconds writes a duration for PromQL and LogQL: in whole seconds, at least 1.
 func inSeconds(d time.Duration) string {
 	return strconv.FormatInt(max(1, int64(d/time.Second)), 10) + "s"
 }

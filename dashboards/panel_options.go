@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// valueTexts reads the options of a mapping of single values.
+// valueTexts reads the texts that a panel shows instead of single values.
 func valueTexts(options json.RawMessage) ([]ValueText, error) {
 	var byValue map[string]struct {
 		Text  string `json:"text"`
 		Color string `json:"color"`
 	}
 	if err := json.Unmarshal(options, &byValue); err != nil {
-		return nil, fmt.Errorf("the texts of its values: %w", err)
+		return nil, fmt.Errorf("value mappings: %w", err)
 	}
 	var all []ValueText
 	for _, value := range slices.Sorted(maps.Keys(byValue)) {
@@ -23,7 +23,7 @@ func valueTexts(options json.RawMessage) ([]ValueText, error) {
 	return all, nil
 }
 
-// columns reads which columns a table hides and renames.
+// columns reads which columns a table hides or renames.
 func (p *Panel) columns(transformations []fileTransformation) {
 	for _, t := range transformations {
 		if t.ID != "organize" {
