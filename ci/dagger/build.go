@@ -30,7 +30,7 @@ func (m *LgtmLab) Build(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"images", "build", "--base", "/base.tar", "--out", "/out", "--platform", strings.Join(platforms, ",")}
+	args := []string{"images", "build", "--images", "/lock.json", "--base", "/base.tar", "--base-exported", "--out", "/out", "--platform", strings.Join(platforms, ",")}
 	if publish != "" {
 		args = append(args, "--publish", publish)
 		c = always(c)
@@ -55,7 +55,7 @@ func (m *LgtmLab) Reproduce(ctx context.Context,
 		return "", err
 	}
 	return always(c).
-		WithExec([]string{"lab", "images", "reproduce", "--base", "/base.tar", "--platform", strings.Join(platforms, ",")}).
+		WithExec([]string{"lab", "images", "reproduce", "--images", "/lock.json", "--base", "/base.tar", "--base-exported", "--platform", strings.Join(platforms, ",")}).
 		Stdout(ctx)
 }
 
@@ -112,6 +112,6 @@ func (m *LgtmLab) archives(ctx context.Context, only ...string) (*dagger.Directo
 		return c.Directory("/archives"), nil
 	}
 	return c.
-		WithExec([]string{"lab", "images", "build", "--base", "/base.tar", "--out", "/archives", "--platform", string(platform)}).
+		WithExec([]string{"lab", "images", "build", "--images", "/lock.json", "--base", "/base.tar", "--base-exported", "--out", "/archives", "--platform", string(platform)}).
 		Directory("/archives"), nil
 }

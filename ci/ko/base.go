@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -22,9 +23,9 @@ import (
 
 // base is the image that ours are built on.
 type base struct {
-	// ref goes into the annotation base.name of our images, and so into their
-	// digest: it must not say where the base happened to be read.
-	ref    name.Reference
+	// ref goes into the annotations of our images, and so into their digest: it must
+	// not say where the base happened to be read.
+	ref    name.Digest
 	result build.Result // v1.Image or v1.ImageIndex
 	close  func()
 }
@@ -52,13 +53,18 @@ func openBase(ctx context.Context, o options, cfg config) (base, error) {
 		b.close()
 		return base{}, err
 	}
-	digest, err := b.result.Digest()
-	if err == nil && digest.String() == want.DigestStr() {
+	if o.baseReference != "" && err == nil {
+		b.ref, err = pinned(o.baseReference)
+	}
+	if err == nil && b.ref.DigestStr() == want.DigestStr() {
 		// The same content from a mirror or a file makes the same images.
 		b.ref = want
 	}
 	if err == nil {
 		err = b.has(o.platform)
+	}
+	if err == nil && o.baseAnew {
+		b.result, err = exportedAnew(b.result, time.Now())
 	}
 	if err != nil {
 		b.close()

@@ -31,7 +31,7 @@ type imageEntry struct {
 type platformEntry struct {
 	Platform string `json:"platform"`
 	Digest   string `json:"digest"`
-	ID       string `json:"id"`   // the configuration's digest, which container runtimes list
+	ID       string `json:"id"`         // the configuration's digest, which container runtimes list
 	Size     int64  `json:"size_bytes"` // bytes of all layers, compressed
 }
 

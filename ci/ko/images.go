@@ -44,9 +44,17 @@ func buildAll(ctx context.Context, o options, cfg config, b base) ([]result, err
 	if err := os.Chdir(o.root); err != nil {
 		return nil, err
 	}
+	plain, err := canonical(b.result, o.platform)
+	if err != nil {
+		return nil, fmt.Errorf("base image: %w", err)
+	}
+	renaming, err := newRenaming(b, plain)
+	if err != nil {
+		return nil, err
+	}
 	ko, err := build.NewGo(ctx, o.root,
 		build.WithBaseImages(func(context.Context, string) (name.Reference, build.Result, error) {
-			return b.ref, b.result, nil
+			return b.ref, plain, nil
 		}),
 		build.WithPlatforms(slices.Clone(o.platform)...),
 		build.WithTrimpath(true),
@@ -71,6 +79,9 @@ func buildAll(ctx context.Context, o options, cfg config, b base) ([]result, err
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
+		if r, err = renaming.result(r); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
 		digest, err := r.Digest()
 		if err != nil {
 			return nil, err
@@ -78,7 +89,7 @@ func buildAll(ctx context.Context, o options, cfg config, b base) ([]result, err
 		log.Printf("%s is %s (%.1f s)", p.name, digest, time.Since(begin).Seconds())
 		out = append(out, result{p, r})
 	}
-	return out, nil
+	return out, renaming.files(filepath.Join(o.out, "sbom"))
 }
 
 // platformImage is the image of r for one platform.
@@ -106,9 +117,19 @@ func (r result) platforms() ([]platformImage, error) {
 	}
 	var out []platformImage
 	for _, d := range m.Manifests {
+		if !d.MediaType.IsImage() {
+			continue
+		}
 		img, err := index.Image(d.Digest)
 		if err != nil {
 			return nil, err
+		}
+		if d.Platform == nil { // some tools leave it to the configuration
+			c, err := img.ConfigFile()
+			if err != nil {
+				return nil, err
+			}
+			d.Platform = c.Platform()
 		}
 		out = append(out, platformImage{d.Platform.String(), img})
 	}

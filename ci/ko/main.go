@@ -47,17 +47,19 @@ const patience = 5 * time.Second
 
 // options is the command line.
 type options struct {
-	root     string   // the checkout
-	base     string   // a reference with a digest, or an OCI layout; "" is that of .ko.yaml
-	out      string   // where everything is written
-	platform []string // "linux/amd64"; empty is .ko.yaml's defaultPlatforms
-	load     string   // the platform of NAME.tar; "" is this machine's, if it is built
-	version  string   // what the services report as service.version
-	cache    string   // binaries and layers of earlier builds; "" keeps none
-	gocache  string   // the compiler's cache; "" is the user's
-	publish  string   // "registry/repository/prefix" to push to; "" pushes nothing
-	insecure bool     // speak plain HTTP with the registries
-	attended bool     // end when standard input does
+	root          string   // the checkout
+	base          string   // a reference with a digest, or an OCI layout; "" is that of .ko.yaml
+	baseReference string   // what the layout of base is a copy of; "" is the layout's own digest
+	baseAnew      bool     // see exportedAnew
+	out           string   // where everything is written
+	platform      []string // "linux/amd64"; empty is .ko.yaml's defaultPlatforms
+	load          string   // the platform of NAME.tar; "" is this machine's, if it is built
+	version       string   // what the services report as service.version
+	cache         string   // binaries and layers of earlier builds; "" keeps none
+	gocache       string   // the compiler's cache; "" is the user's
+	publish       string   // "registry/repository/prefix" to push to; "" pushes nothing
+	insecure      bool     // speak plain HTTP with the registries
+	attended      bool     // end when standard input does
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -67,6 +69,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.root, "root", ".", "the `CHECKOUT`")
 	f.StringVar(&o.base, "base", "", "the base image: a `REFERENCE` with a digest, or an OCI layout (directory or tar) (default that of .ko.yaml)")
+	f.StringVar(&o.baseReference, "base-reference", "", "the `REFERENCE`, with a digest, of what --base is an export of; for tools that write manifests anew")
+	f.BoolVar(&o.baseAnew, "base-anew", false, "build on a copy of the base as another tool would export it now; the images must be the same")
 	f.StringVar(&o.out, "out", "", "the `DIRECTORY` to write to")
 	f.StringVar(&platforms, "platform", "", "comma-separated `PLATFORMS` (default those of .ko.yaml)")
 	f.StringVar(&o.load, "load-platform", "", "the `PLATFORM` of NAME.tar (default that of this machine, else the first)")
@@ -136,6 +140,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.load == "" {
 		o.load = loadPlatform(o.platform)
 	}
+	for i := range o.platform {
+		o.platform[i] = withoutV8(o.platform[i])
+	}
+	o.load = withoutV8(o.load)
 	// ci/internal/build looks for this line: from here on, an error is ours.
 	log.Printf("builder: building for %s", strings.Join(o.platform, ", "))
 	base, err := openBase(ctx, o, cfg)

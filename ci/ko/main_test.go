@@ -117,6 +117,39 @@ func TestOpenBaseLayout(t *testing.T) {
 	}
 }
 
+// What is not an export of a checked layout must be given its name; what is built has
+// then the pinned reference, whatever the layout's own digest.
+func TestOpenBaseReference(t *testing.T) {
+	dir := t.TempDir()
+	path, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := path.AppendIndex(index(t, "amd64")); err != nil {
+		t.Fatal(err)
+	}
+	digest := "@sha256:" + strings.Repeat("5", 64)
+	for name, tt := range map[string]struct{ configured, want string }{
+		"as .ko.yaml": {"registry.example/static:1" + digest, "registry.example/static" + digest},
+		"another":     {"registry.example/static:1@sha256:" + strings.Repeat("6", 64), "mirror.example/static" + digest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options{base: dir, baseReference: "mirror.example/static:1" + digest, platform: []string{"linux/amd64"}}
+			b, err := openBase(t.Context(), o, config{Base: tt.configured})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.ref.Name() != tt.want {
+				t.Errorf("base is called %s, want %s", b.ref.Name(), tt.want)
+			}
+		})
+	}
+	o := options{base: dir, baseReference: "mirror.example/static:1", platform: []string{"linux/amd64"}}
+	if _, err := openBase(t.Context(), o, config{Base: "registry.example/static:1" + digest}); err == nil || !strings.Contains(err.Error(), "not pinned") {
+		t.Errorf("openBase() with a tag as reference = %v", err)
+	}
+}
+
 // pack is a tar file of a directory.
 func pack(t *testing.T, dir string) string {
 	t.Helper()

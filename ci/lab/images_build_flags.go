@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -16,12 +17,14 @@ import (
 // buildFlags are common to build and reproduce.
 type buildFlags struct {
 	base      string
+	exported  bool // base is a copy of the lock's, with other digests
 	platforms []string
 	insecure  bool
 }
 
 func (b *buildFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.base, "base", "", "what the images are built on: a `REFERENCE` with a digest, or the path of an OCI layout, a directory or a tar file (default \"base\" of the lock)")
+	cmd.Flags().BoolVar(&b.exported, "base-exported", false, "the layout of --base is a copy of the lock's base, made by a tool that writes manifests anew, such as Dagger's engine: what is built names the lock's digest")
 	cmd.Flags().StringSliceVar(&b.platforms, "platform", nil, "the `PLATFORMS` to build for (default linux/amd64 and linux/arm64)")
 	cmd.Flags().BoolVar(&b.insecure, "insecure-registry", false, "speak plain HTTP with the registries; not needed for this machine and private addresses")
 }
@@ -35,8 +38,17 @@ func (b *buildFlags) options(e *env, f *imageFlags) (build.Options, error) {
 	if err != nil {
 		return build.Options{}, err
 	}
+	reference := ""
+	if b.exported {
+		if b.base == "" {
+			return build.Options{}, usageError{errors.New("--base-exported says something of --base, which is missing")}
+		}
+		if reference, err = e.buildBase("", f.lock); err != nil {
+			return build.Options{}, err
+		}
+	}
 	return build.Options{
-		Root: root, Base: base, Platforms: b.platforms, Insecure: b.insecure,
+		Root: root, Base: base, BaseReference: reference, Platforms: b.platforms, Insecure: b.insecure,
 		Progress: e.step,
 	}, nil
 }

@@ -32,6 +32,11 @@ type Options struct {
 	// Base is a reference with a digest, or the path of an OCI layout, a directory
 	// or a tar file. Empty is the base of .ko.yaml, which is that of the image lock.
 	Base string
+	// BaseReference is the pinned reference of the image that the layout Base is an
+	// export of. It is for tools that write manifests and configurations anew, such
+	// as Dagger's engine; such a layout has another digest than the image. Empty
+	// takes the digest of the layout.
+	BaseReference string
 	// Platforms, as "linux/arm64"; none means those of .ko.yaml. The digest of an
 	// image for one platform is not that of an image for several.
 	Platforms []string
@@ -45,8 +50,9 @@ type Options struct {
 	Insecure     bool         // speak plain HTTP with the registries of Base and Publish
 	Progress     func(string) // told a line at a time how far it is; may be nil
 
-	gocache string   // another compiler's cache than the user's, or than Reproduce's empty ones
-	env     []string // more environment
+	baseAnew bool     // see Reproduce
+	gocache  string   // another compiler's cache than the user's, or than Reproduce's empty ones
+	env      []string // more environment
 }
 
 // Image is one built image. Files are absolute paths.
@@ -114,6 +120,11 @@ func (o *Options) check() error {
 	for _, p := range append(append([]string{}, o.Platforms...), o.LoadPlatform) {
 		if p != "" && strings.Count(p, "/") == 0 {
 			return fmt.Errorf("platform %q: write os/architecture, as linux/amd64", p)
+		}
+	}
+	if o.BaseReference != "" {
+		if _, err := name.NewDigest(o.BaseReference); err != nil {
+			return fmt.Errorf("base reference %q is not pinned by a digest", o.BaseReference)
 		}
 	}
 	if o.Base == "" {

@@ -52,12 +52,15 @@ func runBuilder(ctx context.Context, o Options) error {
 func (o Options) args() []string {
 	args := []string{"--root", o.Root, "--out", o.Out, "--attended"}
 	for _, f := range []struct{ flag, value string }{
-		{"--base", o.Base}, {"--platform", strings.Join(o.Platforms, ",")}, {"--load-platform", o.LoadPlatform},
+		{"--base", o.Base}, {"--base-reference", o.BaseReference}, {"--platform", strings.Join(o.Platforms, ",")}, {"--load-platform", o.LoadPlatform},
 		{"--version", o.Version}, {"--cache", o.Cache}, {"--gocache", o.gocache}, {"--publish", o.Publish},
 	} {
 		if f.value != "" {
 			args = append(args, f.flag, f.value)
 		}
+	}
+	if o.baseAnew {
+		args = append(args, "--base-anew")
 	}
 	if o.Insecure {
 		args = append(args, "--insecure-registry="+strconv.FormatBool(o.Insecure))

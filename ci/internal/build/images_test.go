@@ -83,7 +83,7 @@ func TestImages(t *testing.T) {
 		}
 		o := o
 		o.Root, o.Out, o.Publish = there, filepath.Join(t.TempDir(), "out"), ""
-		o.Base = pulled(t, strings.TrimPrefix(server.URL, "http://"), base)
+		o.Base, o.baseAnew = pulled(t, strings.TrimPrefix(server.URL, "http://"), base), true
 		again, err := Build(t.Context(), o)
 		if err != nil {
 			t.Fatalf("Build() = %v", err)

@@ -50,9 +50,11 @@ func (e *NotReproducible) Error() string {
 
 // Reproduce builds the checkout twice: from two copies at different paths, with an
 // empty compiler's cache each and in different time zones, so that nothing one
-// build made can reach the other. It returns the images if every digest is equal,
-// and [NotReproducible] if not. o.Out is ignored. Everything is compiled from
-// nothing, twice; the modules come from the user's module cache.
+// build made can reach the other. The second build is on a copy of the base as another
+// tool would export it, with other manifests and another time. Reproduce returns the
+// images if every digest is equal, and [NotReproducible] if not. o.Out is ignored.
+// Everything is compiled from nothing, twice; the modules come from the user's module
+// cache.
 //
 // The images that it returns have no files any more.
 func Reproduce(ctx context.Context, o Options) ([]Image, error) {
@@ -78,6 +80,7 @@ func Reproduce(ctx context.Context, o Options) ([]Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("first build: %w", err)
 	}
+	o.baseAnew = true
 	second, err := o.once(ctx, filepath.Join(work, "second"), there, "Asia/Tokyo")
 	if err != nil {
 		return nil, fmt.Errorf("second build: %w", err)
