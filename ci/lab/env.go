@@ -4,18 +4,17 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
@@ -26,35 +25,37 @@ type env struct {
 	dir            string
 	target         targetFlags
 
-	mu sync.Mutex
+	once    sync.Once
+	printer *progress.Printer // see progress
 }
 
-// say prints a line of progress. It goes to standard error, so that standard
+// progress shows how far a command is. It writes to standard error, so that standard
 // output is the result alone.
-func (e *env) say(line string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	fmt.Fprintln(e.stderr, line)
+func (e *env) progress() *progress.Printer {
+	e.once.Do(func() { e.printer = progress.To(e.stderr) })
+	return e.printer
 }
+
+// say prints a line of progress.
+func (e *env) say(line string) { e.progress().Say(line) }
 
 // step prints a line of progress of one command.
 func (e *env) step(line string) { e.say("· " + line) }
 
 // line shows a line at the bottom of a terminal, in the place of the one before; ""
 // removes it. Where standard error is no terminal it does nothing.
-func (e *env) line(text string) {
-	if !isTerminal(e.stderr) {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	fmt.Fprint(e.stderr, "\r\x1b[K"+text)
-}
+func (e *env) line(text string) { e.progress().Status(text) }
 
-// isTerminal tells whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+// transfer shows how far a download is.
+func (e *env) transfer(name string) func(done, total int64) {
+	return func(done, total int64) {
+		text := fmt.Sprintf("· %s: %s of %s MB", name, megabytes(done), megabytes(total))
+		if done < total {
+			e.progress().Update(name, text)
+			return
+		}
+		e.say(text)
+	}
 }
 
 // registerDir adds the flag of the lab's folder.
@@ -106,7 +107,7 @@ func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
 		return nil, err
 	}
 	return stack.New(stack.Config{
-		Root: root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.stderr, isTerminal(e.stderr)),
+		Root: root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.progress()),
 	})
 }
 

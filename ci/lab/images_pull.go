@@ -5,10 +5,10 @@ import (
 	"runtime"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
@@ -52,7 +52,11 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 			}
 			all := []archiveRow{}
 			for _, img := range wanted {
-				a, err := images.PullCarried(cmd.Context(), img, platform, to, images.PullOptions{Insecure: insecure, Progress: e.transfer(img.Name)})
+				a, err := images.PullCarried(cmd.Context(), img, platform, to, images.PullOptions{
+					Insecure: insecure, Progress: e.transfer(img.Name),
+					Waiting:  func() { e.step(filelock.Waiting(img.Name)) },
+					Retrying: func(err error) { e.step(fmt.Sprintf("%s: %v; trying again", img.Name, err)) },
+				})
 				if err != nil {
 					return err
 				}
@@ -74,16 +78,4 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 	cmd.Flags().StringVar(&to, "to", "", "the `DIRECTORY` for the archives (default images in the lab's folder)")
 	cmd.Flags().StringSliceVar(&insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
 	return cmd
-}
-
-// transfer reports a download, at most once a second.
-func (e *env) transfer(name string) func(done, total int64) {
-	var last time.Time
-	return func(done, total int64) {
-		if time.Since(last) < time.Second && done < total {
-			return
-		}
-		last = time.Now()
-		e.say(fmt.Sprintf("· %s: %s of %s MB", name, megabytes(done), megabytes(total)))
-	}
 }

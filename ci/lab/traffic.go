@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
@@ -110,9 +111,9 @@ func (e *env) writeTraffic(r traffic.Report, output string) (err error) {
 // that whoever has started it recognizes.
 func (e *env) trafficProgress() func(traffic.Event) {
 	if e.target.name != target.InCluster {
-		return traffic.ProgressTo(e.stderr)
+		return traffic.ProgressTo(e.progress())
 	}
-	return traffic.ProgressTo(marked{e.stdout})
+	return traffic.ProgressTo(progress.To(marked{e.stdout}))
 }
 
 // marked puts the mark of progress before every line.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 )
 
 // started is the first line that the builder itself prints; before it, the go
@@ -100,16 +101,13 @@ type follower struct {
 	since  time.Time
 }
 
-// quiet is how long nothing happens before the last line is told again.
-const quiet = 15 * time.Second
-
 func newFollower(tell func(string)) *follower {
 	if tell == nil {
 		tell = func(string) {}
 	}
 	f := &follower{tell: tell, over: make(chan struct{}), last: "compiling the image builder", since: time.Now()}
 	f.ticker.Go(func() {
-		t := time.NewTicker(quiet)
+		t := time.NewTicker(progress.Every)
 		defer t.Stop()
 		for {
 			select {

@@ -72,7 +72,7 @@ func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 
 // take downloads img, unpacks it and keeps what its program needs in dir. What
 // fails half-way leaves what was downloaded in the cache, for the next try, and no dir.
-func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string, progress *progress) error {
+func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string, progress *tracker) error {
 	ref, err := s.client.Reference(img.Pinned())
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ type downloadError struct{ error }
 func (e *downloadError) Unwrap() error { return e.error }
 
 // download gets the layers into the cache's store.
-func (s *Stack) download(ctx context.Context, repo name.Repository, layers []v1.Descriptor, progress *progress) (*registry.Blobs, error) {
+func (s *Stack) download(ctx context.Context, repo name.Repository, layers []v1.Descriptor, progress *tracker) (*registry.Blobs, error) {
 	var total int64
 	for _, l := range layers {
 		total += l.Size
@@ -123,7 +123,7 @@ func (s *Stack) download(ctx context.Context, repo name.Repository, layers []v1.
 }
 
 // unpack makes dir out of the layers, the lowest first.
-func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir string, progress *progress, layers []v1.Descriptor, blobs *registry.Blobs) error {
+func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir string, progress *tracker, layers []v1.Descriptor, blobs *registry.Blobs) error {
 	tmp, err := s.workDir(sp.name)
 	if err != nil {
 		return err

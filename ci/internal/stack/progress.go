@@ -45,8 +45,8 @@ type Event struct {
 // on display goes on while one large package compiles or the linker is silent.
 const tick = time.Second
 
-// progress reports how far work on one program is.
-type progress struct {
+// A tracker reports how far work on one program is.
+type tracker struct {
 	report func(Event)
 	start  time.Time
 	over   chan struct{}
@@ -57,8 +57,8 @@ type progress struct {
 }
 
 // startProgress begins work on a program; the caller stops it.
-func (s *Stack) startProgress(program string) *progress {
-	p := &progress{report: s.report, start: time.Now(), over: make(chan struct{}), last: Event{Program: program}}
+func (s *Stack) startProgress(program string) *tracker {
+	p := &tracker{report: s.report, start: time.Now(), over: make(chan struct{}), last: Event{Program: program}}
 	p.ticker.Go(func() {
 		t := time.NewTicker(tick)
 		defer t.Stop()
@@ -79,13 +79,13 @@ func (s *Stack) startProgress(program string) *progress {
 }
 
 // stop ends the repetition; no event comes after it returns.
-func (p *progress) stop() {
+func (p *tracker) stop() {
 	close(p.over)
 	p.ticker.Wait()
 }
 
 // set reports a step. It holds what Event promises about Done.
-func (p *progress) set(phase Phase, done, total int64) {
+func (p *tracker) set(phase Phase, done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if phase == p.last.Phase {
@@ -98,7 +98,7 @@ func (p *progress) set(phase Phase, done, total int64) {
 	p.send()
 }
 
-func (p *progress) send() {
+func (p *tracker) send() {
 	p.last.Elapsed = time.Since(p.start)
 	p.report(p.last)
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 )
 
 func TestCounter(t *testing.T) {
@@ -56,9 +59,19 @@ func TestProgressKeepsItsPromises(t *testing.T) {
 	}
 }
 
+// rendered is Render with the clock of the events themselves.
+func rendered(out io.Writer, mode progress.Mode) func(Event) {
+	var now time.Time
+	show := Render(progress.New(out, mode, 80, func() time.Time { return now }))
+	return func(e Event) {
+		now = time.Unix(0, 0).Add(e.Elapsed)
+		show(e)
+	}
+}
+
 func TestRenderPlain(t *testing.T) {
 	var out strings.Builder
-	show := Render(&out, false)
+	show := rendered(&out, progress.Log)
 	show(Event{Program: "loki", Phase: PhaseModules})
 	show(Event{Program: "loki", Phase: PhaseCompile, Total: 10, Elapsed: time.Second})
 	show(Event{Program: "loki", Phase: PhaseCompile, Done: 3, Total: 10, Elapsed: 10 * time.Second})
@@ -89,7 +102,7 @@ func TestRenderTerminal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("NO_COLOR", tt.noColor)
 			var out bytes.Buffer
-			show := Render(&out, true)
+			show := rendered(&out, progress.Terminal)
 			show(Event{Program: "alloy", Phase: PhaseCompile, Done: 5, Total: 10, Elapsed: time.Second})
 			show(Event{Program: "alloy", Phase: PhaseCompile, Done: 6, Total: 10, Elapsed: time.Second + time.Millisecond})
 			show(Event{Program: "alloy", Phase: PhaseFailed, Err: context.Canceled})

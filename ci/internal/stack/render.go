@@ -4,79 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 )
 
-// plainEvery is how often a line is written where lines stay: a log, a CI run.
-const plainEvery = 10 * time.Second
-
-// redrawEvery is how often the line on a terminal is written anew at most.
-const redrawEvery = 100 * time.Millisecond
-
-// Render returns a progress function that writes to w. On a terminal it rewrites
-// one line with a bar; anywhere else it writes a line when a phase begins and one
-// every 10 s after that. The bar has colour unless NO_COLOR is set. The function
-// must not be called by two goroutines at a time, which [Stack] does not do.
-func Render(w io.Writer, isTTY bool) func(Event) {
-	r := &renderer{w: w, tty: isTTY, colour: isTTY && os.Getenv("NO_COLOR") == ""}
+// Render returns a progress function that shows on p what is being done to which
+// program: with a bar on a terminal.
+func Render(p *progress.Printer) func(Event) {
+	r := renderer{p}
 	return r.event
 }
 
-type renderer struct {
-	w           io.Writer
-	tty, colour bool
-	shown       Event // the last event that was written
-	open        bool  // the cursor is at the end of an unfinished line
-}
+type renderer struct{ *progress.Printer }
 
-func (r *renderer) event(e Event) {
-	switch e.Phase {
-	case PhaseDone:
-		r.line(fmt.Sprintf("%-8s ready after %s", e.Program, clock(e.Elapsed)))
-	case PhaseFailed:
-		if errors.Is(e.Err, context.Canceled) {
-			r.line(fmt.Sprintf("%-8s stopped", e.Program))
-		} else {
-			r.line(fmt.Sprintf("%-8s failed: %s", e.Program, oneLine(e.Err)))
-		}
+func (r renderer) event(e Event) {
+	switch {
+	case e.Phase == PhaseDone:
+		r.Say(fmt.Sprintf("%-8s ready after %s", e.Program, clock(e.Elapsed)))
+	case e.Phase == PhaseFailed && errors.Is(e.Err, context.Canceled):
+		r.Say(fmt.Sprintf("%-8s stopped", e.Program))
+	case e.Phase == PhaseFailed:
+		r.Say(fmt.Sprintf("%-8s failed: %s", e.Program, oneLine(e.Err)))
 	default:
-		if !r.due(e) {
-			return
-		}
-		if r.tty {
-			fmt.Fprintf(r.w, "\r\x1b[K%s", r.state(e, true))
-			r.open = true
-		} else {
-			fmt.Fprintln(r.w, r.state(e, false))
-		}
+		r.Update(e.Program+" "+string(e.Phase), r.state(e))
 	}
-	r.shown = e
-}
-
-// due reports whether e is to be written, by the clock of the events themselves.
-func (r *renderer) due(e Event) bool {
-	if e.Program != r.shown.Program || e.Phase != r.shown.Phase {
-		return true
-	}
-	every := plainEvery
-	if r.tty {
-		every = redrawEvery
-	}
-	return e.Elapsed-r.shown.Elapsed >= every
-}
-
-// line writes a line that stays, in the place of the unfinished one.
-func (r *renderer) line(text string) {
-	if r.open {
-		text = "\r\x1b[K" + text
-	}
-	fmt.Fprintln(r.w, text)
-	r.open = false
 }
 
 // doing says what a phase is about.
@@ -90,9 +44,9 @@ var doing = map[Phase]string{
 }
 
 // state is one line, at most some 75 columns wide, about an unfinished program.
-func (r *renderer) state(e Event, bar bool) string {
+func (r renderer) state(e Event) string {
 	parts := []string{fmt.Sprintf("%-8s %s", e.Program, doing[e.Phase])}
-	if bar && e.Total > 0 {
+	if r.Mode() == progress.Terminal && e.Total > 0 {
 		parts = append(parts, r.bar(e.Done, e.Total))
 	}
 	switch {
@@ -111,10 +65,10 @@ func (r *renderer) state(e Event, bar bool) string {
 // barWidth is the number of columns between the brackets.
 const barWidth = 20
 
-func (r *renderer) bar(done, total int64) string {
+func (r renderer) bar(done, total int64) string {
 	full := int(barWidth * done / total)
 	filled, empty := strings.Repeat("=", full), strings.Repeat(" ", barWidth-full)
-	if r.colour {
+	if r.Colour() {
 		filled = "\x1b[32m" + filled + "\x1b[0m"
 	}
 	return "[" + filled + empty + "]"

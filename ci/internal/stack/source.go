@@ -87,7 +87,7 @@ type build struct {
 	pin       Pin
 	toolchain toolchain
 	dir       string // the finished directory
-	progress  *progress
+	progress  *tracker
 }
 
 // run compiles and links, with everything that happens in the log.

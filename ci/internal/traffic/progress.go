@@ -2,15 +2,9 @@ package traffic
 
 import (
 	"fmt"
-	"io"
-	"os"
-	"strings"
-	"sync"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/term"
-
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
@@ -50,63 +44,13 @@ func (e Event) String() string {
 		e.Sent, e.Total, report.Elapsed(e.Elapsed.Round(100*time.Millisecond)), e.Rate, e.Underway, e.Failed, report.Elapsed(e.P95))
 }
 
-// lineEvery is the time between progress lines when they cannot be rewritten.
-const lineEvery = 5 * time.Second
-
-// ProgressTo returns a function for Options.Progress that writes to w: on a
-// terminal one line that is rewritten, elsewhere a line every 5 seconds and one
-// for each change of phase.
-func ProgressTo(w io.Writer) func(Event) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return plainProgress(w)
-	}
-	return lineProgress(w, func() int {
-		width, _, err := term.GetSize(int(f.Fd()))
-		if err != nil {
-			return 80
-		}
-		return width
-	})
-}
-
-func plainProgress(w io.Writer) func(Event) {
-	var (
-		mu    sync.Mutex
-		phase Phase
-		next  time.Duration
-	)
+// ProgressTo returns a function for Options.Progress that shows the run on p.
+func ProgressTo(p *progress.Printer) func(Event) {
 	return func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		if e.Phase == phase && (e.Phase != Sending || e.Elapsed < next) {
+		if e.Phase == Done {
+			p.Say(e.String())
 			return
 		}
-		phase, next = e.Phase, e.Elapsed.Truncate(lineEvery)+lineEvery
-		fmt.Fprintln(w, e)
-	}
-}
-
-// lineProgress rewrites one line, which it never lets wrap: a wrapped line could
-// not be taken back.
-func lineProgress(w io.Writer, width func() int) func(Event) {
-	var (
-		mu      sync.Mutex
-		written int
-	)
-	return func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		line := e.String()
-		if limit := width() - 1; limit > 0 && utf8.RuneCountInString(line) > limit {
-			line = string([]rune(line)[:limit])
-		}
-		n := utf8.RuneCountInString(line)
-		end := ""
-		if e.Phase == Done {
-			end = "\n"
-		}
-		fmt.Fprintf(w, "\r%s%s%s", line, strings.Repeat(" ", max(0, written-n)), end)
-		written = n
+		p.Update(string(e.Phase), e.String())
 	}
 }
