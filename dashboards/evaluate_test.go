@@ -17,9 +17,9 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// Series that the tests make up: a name with labels, and where they begin and grow
-// to each second. Their labels are cAdvisor's on containerd, where a pod has a
-// series of its own, without container, and one for each container.
+// Series that the tests make up: a name with labels, a first value, and the growth per
+// second. The labels are those of cAdvisor on containerd, where a pod has one series
+// without a container, and one for each of its containers.
 type madeUp map[string]struct{ start, growth float64 }
 
 var (
@@ -77,8 +77,7 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// A cell of the heatmap has as many requests as there were in its time, and no more,
-// however wide it is.
+// Each cell of the heatmap counts the requests of its own time, however wide it is.
 func TestHeatmapCountsEachRequestOnce(t *testing.T) {
 	const bucket = `http_server_request_duration_seconds_bucket{service_name="frontend", k8s_namespace_name="", http_route="/", le=`
 	requests := madeUp{bucket + `"0.1"}`: {0, 1.5}, bucket + `"+Inf"}`: {0, 2}}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// sound is a dashboard with nothing wrong.
+// sound is a dashboard without problems.
 const sound = `{
 	"uid": "lab-x", "title": "Lab / X", "description": "What it is good for.", "tags": ["lab"], "refresh": "10s",
 	"time": {"from": "now-30m", "to": "now"},
@@ -38,8 +38,8 @@ const sound = `{
 		 "options": {"yAxis": {"unit": "s"}},
 		 "targets": [{"refId": "A", "datasource": {"type": "prometheus", "uid": "mimir"}, "format": "heatmap", "expr": "sum by (le) (rate(container_bucket[1m]))"}]}]}`
 
-// TestProblems breaks the sound dashboard in one way at a time, and expects that
-// way to be named, and nothing else.
+// TestProblems breaks the sound dashboard in one way at a time, and expects exactly that
+// problem.
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"nothing", "", "", ""},

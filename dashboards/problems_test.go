@@ -8,18 +8,18 @@ import (
 	"testing"
 )
 
-// checker says what is wrong with dashboards without looking at a lab.
+// checker finds what is wrong with dashboards. It needs no lab.
 type checker struct {
 	// sources are the types of the provisioned data sources by uid.
 	sources map[string]string
-	// all are the dashboards that links may lead to.
+	// all are the dashboards to which links may lead.
 	all []Dashboard
-	// mayBeEmpty are the panels that may show nothing, as uid/title.
+	// mayBeEmpty are the panels that may be empty, as uid/title.
 	mayBeEmpty []string
 }
 
-// mayBeEmpty are those with a noValue: an empty one says that all is well, or that
-// this kernel does not measure it.
+// mayBeEmpty are the panels with a noValue. They are empty when all is well, or when the
+// kernel does not measure something.
 var mayBeEmpty = []string{
 	"lab-overview/Alerts",
 	"lab-overview/Errors in the logs",
@@ -39,7 +39,7 @@ func TestDashboards(t *testing.T) {
 			t.Errorf("%s: %s", d.File, problem)
 		}
 	}
-	// An entry that no panel needs would let a later one be empty unnoticed.
+	// A stale entry would let a later panel of that name be empty unnoticed.
 	for _, name := range mayBeEmpty {
 		if !slices.ContainsFunc(all, func(d Dashboard) bool {
 			return slices.ContainsFunc(d.Panels, func(p Panel) bool { return d.UID+"/"+p.Title == name && p.NoValue != "" })
@@ -81,7 +81,7 @@ func (c checker) header(d Dashboard) []string {
 	return append(found, c.links(d.Links, d)...)
 }
 
-// links checks that links lead to dashboards that there are.
+// links checks that links lead to existing dashboards.
 func (c checker) links(links []Link, from Dashboard) []string {
 	var found []string
 	for _, l := range links {
@@ -100,8 +100,8 @@ func (c checker) links(links []Link, from Dashboard) []string {
 	return found
 }
 
-// grid checks that every panel has a place of its own within the 24 columns, and
-// every row and panel an id of its own.
+// grid checks that panels do not overlap and stay within the 24 columns, and that every
+// row and panel has its own id.
 func grid(d Dashboard) []string {
 	type box struct {
 		name string
@@ -135,7 +135,7 @@ func grid(d Dashboard) []string {
 	return found
 }
 
-// titles checks that a panel can be told by its title, as it is in reports.
+// titles checks that titles are unique, because reports identify panels by them.
 func titles(d Dashboard) []string {
 	var found []string
 	seen := map[string]int{}
@@ -151,7 +151,7 @@ func titles(d Dashboard) []string {
 // needUnit are the types of panel that show numbers.
 var needUnit = []string{"timeseries", "stat", "gauge", "bargauge", "heatmap", "histogram", "barchart", "piechart"}
 
-// panel checks what a reader needs to understand a panel.
+// panel checks that a reader can understand the panel.
 func (c checker) panel(d Dashboard, p Panel) []string {
 	var found []string
 	if strings.TrimSpace(p.Title) == "" {
@@ -183,7 +183,7 @@ func (c checker) panel(d Dashboard, p Panel) []string {
 	return found
 }
 
-// sentence tells whether a text is one at least.
+// sentence reports whether a text is at least one sentence.
 func sentence(text string) bool {
 	return len(strings.Fields(text)) >= 4 && strings.ContainsAny(text[len(text)-1:], ".?")
 }

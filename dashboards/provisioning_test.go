@@ -66,8 +66,8 @@ func provisionedSources(t *testing.T) map[string]string {
 	return types
 }
 
-// TestLinks checks that each signal leads to the others. That the links' queries
-// find something is for `lab verify` to say.
+// TestLinks checks that links lead from each signal to the others. `lab verify` checks
+// that the links find something.
 func TestLinks(t *testing.T) {
 	var file dataSources
 	provisioning(t, "datasources/lab.yaml", &file)
@@ -85,7 +85,7 @@ func TestLinks(t *testing.T) {
 		}
 		for _, q := range j.Metrics.Queries {
 			leads["trace to metrics"] = j.Metrics.UID
-			// Grafana puts the tags in, and has unfolded the $$ when the file was read.
+			// Grafana inserts the tags. It has read $$ as $ already.
 			filled := strings.ReplaceAll(q.Query, "$$__tags", `service="backend"`)
 			if _, err := promQL(Query{Expr: filled}, Dashboard{}); err != nil {
 				t.Errorf("the link %q: %v", q.Name, err)
@@ -108,8 +108,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestProvider checks that Grafana is told to look where the lab says that the
-// dashboards are.
+// TestProvider checks that Grafana looks for dashboards in the folder that the lab names.
 func TestProvider(t *testing.T) {
 	var file struct {
 		Providers []struct {

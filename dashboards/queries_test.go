@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// variables checks that every variable that a query has is one of the dashboard or
-// of Grafana, and that every variable of the dashboard is used.
+// variables checks that every variable in a query is known to the dashboard or to Grafana,
+// and that every variable of the dashboard is used.
 func variables(d Dashboard) []string {
 	var found []string
 	used := map[string]bool{}
@@ -60,12 +60,13 @@ func labelValues(d Dashboard, v Variable) error {
 	return err
 }
 
-// promQL parses a query with the dashboard's own values of the variables.
+// promQL parses a query with the default values of the dashboard's variables.
 func promQL(q Query, d Dashboard) (parser.Expr, error) {
 	return parser.NewParser(parser.Options{}).ParseExpr(q.Fill(d.Values(nil), 10*time.Second, 30*time.Minute))
 }
 
-// queries checks the queries of a panel. LogQL and TraceQL are parsed elsewhere.
+// queries checks the queries of a panel. Tests with the real Loki and Tempo parse LogQL
+// and TraceQL.
 func (c checker) queries(d Dashboard, p Panel) []string {
 	var found []string
 	seen := map[string]bool{}
@@ -103,7 +104,7 @@ func (c checker) queries(d Dashboard, p Panel) []string {
 	return found
 }
 
-// metricProblems checks that a query and its panel fit each other.
+// metricProblems checks that a query fits its panel.
 func metricProblems(p Panel, q Query, expr parser.Expr) []string {
 	var found []string
 	if heat := p.Type == "heatmap"; heat != (q.Format == "heatmap") {
@@ -151,8 +152,8 @@ var overlapping = regexp.MustCompile(`increase\([^\[]*\[\$__rate_interval\]`)
 
 var legendLabel = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
 
-// metricNames are the names of the metrics that an expression selects, "" for a
-// selector without one.
+// metricNames returns the names of the metrics that an expression selects, "" for a
+// selector without a name.
 func metricNames(expr parser.Expr) []string {
 	var names []string
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
@@ -164,8 +165,8 @@ func metricNames(expr parser.Expr) []string {
 	return names
 }
 
-// resultLabels are the labels that series of the expression are told apart by,
-// where the expression alone says so.
+// resultLabels returns the labels of the expression's series, if the expression alone
+// determines them.
 func resultLabels(expr parser.Expr) (labels []string, known bool) {
 	switch e := expr.(type) {
 	case *parser.ParenExpr:
@@ -188,7 +189,7 @@ func resultLabels(expr parser.Expr) (labels []string, known bool) {
 		left, knowLeft := resultLabels(e.LHS)
 		right, knowRight := resultLabels(e.RHS)
 		switch {
-		case e.Op == parser.LOR: // a label has to be on both sides to be always there
+		case e.Op == parser.LOR: // only labels on both sides are always there
 			return slices.DeleteFunc(slices.Clone(left), func(l string) bool { return !slices.Contains(right, l) }), knowLeft && knowRight
 		case e.LHS.Type() == parser.ValueTypeScalar:
 			return right, knowRight

@@ -89,10 +89,10 @@ func TestRead(t *testing.T) {
 
 func TestReadErrors(t *testing.T) {
 	for want, data := range map[string]string{
-		"not a dashboard":               `[]`,
+		"not a dashboard":            `[]`,
 		`panel 2, "T": query A`:      `{"panels": [{"id": 2, "title": "T", "targets": [{"refId": "A", "interval": "$x"}]}]}`,
 		`panel 3, "I": query B`:      `{"panels": [{"type": "row", "panels": [{"id": 3, "title": "I", "targets": [{"refId": "B", "interval": "1d"}]}]}]}`,
-		"value mappings":    `{"panels": [{"fieldConfig": {"defaults": {"mappings": [{"type": "value", "options": 1}]}}}]}`,
+		"value mappings":             `{"panels": [{"fieldConfig": {"defaults": {"mappings": [{"type": "value", "options": 1}]}}}]}`,
 		"unexpected end of JSON inp": `{"panels": [`,
 	} {
 		if _, err := Read("x.json", []byte(data)); err == nil || !strings.Contains(err.Error(), want) {

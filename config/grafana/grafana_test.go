@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestDatasources reads the committed file: every link of it must have been
-// understood, for what is not read is not verified.
+// TestDatasources reads the committed file. This package must read every link in it,
+// because `lab verify` follows only these.
 func TestDatasources(t *testing.T) {
 	sources, err := Datasources()
 	if err != nil {

@@ -68,8 +68,8 @@ func strict(data []byte) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}
-	// Of some types it drops a field that it does not know: then what it has read is
-	// not what was written.
+	// The SDK drops unknown fields of some types without an error. Then its result
+	// differs from the file.
 	again, err := json.Marshal(d)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func strict(data []byte) error {
 	return nil
 }
 
-// filled leaves out what is empty, which may be null, or not be there at all.
+// filled drops empty values, because the SDK may write null or leave a field out.
 func filled(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -157,8 +157,7 @@ func TestStrictFails(t *testing.T) {
 	}
 }
 
-// TestPlain checks that rendering leaves no escapes of HTML, and nothing else
-// undone.
+// TestPlain checks that the files contain no escapes for HTML and end in a newline.
 func TestPlain(t *testing.T) {
 	for name, build := range pages {
 		data, err := render(build)

@@ -13,7 +13,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// points are the places that path data lead to.
+// points returns the coordinates of path data.
 func points(t *testing.T, d string) [][2]int {
 	t.Helper()
 	var all [][2]int
@@ -36,8 +36,8 @@ func points(t *testing.T, d string) [][2]int {
 	return all
 }
 
-// The first value is at the left edge of the drawing, the last at its right one,
-// and the axis' ends are its upper and lower edge: the page's ticks rely on it.
+// The first value is at the left edge of the drawing, the last one at its right edge, and
+// the ends of the axis are the upper and lower edge. The page's ticks rely on this.
 func TestLinesFillTheirBox(t *testing.T) {
 	for _, n := range []int{2, 3, 24, 100, 240} {
 		values := make([]float64, n)
@@ -98,7 +98,7 @@ func TestStacked(t *testing.T) {
 	}
 }
 
-// Every cell of a heat map is where the page's ticks say, whatever their number.
+// Every cell of a heat map is where the page's ticks say, for any number of cells.
 func TestHeatFillsItsBox(t *testing.T) {
 	var left, top, width, height int
 	if _, err := fmt.Sscan(heatBox, &left, &top, &width, &height); err != nil {

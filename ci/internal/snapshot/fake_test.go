@@ -16,12 +16,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// A fake answers for Mimir, Loki and Tempo what a lab once answered to the queries
-// of testdata/every-kind.json, unless a test changes it.
+// A fake stands for Mimir, Loki and Tempo. It gives the answers that a real lab once gave
+// to the queries of testdata/every-kind.json, unless a test changes them.
 type fake struct {
 	now     time.Time
 	answers map[string]recorded
-	// change may give another answer to what was asked, "path query".
+	// change may replace the answer to "path query".
 	change    func(asked string, r recorded) recorded
 	addresses target.Addresses
 }
@@ -82,7 +82,7 @@ func everyKind(t *testing.T) dashboards.Dashboard {
 	return d
 }
 
-// taken is the snapshot of the fake, and its page.
+// taken returns a snapshot of the fake, and its page.
 func (f *fake) taken(t *testing.T) (Snapshot, *document) {
 	t.Helper()
 	o := Options{Addresses: f.addresses, Commit: "0123456789ab", Last: 2 * time.Minute, Dashboards: []dashboards.Dashboard{everyKind(t)}}
@@ -93,7 +93,7 @@ func (f *fake) taken(t *testing.T) (Snapshot, *document) {
 	return s, written(t, s)
 }
 
-// written is a snapshot's page.
+// written returns a snapshot's page.
 func written(t *testing.T, s Snapshot) *document {
 	t.Helper()
 	var b bytes.Buffer
@@ -107,13 +107,13 @@ func written(t *testing.T, s Snapshot) *document {
 	return &document{node{root}, b.String()}
 }
 
-// A document is a page as a browser reads it.
+// A document is a page as a browser parses it.
 type document struct {
 	node
 	source string
 }
 
-// panel is the element of the panel with that title.
+// panel returns the element of the panel with that title.
 func (d *document) panel(t *testing.T, title string) node {
 	t.Helper()
 	for _, p := range d.all("article", "panel") {
@@ -127,7 +127,7 @@ func (d *document) panel(t *testing.T, title string) node {
 
 type node struct{ *html.Node }
 
-// all are the elements of that name, and of that class when it is not "".
+// all returns the elements with that name, and with that class if it is not "".
 func (n node) all(name, class string) []node {
 	var found []node
 	for d := range n.Descendants() {
@@ -147,7 +147,7 @@ func (n node) attribute(name string) string {
 	return ""
 }
 
-// text is all text in the element, with single spaces.
+// text returns all text in the element, with single spaces.
 func (n node) text() string {
 	var b strings.Builder
 	for d := range n.Descendants() {

@@ -83,7 +83,7 @@ func TestHead(t *testing.T) {
 			t.Errorf("the head does not say %q: %s", part, words)
 		}
 	}
-	// Every link leads to a place on the page.
+	// Every link leads to an element of the page.
 	for _, a := range head.all("a", "") {
 		id := strings.TrimPrefix(a.attribute("href"), "#")
 		if !strings.Contains(page.source, `id="`+id+`"`) {
@@ -95,7 +95,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// texts are the texts of an element, each by itself.
+// texts returns the texts in an element.
 func texts(n node) []string {
 	var all []string
 	for d := range n.Descendants() {
@@ -106,7 +106,7 @@ func texts(n node) []string {
 	return all
 }
 
-// Elsewhere than in a cluster the page says which panels are not there.
+// Outside a cluster, the page names the panels that are left out.
 func TestOnlyInACluster(t *testing.T) {
 	f := newFake(t)
 	_, page := f.taken(t)
@@ -129,7 +129,7 @@ func TestOnlyInACluster(t *testing.T) {
 	}
 }
 
-// A threshold's colour is that of the value, and a value's own text its own.
+// A value has the colour of its threshold, and its own text if it is mapped to one.
 func TestColors(t *testing.T) {
 	f := newFake(t)
 	f.change = func(asked string, r recorded) recorded {
@@ -157,10 +157,10 @@ func TestColors(t *testing.T) {
 	}
 }
 
-// evil is what nobody should name anything.
+// evil is a label that tries to get markup and scripts onto the page.
 const evil = `"><img src=x onerror=alert(1)><script>alert(2)</script><style>*{display:none}</style>javascript:alert(3)`
 
-// Whatever a label, a log line, a trace's name or a backend's error says is text.
+// Labels, log lines, names of traces and errors of backends are text on the page.
 func TestNothingGetsOut(t *testing.T) {
 	f := newFake(t)
 	quoted, err := json.Marshal(evil)
@@ -194,7 +194,7 @@ func TestNothingGetsOut(t *testing.T) {
 	}
 }
 
-// references are what would make a browser fetch something, or run it.
+// references matches everything that makes a browser fetch or run something.
 var references = regexp.MustCompile(`(?i)\s(src|srcset|on\w+|action|data|poster)=|url\(|@import|<(script|link|iframe|object|embed|base|form|image|use)\b`)
 
 func TestSelfContained(t *testing.T) {
@@ -215,7 +215,7 @@ func TestSelfContained(t *testing.T) {
 	}
 }
 
-// A row of a table is one thing with all that the queries say of it.
+// A row of a table has the values of all queries for the same labels.
 func TestTables(t *testing.T) {
 	_, page := newFake(t).taken(t)
 	table := func(title string) [][]string {

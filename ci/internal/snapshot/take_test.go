@@ -17,7 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// A backend that is not there fails its panels, and the page says which and why.
+// Without a backend its panels fail, and the page says which and why.
 func TestBackendGone(t *testing.T) {
 	f := newFake(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -28,7 +28,7 @@ func TestBackendGone(t *testing.T) {
 	if got := strings.Join(failed, ", "); !strings.Contains(got, "Errors and warnings") || !strings.Contains(got, "Panics") || !strings.Contains(got, "Log lines") || len(failed) != 4 {
 		t.Errorf("failed: %s; want those of Loki and the broken one", got)
 	}
-	// What may be empty may not be unanswered.
+	// A panel that may be empty fails nevertheless if its query fails.
 	p := page.panel(t, "Panics")
 	if p.attribute("data-state") != "failed" || !strings.Contains(p.text(), "connection refused") || strings.Contains(p.text(), "No panics") {
 		t.Errorf("the panel of a backend that is gone says %q", p.text())
@@ -41,7 +41,7 @@ func TestBackendGone(t *testing.T) {
 	}
 }
 
-// Half of a panel's queries failing is a failure, and the other half is shown.
+// If one of a panel's queries fails, the panel fails and still shows the others.
 func TestOneQueryOfThree(t *testing.T) {
 	f := newFake(t)
 	f.change = func(asked string, r recorded) recorded {
@@ -57,7 +57,7 @@ func TestOneQueryOfThree(t *testing.T) {
 	}
 }
 
-// A value that is not a number is shown as such, and breaks no line.
+// NaN is shown as such in a stat, and as a gap in a line.
 func TestNotANumber(t *testing.T) {
 	f := newFake(t)
 	f.change = func(asked string, r recorded) recorded {
@@ -89,7 +89,7 @@ func TestNotANumber(t *testing.T) {
 	}
 }
 
-// Without a range of its own a snapshot looks back no further than there are samples.
+// Without Options.Last, a snapshot looks back no further than there are samples.
 func TestTimeRange(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -18,11 +18,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// promtool returns the path of Prometheus' own program, which ci/tools/promtool
-// pins and Go compiles: the first time it takes some minutes. Service discovery,
-// most of it, is left out.
+// promtool returns the path of promtool, which ci/tools/promtool pins and Go compiles.
+// That takes some minutes the first time. It is compiled without service discovery, which
+// is most of its code.
 var promtool = sync.OnceValues(func() (string, error) {
-	// So that `go test` sees when it has changed, and takes no result from its cache.
+	// `go test` notes which files a test opens. So a new version of promtool makes cached
+	// results invalid.
 	if err := filepath.WalkDir("../../../ci/tools/promtool", func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
 		return "", err
 	}
@@ -49,7 +50,7 @@ func needPromtool(t *testing.T) string {
 	return path
 }
 
-// ruleTests runs promtool on the files of tests/ in the folder.
+// ruleTests runs promtool on the named files in the folder's tests/.
 func ruleTests(path, folder string, names ...string) (output string, err error) {
 	args := []string{"test", "rules"}
 	for _, name := range names {
@@ -59,14 +60,14 @@ func ruleTests(path, folder string, names ...string) (output string, err error) 
 	return string(out), err
 }
 
-// testsOf are the tests of each rule file.
+// testsOf has the tests of each rule file.
 var testsOf = map[string][]string{
 	"losses.yaml":  {"losses_test.yaml"},
 	"service.yaml": {"service_test.yaml", "service_slow_test.yaml"},
 	"stack.yaml":   {"stack_test.yaml"},
 }
 
-// Every rule does what tests/ says of it, and is one for Prometheus, too.
+// The files in tests/ pass, and promtool's linter accepts every rule.
 func TestPromtool(t *testing.T) {
 	path := needPromtool(t)
 	names, err := filepath.Glob("*.yaml")
@@ -96,8 +97,8 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
-// The tests of the rules are worth what they notice. So each alert is broken in
-// every way that the code below knows, one at a time, and some test must fail.
+// The tests of the rules must notice mistakes. So this test breaks each alert in every way
+// that breakages knows, one at a time, and expects a test to fail.
 func TestPromtoolNoticesEveryBrokenAlert(t *testing.T) {
 	path := needPromtool(t)
 	groups, err := All()
@@ -128,8 +129,8 @@ func TestPromtoolNoticesEveryBrokenAlert(t *testing.T) {
 	}
 }
 
-// breakages returns the rule with one thing changed each, by what that is: the
-// time that it waits, a threshold, an operand of and, or, unless.
+// breakages returns copies of the rule with one change each, by the name of the change: to
+// its `for`, to a threshold, to an operand of `and`, `or` or `unless`.
 func breakages(t *testing.T, r Rule) map[string]Rule {
 	t.Helper()
 	all := map[string]Rule{}
@@ -147,7 +148,7 @@ func breakages(t *testing.T, r Rule) map[string]Rule {
 	}
 	for n := range binaries(parse(t, r.Expr)) {
 		for _, what := range []string{"left", "right", "twice", "half"} {
-			// Each change is of a tree of its own.
+			// Parse again: each change is to a fresh tree.
 			root := &parser.ParenExpr{Expr: parse(t, r.Expr)}
 			spot := binaries(root)[n]
 			if spot.apply(what) {
@@ -158,13 +159,13 @@ func breakages(t *testing.T, r Rule) map[string]Rule {
 	return all
 }
 
-// A spot is a binary operator in an expression, with how to replace it.
+// A spot is a binary operator in an expression, with a function that replaces it.
 type spot struct {
 	*parser.BinaryExpr
 	replace func(parser.Expr)
 }
 
-// apply changes the expression and reports whether there was something to change.
+// apply changes the expression and reports whether the change is possible.
 func (s spot) apply(what string) bool {
 	number, hasNumber := constant(s.RHS)
 	switch {
@@ -195,8 +196,8 @@ func constant(e parser.Expr) (float64, bool) {
 	return 0, false
 }
 
-// binaries finds the binary operators of an expression that are not within a call
-// or an aggregation.
+// binaries returns the binary operators of an expression that are outside of calls and
+// aggregations.
 func binaries(e parser.Expr) (all []spot) {
 	var walk func(parser.Expr, func(parser.Expr))
 	walk = func(e parser.Expr, replace func(parser.Expr)) {
@@ -213,8 +214,7 @@ func binaries(e parser.Expr) (all []spot) {
 	return all
 }
 
-// writeRules writes the groups of a rule file to the folder, with one rule
-// replaced.
+// writeRules writes a rule file with one rule replaced to the folder.
 func writeRules(t *testing.T, folder, name string, groups []Group, group, rule int, by Rule) {
 	t.Helper()
 	var file ruleFile
@@ -244,8 +244,8 @@ func writeRules(t *testing.T, folder, name string, groups []Group, group, rule i
 	}
 }
 
-// writeTests writes what of the files of tests/ speaks of the alert to the folder,
-// and returns the names of the files that do.
+// writeTests copies the tests that mention the alert to the folder, and returns the names
+// of their files.
 func writeTests(t *testing.T, folder string, names []string, alert string) (written []string) {
 	t.Helper()
 	if err := os.Mkdir(filepath.Join(folder, "tests"), 0o755); err != nil {

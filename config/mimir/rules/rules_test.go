@@ -18,7 +18,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// runbooks is the folder of the runbooks, and runbookURL where a person reads them.
+// runbooks is the folder of the runbooks, and runbookURL their address in the web.
 const (
 	runbooks   = "../../../docs/runbooks"
 	runbookURL = "https://github.com/lgtm-lab/lgtm-lab/blob/main/docs/runbooks/"
@@ -58,7 +58,7 @@ func alerts(t *testing.T) map[string][]Rule {
 	return byName
 }
 
-// The alerts that the lab promises are there.
+// The rules have these alerts and no others.
 func TestAlerts(t *testing.T) {
 	want := []string{"AlloyDown", "BackendDown", "FrontendDown", "HighErrorRatio", "HighTraceDropRate", "KubeletDown", "LogsLost",
 		"LokiDown", "MetricsLost", "MimirDown", "QueueFilling", "RuleFailures", "SlowP99", "StoreWritesFailing", "TelemetryRefused",
@@ -68,7 +68,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// An alert says how bad it is, what happens, with its value, and where to read on.
+// Each alert has a severity, a summary, a description with its value, and a runbook.
 func TestEveryAlertExplainsItself(t *testing.T) {
 	for name, rules := range alerts(t) {
 		distinct := map[string]bool{}
@@ -77,31 +77,31 @@ func TestEveryAlertExplainsItself(t *testing.T) {
 				t.Errorf("%s: severity %q", name, r.Labels["severity"])
 			}
 			if r.For == 0 && r.Labels["severity"] != "none" {
-				t.Errorf("%s: fires at the first sample", name)
+				t.Errorf("%s: it has no for, so that one sample is enough to fire", name)
 			}
 			if s := r.Annotations["summary"]; s == "" || len(s) > 100 || strings.HasSuffix(s, ".") {
 				t.Errorf("%s: the summary is not a headline: %q", name, s)
 			}
 			if d := r.Annotations["description"]; !strings.HasSuffix(d, ".") || !strings.Contains(d, "$value") {
-				t.Errorf("%s: the description is no sentence with the value: %q", name, d)
+				t.Errorf("%s: the description is not a sentence with the value: %q", name, d)
 			}
 			if want := runbookURL + name + ".md"; r.Annotations["runbook_url"] != want {
 				t.Errorf("%s: runbook_url %q, want %s", name, r.Annotations["runbook_url"], want)
 			}
 			for annotation := range r.Annotations {
 				if !slices.Contains([]string{"summary", "description", "runbook_url"}, annotation) {
-					t.Errorf("%s: nobody reads the annotation %q", name, annotation)
+					t.Errorf("%s: the annotation %q is not used anywhere", name, annotation)
 				}
 			}
 			distinct[fmt.Sprint(r.Labels)] = true
 		}
 		if len(distinct) != len(rules) {
-			t.Errorf("%s: %d rules, whose labels do not tell them apart", name, len(rules))
+			t.Errorf("%s: two of its %d rules have the same labels", name, len(rules))
 		}
 	}
 }
 
-// Before each alert a comment says why it waits as long as it does.
+// A comment before each alert explains its threshold and its `for`.
 func TestEveryAlertIsJustified(t *testing.T) {
 	names, err := filepath.Glob("*.yaml")
 	if err != nil || len(names) == 0 {
@@ -123,8 +123,8 @@ func TestEveryAlertIsJustified(t *testing.T) {
 	}
 }
 
-// Each alert has its page, with its name for a title, in the index; and each page
-// its alert.
+// Each alert has a page, whose title is the alert's name and which is in the index; and
+// each page has an alert.
 func TestRunbooks(t *testing.T) {
 	index, err := os.ReadFile(filepath.Join(runbooks, "README.md"))
 	if err != nil {
@@ -153,19 +153,19 @@ func TestRunbooks(t *testing.T) {
 	}
 	for _, page := range pages {
 		if name := filepath.Base(page); !have[name] && name != "README.md" {
-			t.Errorf("%s is about no alert", name)
+			t.Errorf("there is no alert for %s", name)
 		}
 	}
 }
 
-// onDashboard finds, in a page, a dashboard and the panels of it that are named
-// after it, before the paragraph ends.
+// onDashboard matches a dashboard in a page, and the rest of the paragraph, in which its
+// panels are named.
 var (
 	onDashboard = regexp.MustCompile(`[Dd]ashboard (Overview|Performance|Stack)\b((?:[^\n]|\n[^\n-])*)`)
 	panel       = regexp.MustCompile(`\*([^*\n]+(?:\n *[^*\n]+)?)\*`)
 )
 
-// A panel that a runbook sends its reader to is on that dashboard.
+// Panels that a runbook names are on the dashboard that it names.
 func TestRunbooksNamePanels(t *testing.T) {
 	boards, err := dashboards.All()
 	if err != nil {
@@ -204,8 +204,8 @@ func TestRunbooksNamePanels(t *testing.T) {
 // recorded is what a recorded metric is called: level:metric:operations.
 var recorded = regexp.MustCompile(`^[a-z]+:[a-z][a-z0-9_]+:[a-z0-9_]+$`)
 
-// The recorded metrics have proper names; those that the dashboards use are there;
-// and a rule uses only what another records.
+// Recorded metrics have conventional names, and rules and dashboards use only recorded
+// metrics that exist.
 func TestRecords(t *testing.T) {
 	records, selected := map[string]bool{}, map[string]bool{}
 	for group, rules := range all(t) {
@@ -238,12 +238,12 @@ func TestRecords(t *testing.T) {
 		"service:http_server_request_duration_seconds:p99_5m",
 	} {
 		if !records[name] {
-			t.Errorf("nothing records %s", name)
+			t.Errorf("no rule records %s", name)
 		}
 	}
 	for name := range selected {
 		if strings.Contains(name, ":") && !records[name] {
-			t.Errorf("a rule selects %s, which none records", name)
+			t.Errorf("a rule selects %s, which no rule records", name)
 		}
 	}
 	for metric, instead := range MayBeMissing {
