@@ -27,7 +27,7 @@ type LgtmLab struct {
 func New(
 	// The checkout to build from.
 	// +defaultPath="/"
-	// +ignore=[".git", ".lab", ".env"]
+	// +ignore=[".git", ".lab", ".env", "lab-snapshot.html", "lab-snapshot.png", "lab", "lab.exe", "evidence", "archives", "**/kubeconfig", "**/*.kubeconfig"]
 	source *dagger.Directory,
 	// Another image lock, such as that of a mirror or of a registry inside an air
 	// gap. The default is config/images.json of the checkout.

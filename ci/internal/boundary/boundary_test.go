@@ -40,7 +40,10 @@ var may = map[string][]string{
 	"ci/internal/traceview": {"ci/internal/query"},
 	"ci/internal/report":    nil,
 	"ci/internal/endpoints": {"ci/internal/report"},
-	"ci/internal/traffic":   {"ci/internal/report"},
+	"ci/internal/progress":  nil,
+	"ci/internal/tail":      nil,
+	"ci/internal/gotool":    nil,
+	"ci/internal/traffic":   {"ci/internal/progress", "ci/internal/report"},
 	"ci/internal/snapshot":  {"ci/internal/target", "ci/internal/query", "ci/internal/report", "dashboards"},
 	"dashboards":            nil,
 

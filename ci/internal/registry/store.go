@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -113,6 +114,11 @@ func (b *Blobs) Keep() {
 			_ = os.Remove(lockOf(file))
 		}
 		release()
+		if runtime.GOOS == "windows" && !exists(file) && !exists(partialOf(file)) {
+			// Windows removes no open file: not the one above, and neither one that
+			// another process has opened since.
+			_ = os.Remove(lockOf(file))
+		}
 	}
 	b.release = nil
 }

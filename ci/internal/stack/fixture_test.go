@@ -79,6 +79,7 @@ func (f *fixture) stack(t *testing.T) *Stack {
 		t.Fatalf("New() = %v", err)
 	}
 	s.client.FirstPause = time.Millisecond
+	s.goos = "linux" // images are for no other system
 	s.freeBytes = func(string) (uint64, error) { return 1 << 40, nil }
 	s.goos = "linux"
 	return s
