@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,10 +23,6 @@ import (
 // file, a few at a time, and holds the writer only while it changes some of them. So
 // its memory and the writers' wait do not depend on the size of the database. VACUUM
 // would do the same with all pages in memory, and no writer meanwhile.
-
-// errBusyReaders: a checkpoint could not finish because somebody still reads
-// from the log.
-var errBusyReaders = errors.New("the write-ahead log is in use")
 
 // scrubShare bounds what scrubbing costs, which grows with the database: the
 // pause before the next one is at least this many times as long as one took. Within
@@ -82,8 +77,8 @@ func (s *Store) scrubDeleted(ctx context.Context) {
 	}
 }
 
-// scrubPending reports whether there was a deletion since the last scrub.
-func (s *Store) scrubPending() bool {
+// scrubRequested reports whether there was a deletion since the last scrub.
+func (s *Store) scrubRequested() bool {
 	select {
 	case <-s.deleted:
 		return true
@@ -100,165 +95,47 @@ func (s *Store) scrubNow(ctx context.Context, pause func(time.Duration)) error {
 	if err := s.shrink(ctx); err != nil {
 		return fmt.Errorf("giving free pages back: %w", err)
 	}
+	if err := s.markScrub(ctx, scrubbed); err != nil {
+		return err
+	}
 	return s.checkpoint(ctx)
 }
 
-// batch is how many pages are read between two pauses, and the most that are changed
-// or moved in one transaction, in which no other writer gets a turn: some 2 ms.
-const batch = 64
-
-// checkpointEvery is after how many changed pages the scrubber moves the log into the
-// file itself. After 1000 SQLite does, with the writer waiting for the disk.
-const checkpointEvery = 4 * batch
-
-// clearPages clears what is unused in each page of the database. pause is called
-// after each batch, with the time that the batch took.
-func (s *Store) clearPages(ctx context.Context, pause func(time.Duration)) error {
-	var pages, size int
-	if err := s.scan.QueryRowContext(ctx, "SELECT page_count, page_size FROM pragma_page_count, pragma_page_size").Scan(&pages, &size); err != nil {
-		return err
-	}
-	first, err := readPage(ctx, s.scan, 1)
-	if err != nil || len(first) < fileHeaderSize {
-		return err
-	}
-	usable := size - int(first[20])
-	inLog := 0 // pages that were changed since the last checkpoint
-	for begin := 1; begin <= pages; begin += batch {
-		start := time.Now()
-		var dirty []int
-		for number := begin; number < min(begin+batch, pages+1); number++ {
-			page, err := readPage(ctx, s.scan, number)
-			if err != nil {
-				return err
-			}
-			if clearUnused(page, number, usable) {
-				dirty = append(dirty, number)
-			}
-		}
-		if err := s.rewritePages(ctx, dirty, usable); err != nil {
-			return err
-		}
-		if inLog += len(dirty); inLog >= checkpointEvery {
-			if err := s.moveLog(ctx); err != nil {
-				return err
-			}
-			inLog = 0
-		}
-		pause(time.Since(start))
-	}
-	return nil
-}
-
-// rewritePages clears what is unused in the pages with these numbers. It reads them
-// again: a writer may have changed them since.
-func (s *Store) rewritePages(ctx context.Context, numbers []int, usable int) error {
-	if len(numbers) == 0 {
+// scrubOnClose scrubs what is pending when the database is closed, for as long as
+// closePatience. What is left then is marked in the file, for the next Open.
+func (s *Store) scrubOnClose() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.closePatience)
+	defer cancel()
+	err := s.scrubNow(ctx, func(time.Duration) {})
+	if err == nil {
 		return nil
 	}
-	tx, err := s.writer.DB.BeginTx(ctx, nil) // without the telemetry
-	if err != nil {
+	s.cfg.Telemetry.Logger.Warn("deleted data is on the disk until the next start", slog.Any("error", err))
+	return s.markScrub(context.Background(), scrubPending)
+}
+
+// The values of SQLite's user_version, which is the application's to use.
+const (
+	scrubbed     = 0
+	scrubPending = 1
+)
+
+// markScrub writes into the file whether it has deleted data.
+func (s *Store) markScrub(ctx context.Context, mark int) error {
+	if found, err := s.scrubMark(ctx); err != nil || found == mark {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }()
-	for _, number := range numbers {
-		page, err := readPage(ctx, tx, number)
-		if err != nil {
-			return err
-		}
-		if !clearUnused(page, number, usable) {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", page, number); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	_, err := s.writer.DB.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", mark))
+	return err
 }
 
-// readPage reads one page of the file, as the log has it. A page that is no longer
-// there is empty.
-func readPage(ctx context.Context, db interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, number int) (page []byte, err error) {
-	err = db.QueryRowContext(ctx, "SELECT data FROM sqlite_dbpage WHERE pgno = ?", number).Scan(&page)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return page, err
+func (s *Store) scrubMark(ctx context.Context) (mark int, err error) {
+	err = s.scan.QueryRowContext(ctx, "PRAGMA user_version").Scan(&mark)
+	return mark, err
 }
 
-// shrink gives the file's free pages back to the disk. In a database that was made
-// without auto_vacuum they stay, and are used again.
-func (s *Store) shrink(ctx context.Context) error {
-	for {
-		var mode, free int
-		if err := s.scan.QueryRowContext(ctx, "SELECT auto_vacuum, freelist_count FROM pragma_auto_vacuum, pragma_freelist_count").Scan(&mode, &free); err != nil {
-			return err
-		}
-		if mode != incrementalVacuum || free == 0 {
-			return nil
-		}
-		rows, err := s.writer.DB.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", batch))
-		if err != nil {
-			return err
-		}
-		for rows.Next() { // each row is one page's work
-			continue
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
-	}
-}
-
-// incrementalVacuum is the value of the pragma auto_vacuum.
-const incrementalVacuum = 2
-
-// readerPatience is how long a checkpoint waits for readers of the log. It holds the
-// writer meanwhile, so it is short: the checkpoint is tried again.
-const readerPatience = 200 * time.Millisecond
-
-// checkpoint moves the whole log into the database file and cuts the log to no
-// bytes. Most of the log is moved while writers go on.
-func (s *Store) checkpoint(ctx context.Context) error {
-	if err := s.moveLog(ctx); err != nil {
-		return err
-	}
-	conn, err := s.writer.DB.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, busyTimeout(readerPatience)); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	var busy, frames, moved int
-	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
-	_, resetErr := conn.ExecContext(context.WithoutCancel(ctx), busyTimeout(writerPatience))
-	if err := errors.Join(err, resetErr); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	if busy != 0 {
-		return errBusyReaders
-	}
-	return nil
-}
-
-// moveLog moves what it can of the log into the database file, and waits for nobody.
-func (s *Store) moveLog(ctx context.Context) error {
-	if _, err := s.scan.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return nil
-}
-
-func busyTimeout(d time.Duration) string {
-	return fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds())
-}
-
-// closedCleanly reports whether the database's last user closed it: that removes
-// the log. One that was killed may have left deleted data behind.
+// closedCleanly reports whether the last process closed the database: that removes
+// the log. A process that was killed may have left deleted data behind.
 func closedCleanly(path string) bool {
 	_, err := os.Stat(path + "-wal")
 	return errors.Is(err, fs.ErrNotExist)

@@ -233,6 +233,27 @@ func TestCloseScrubs(t *testing.T) {
 	}
 }
 
+// A database that is too large to be scrubbed while it is closed is scrubbed when it
+// is opened again.
+func TestOpenScrubsWhatCloseLeft(t *testing.T) {
+	l := newLab(t, Config{ScrubDelay: time.Hour})
+	gone, _ := fill(t, l, 3000, leakingSeed)
+	l.closePatience = time.Nanosecond
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := traces(t, l.cfg.Path, gone); n == 0 {
+		t.Fatal("nothing of the deleted users is left: the test cannot fail")
+	}
+	l.cfg.ScrubDelay = time.Millisecond
+	l.open(t)
+	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
+	eventually(t, "the database is not marked any more", func() bool {
+		mark, err := l.scrubMark(t.Context())
+		return err == nil && mark == scrubbed
+	})
+}
+
 // A process that was killed scrubs at its next start.
 func TestOpenScrubsAfterCrash(t *testing.T) {
 	l := newLab(t, Config{ScrubDelay: time.Hour})

@@ -75,6 +75,8 @@ type Store struct {
 
 	sleepers *bun.DB // faults without the telemetry
 
+	closePatience time.Duration // how long Close scrubs
+
 	deleted chan struct{} // signals the scrubber
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
@@ -109,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, deleted: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, deleted: make(chan struct{}, 1), closePatience: 5 * time.Second}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("opening database %s: %w", cfg.Path, err), s.Close())
@@ -142,7 +144,11 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		return nil, err
 	}
 	s.scan = scan.DB
-	if !clean {
+	mark, err := s.scrubMark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !clean || mark == scrubPending {
 		s.requestScrub()
 	}
 	n, err := s.plain.NewSelect().Model((*row)(nil)).Count(ctx)
@@ -180,7 +186,8 @@ func namespace(path string) string {
 }
 
 // Close waits for the queries that run, scrubs what was deleted and closes the
-// file, which removes the write-ahead log. It may be called twice.
+// file, which removes the write-ahead log. It scrubs for 5 s at the most; the next
+// Open does the rest. It may be called twice.
 func (s *Store) Close() error {
 	if s.stop != nil {
 		s.stop()
@@ -193,8 +200,8 @@ func (s *Store) Close() error {
 		}
 	}
 	if s.scan != nil {
-		if s.scrubPending() {
-			errs = append(errs, s.scrubNow(context.Background(), func(time.Duration) {}))
+		if s.scrubRequested() {
+			errs = append(errs, s.scrubOnClose())
 		}
 		errs = append(errs, s.scan.Close())
 	}
