@@ -237,7 +237,7 @@
     if (focused) rows.querySelector(`tr[data-user-id="${CSS.escape(focused)}"] .delete`)?.focus();
   }
 
-  // The sentences are the ones of last.go.
+  // The sentences are the ones of flash.go.
   async function slow() {
     const { slow: fault, slowMs } = document.body.dataset;
     const done = await call('GET', '/api/users?limit=1', { fault });
