@@ -69,7 +69,7 @@ var apiTests = []struct {
 }
 
 func TestAPI(t *testing.T) {
-	l := newLab(t)
+	l := newHarness(t)
 	describe := newDescription(t)
 	for _, tt := range apiTests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func (busyStore) List(context.Context, int, users.Cursor) (users.Page, error) {
 }
 
 func TestBusy(t *testing.T) {
-	l := newLab(t)
+	l := newHarness(t)
 	router, err := newRouter(config{listenAddr: ":8081"}, testTelemetry(t), busyStore{l.store}, l.ready)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestFaultIsInTheTrace(t *testing.T) {
 		{"lab.fault=error", "SELECT lab_fail()", 500, true},
 	} {
 		t.Run(tt.baggage, func(t *testing.T) {
-			l := newLab(t)
+			l := newHarness(t)
 			w := l.do("GET", "/users", "", "Baggage", tt.baggage)
 			if w.Code != tt.status {
 				t.Fatalf("status %d, want %d", w.Code, tt.status)
@@ -186,7 +186,7 @@ func TestFaultIsInTheTrace(t *testing.T) {
 }
 
 func TestBusinessMetrics(t *testing.T) {
-	l := newLab(t)
+	l := newHarness(t)
 	want := map[string]int64{"lab.users": 12, "lab.users.created": 0, "lab.users.deleted": 0}
 	if got := l.sums(t); !maps.Equal(got, want) {
 		t.Errorf("at the start the metrics are %v, want %v", got, want)
@@ -205,7 +205,7 @@ func TestBusinessMetrics(t *testing.T) {
 
 // Logs, spans and metrics of a user's life do not say who it is.
 func TestNoPersonalDataInTelemetry(t *testing.T) {
-	l := newLab(t)
+	l := newHarness(t)
 	const body = `{"name":"Private Person","email":"private@example.com"}`
 	for _, r := range [][3]string{{"POST", "/users", body}, {"POST", "/users", body}, {"GET", "/users/13", ""}, {"GET", "/users", ""}, {"DELETE", "/users/13", ""}} {
 		l.do(r[0], r[1], r[2])
@@ -236,7 +236,7 @@ func TestNoPersonalDataInTelemetry(t *testing.T) {
 
 // Slow queries, however many, keep neither the probe nor anybody else waiting.
 func TestReadyWhileQueriesAreSlow(t *testing.T) {
-	l := newLab(t)
+	l := newHarness(t)
 	const slow = 40 // more than any pool has connections
 	ctx, cancel := context.WithCancel(t.Context())
 	var waiting sync.WaitGroup

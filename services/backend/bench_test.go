@@ -31,7 +31,7 @@ func BenchmarkAPI(b *testing.B) {
 	} {
 		for _, telemetry := range []string{"off", "on"} {
 			b.Run(operation.name+"/telemetry="+telemetry, func(b *testing.B) {
-				newSink(b).configure(b)
+				newOTLPReceiver(b).configure(b)
 				b.Setenv("OTEL_SDK_DISABLED", fmt.Sprint(telemetry == "off"))
 				b.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1000")
 				b.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "5000")

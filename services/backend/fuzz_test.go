@@ -37,7 +37,7 @@ func FuzzCreateUser(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	l := newLab(f)
+	l := newHarness(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := l.do("POST", "/users", string(body), "Content-Type", "application/json")
 		wantAnswer(t, w, 201, 400, 409, 413, 422)
@@ -56,7 +56,7 @@ func FuzzUserID(f *testing.F) {
 	for _, seed := range []string{"1", "0", "-1", "12", "13", "9223372036854775807", "9223372036854775808", "1\x00", "../stats", "%2e%2e", "a/b", "/", "", "1?x"} {
 		f.Add(seed)
 	}
-	l := newLab(f)
+	l := newHarness(f)
 	f.Fuzz(func(t *testing.T, id string) {
 		switch id {
 		case "", ".", "..":
@@ -80,7 +80,7 @@ func FuzzListQuery(f *testing.F) {
 	for _, seed := range []string{"", "limit=1", "limit=0", "limit=201", "cursor=" + users.Cursor{After: 3}.String(), "cursor=x", "limit=1&limit=x", "%zz", "a;b", "limit=1e1"} {
 		f.Add(seed)
 	}
-	l := newLab(f)
+	l := newHarness(f)
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequest("GET", "/users", nil)
 		r.URL.RawQuery = query

@@ -52,9 +52,9 @@ func (b *buffer) lines(t testing.TB, message string) []map[string]any {
 	return found
 }
 
-// lab is the service's whole handler over a database of its own, with telemetry
+// harness is the service's whole handler over a database of its own, with telemetry
 // that stays in the process.
-type lab struct {
+type harness struct {
 	http.Handler
 	store   *sqlite.Store
 	ready   *httpx.Readiness
@@ -69,10 +69,10 @@ func noExporters(t testing.TB) {
 	}
 }
 
-func newLab(t testing.TB) *lab {
+func newHarness(t testing.TB) *harness {
 	t.Helper()
 	noExporters(t)
-	l := &lab{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader(), out: &buffer{}}
+	l := &harness{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader(), out: &buffer{}}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{
 		ServiceName:    "backend",
 		Stdout:         l.out,
@@ -99,7 +99,7 @@ func newLab(t testing.TB) *lab {
 }
 
 // do serves one request; a body is sent as JSON.
-func (l *lab) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
+func (l *harness) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -113,7 +113,7 @@ func (l *lab) do(method, target, body string, header ...string) *httptest.Respon
 }
 
 // sums reads the int64 metrics of the service itself.
-func (l *lab) sums(t *testing.T) map[string]int64 {
+func (l *harness) sums(t *testing.T) map[string]int64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := l.metrics.Collect(t.Context(), &all); err != nil {

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// sink is an OTLP/gRPC receiver that counts and forgets.
-type sink struct {
+// otlpReceiver is an OTLP/gRPC receiver that counts and forgets.
+type otlpReceiver struct {
 	addr string
 
 	mu       sync.Mutex
@@ -25,17 +25,17 @@ type sink struct {
 	requests uint64 // the latest count of http.server.request.duration
 }
 
-func newSink(t testing.TB) *sink {
+func newOTLPReceiver(t testing.TB) *otlpReceiver {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{addr: listener.Addr().String()}
+	s := &otlpReceiver{addr: listener.Addr().String()}
 	server := grpc.NewServer()
-	coltrace.RegisterTraceServiceServer(server, traceSink{sink: s})
-	colmetrics.RegisterMetricsServiceServer(server, metricSink{sink: s})
-	collogs.RegisterLogsServiceServer(server, logSink{sink: s})
+	coltrace.RegisterTraceServiceServer(server, traceService{otlpReceiver: s})
+	colmetrics.RegisterMetricsServiceServer(server, metricsService{otlpReceiver: s})
+	collogs.RegisterLogsServiceServer(server, logsService{otlpReceiver: s})
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { server.Stop(); serving.Wait() })
@@ -44,7 +44,7 @@ func newSink(t testing.TB) *sink {
 
 // configure makes the environment one that exports to the sink, and nowhere else:
 // where tests run may have OTEL_* variables of its own. An empty one counts as unset.
-func (s *sink) configure(t testing.TB) {
+func (s *otlpReceiver) configure(t testing.TB) {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "OTEL_") {
 			t.Setenv(name, "")
@@ -57,18 +57,18 @@ func (s *sink) configure(t testing.TB) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+s.addr)
 }
 
-func (s *sink) received() (spans, logs int, requests uint64) {
+func (s *otlpReceiver) received() (spans, logs int, requests uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spans, s.logs, s.requests
 }
 
-type traceSink struct {
+type traceService struct {
 	coltrace.UnimplementedTraceServiceServer
-	*sink
+	*otlpReceiver
 }
 
-func (s traceSink) Export(_ context.Context, r *coltrace.ExportTraceServiceRequest) (*coltrace.ExportTraceServiceResponse, error) {
+func (s traceService) Export(_ context.Context, r *coltrace.ExportTraceServiceRequest) (*coltrace.ExportTraceServiceResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, resource := range r.GetResourceSpans() {
@@ -79,12 +79,12 @@ func (s traceSink) Export(_ context.Context, r *coltrace.ExportTraceServiceReque
 	return &coltrace.ExportTraceServiceResponse{}, nil
 }
 
-type logSink struct {
+type logsService struct {
 	collogs.UnimplementedLogsServiceServer
-	*sink
+	*otlpReceiver
 }
 
-func (s logSink) Export(_ context.Context, r *collogs.ExportLogsServiceRequest) (*collogs.ExportLogsServiceResponse, error) {
+func (s logsService) Export(_ context.Context, r *collogs.ExportLogsServiceRequest) (*collogs.ExportLogsServiceResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, resource := range r.GetResourceLogs() {
@@ -95,12 +95,12 @@ func (s logSink) Export(_ context.Context, r *collogs.ExportLogsServiceRequest) 
 	return &collogs.ExportLogsServiceResponse{}, nil
 }
 
-type metricSink struct {
+type metricsService struct {
 	colmetrics.UnimplementedMetricsServiceServer
-	*sink
+	*otlpReceiver
 }
 
-func (s metricSink) Export(_ context.Context, r *colmetrics.ExportMetricsServiceRequest) (*colmetrics.ExportMetricsServiceResponse, error) {
+func (s metricsService) Export(_ context.Context, r *colmetrics.ExportMetricsServiceRequest) (*colmetrics.ExportMetricsServiceResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, resource := range r.GetResourceMetrics() {

@@ -136,7 +136,7 @@ func TestRunFails(t *testing.T) {
 
 // What was recorded just before a signal is exported, over gRPC as OTEL_* says.
 func TestFlushOnStop(t *testing.T) {
-	sink := newSink(t)
+	sink := newOTLPReceiver(t)
 	sink.configure(t)
 	out := &buffer{}
 	base, stop := start(t, environment{"DATABASE_PATH": filepath.Join(t.TempDir(), "users.db")}, out)
@@ -166,7 +166,7 @@ func TestReceiverAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	sink := &sink{addr: closed.Addr().String()}
+	sink := &otlpReceiver{addr: closed.Addr().String()}
 	sink.configure(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "100")
 	base, stop := start(t, environment{"DATABASE_PATH": filepath.Join(t.TempDir(), "users.db")}, &buffer{})

@@ -39,13 +39,13 @@ type statistics struct {
 // backend is the client of the users API. Every error of its methods is an
 // [httpx.Error]: the backend's own problem with its status, detail and fields,
 // or 502 or 504 where there is no usable answer.
-type backend struct {
+type backendClient struct {
 	base   *url.URL
 	client *http.Client
 }
 
 // list returns up to limit users from cursor on; an empty cursor is the start.
-func (b *backend) list(ctx context.Context, cursor string, limit int) (userList, error) {
+func (b *backendClient) list(ctx context.Context, cursor string, limit int) (userList, error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	if cursor != "" {
 		query.Set("cursor", cursor)
@@ -55,36 +55,36 @@ func (b *backend) list(ctx context.Context, cursor string, limit int) (userList,
 }
 
 // get returns one user.
-func (b *backend) get(ctx context.Context, id int64) (users.User, error) {
+func (b *backendClient) get(ctx context.Context, id int64) (users.User, error) {
 	var answer users.User
 	return answer, b.call(ctx, http.MethodGet, "/users/{id}", b.user(id), nil, nil, &answer)
 }
 
 // create adds a user.
-func (b *backend) create(ctx context.Context, name, email string) (users.User, error) {
+func (b *backendClient) create(ctx context.Context, name, email string) (users.User, error) {
 	var answer users.User
 	body := map[string]string{"name": name, "email": email}
 	return answer, b.call(ctx, http.MethodPost, "/users", b.base.JoinPath("users"), nil, body, &answer)
 }
 
 // remove deletes a user.
-func (b *backend) remove(ctx context.Context, id int64) error {
+func (b *backendClient) remove(ctx context.Context, id int64) error {
 	return b.call(ctx, http.MethodDelete, "/users/{id}", b.user(id), nil, nil, nil)
 }
 
 // stats returns the backend's statistics.
-func (b *backend) stats(ctx context.Context) (statistics, error) {
+func (b *backendClient) stats(ctx context.Context) (statistics, error) {
 	var answer statistics
 	return answer, b.call(ctx, http.MethodGet, "/stats", b.base.JoinPath("stats"), nil, nil, &answer)
 }
 
-func (b *backend) user(id int64) *url.URL {
+func (b *backendClient) user(id int64) *url.URL {
 	return b.base.JoinPath("users", strconv.FormatInt(id, 10))
 }
 
 // call makes one request and decodes a successful answer into dst, unless that
 // is nil. route is the backend's route, for the span and the metrics.
-func (b *backend) call(ctx context.Context, method, route string, target *url.URL, query url.Values, body, dst any) error {
+func (b *backendClient) call(ctx context.Context, method, route string, target *url.URL, query url.Values, body, dst any) error {
 	ctx = withRoute(ctx, route)
 	target.RawQuery = query.Encode()
 	req, err := newRequest(ctx, method, target, body)
@@ -93,7 +93,7 @@ func (b *backend) call(ctx context.Context, method, route string, target *url.UR
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return unreachable(err)
+		return gatewayError(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	content, err := readAnswer(res.Body)
@@ -102,14 +102,14 @@ func (b *backend) call(ctx context.Context, method, route string, target *url.UR
 	}
 	switch {
 	case res.StatusCode >= 400:
-		return refused(res, content)
+		return problemError(res, content)
 	case res.StatusCode >= 300:
-		return garbled(fmt.Errorf("an unexpected status %s", res.Status))
+		return malformedAnswer(fmt.Errorf("an unexpected status %s", res.Status))
 	case dst == nil:
 		return nil
 	}
 	if err := json.Unmarshal(content, dst); err != nil {
-		return garbled(err)
+		return malformedAnswer(err)
 	}
 	return nil
 }
@@ -120,11 +120,11 @@ func readAnswer(body io.Reader) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
 	case isTimeout(err):
-		return nil, unreachable(err)
+		return nil, gatewayError(err)
 	case err != nil:
 		return nil, &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer broke off.", Err: err}
 	case len(content) > maxAnswer:
-		return nil, garbled(fmt.Errorf("the answer is larger than %d KiB", maxAnswer>>10))
+		return nil, malformedAnswer(fmt.Errorf("the answer is larger than %d KiB", maxAnswer>>10))
 	}
 	return content, nil
 }
@@ -155,7 +155,7 @@ func newRequest(ctx context.Context, method string, target *url.URL, body any) (
 
 // refused turns the backend's problem document into the error that it describes.
 // Something else than a problem, such as a load balancer's page, keeps its status.
-func refused(res *http.Response, content []byte) error {
+func problemError(res *http.Response, content []byte) error {
 	e := &httpx.Error{
 		Status: res.StatusCode,
 		Err:    fmt.Errorf("the backend answered %s", res.Status),
@@ -169,7 +169,7 @@ func refused(res *http.Response, content []byte) error {
 
 // unreachable is the error of a request that got no answer: 504 if the time was
 // up, else 502. A client that went away is told apart by the router.
-func unreachable(err error) *httpx.Error {
+func gatewayError(err error) *httpx.Error {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e
 	}
@@ -185,7 +185,7 @@ func isTimeout(err error) bool {
 }
 
 // garbled is the error of an answer that is not what the users API gives.
-func garbled(err error) *httpx.Error {
+func malformedAnswer(err error) *httpx.Error {
 	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer was not understood.", Err: err}
 }
 

@@ -14,18 +14,18 @@ import (
 
 // The actions that a form can have taken.
 const (
-	didAdd    = "add"
-	didDelete = "delete"
-	didSlow   = "slow"
-	didError  = "error"
-	didOff    = "off" // a fault was asked for while faults are off
+	actionAdd    = "add"
+	actionDelete = "delete"
+	actionSlow   = "slow"
+	actionError  = "error"
+	actionOff    = "off" // a fault was asked for while faults are off
 )
 
-// happened is what a form did, as its redirect tells the page. It travels in the
-// address, where anybody can write anything: [parseHappened] takes only what a
+// flash is what a form did, as its redirect tells the page. It travels in the
+// address, where anybody can write anything: [parseFlash] takes only what a
 // redirect could have said, and every word on the page is ours.
-type happened struct {
-	did    string
+type flash struct {
+	action string
 	id     int64 // of the user, 0 if it was about none
 	status int
 	took   time.Duration
@@ -34,62 +34,62 @@ type happened struct {
 
 var traceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// maxTook is the longest duration that the page believes.
-const maxTook = time.Hour
+// maxDuration is the longest duration that the page believes.
+const maxDuration = time.Hour
 
-// query is h as the query of an address.
-func (h happened) query() url.Values {
-	q := url.Values{"did": {h.did}, "status": {strconv.Itoa(h.status)}}
-	q.Set("ms", strconv.FormatFloat(float64(h.took)/float64(time.Millisecond), 'f', 1, 64))
-	if h.id > 0 {
-		q.Set("id", strconv.FormatInt(h.id, 10))
+// query is f as the query of an address.
+func (f flash) query() url.Values {
+	q := url.Values{"did": {f.action}, "status": {strconv.Itoa(f.status)}}
+	q.Set("ms", strconv.FormatFloat(float64(f.took)/float64(time.Millisecond), 'f', 1, 64))
+	if f.id > 0 {
+		q.Set("id", strconv.FormatInt(f.id, 10))
 	}
-	if h.trace.id != "" {
-		q.Set("trace", h.trace.id)
+	if f.trace.id != "" {
+		q.Set("trace", f.trace.id)
 	}
-	if h.trace.unsampled {
+	if f.trace.unsampled {
 		q.Set("sampled", "false")
 	}
 	return q
 }
 
-// parseHappened reads what query wrote. It reports false for a query without an
+// parseFlash reads what query wrote. It reports false for a query without an
 // action, or with anything in it that query could not have written.
-func parseHappened(q url.Values) (happened, bool) {
-	h := happened{did: q.Get("did"), trace: traceRef{id: q.Get("trace"), unsampled: q.Get("sampled") == "false"}}
-	switch h.did {
-	case didAdd, didDelete, didSlow, didError, didOff:
+func parseFlash(q url.Values) (flash, bool) {
+	f := flash{action: q.Get("did"), trace: traceRef{id: q.Get("trace"), unsampled: q.Get("sampled") == "false"}}
+	switch f.action {
+	case actionAdd, actionDelete, actionSlow, actionError, actionOff:
 	default:
-		return happened{}, false
+		return flash{}, false
 	}
-	if h.trace.id != "" && !traceID.MatchString(h.trace.id) {
-		return happened{}, false
+	if f.trace.id != "" && !traceID.MatchString(f.trace.id) {
+		return flash{}, false
 	}
 	var err error
-	if h.status, err = strconv.Atoi(q.Get("status")); err != nil || h.status < 200 || h.status > 599 {
-		return happened{}, false
+	if f.status, err = strconv.Atoi(q.Get("status")); err != nil || f.status < 200 || f.status > 599 {
+		return flash{}, false
 	}
 	ms, err := strconv.ParseFloat(q.Get("ms"), 64)
-	if err != nil || math.IsNaN(ms) || ms < 0 || ms > float64(maxTook/time.Millisecond) {
-		return happened{}, false
+	if err != nil || math.IsNaN(ms) || ms < 0 || ms > float64(maxDuration/time.Millisecond) {
+		return flash{}, false
 	}
-	h.took = time.Duration(ms * float64(time.Millisecond))
+	f.took = time.Duration(ms * float64(time.Millisecond))
 	if id := q.Get("id"); id != "" {
-		if h.id, err = users.ParseID(id); err != nil {
-			return happened{}, false
+		if f.id, err = users.ParseID(id); err != nil {
+			return flash{}, false
 		}
 	}
-	return h, true
+	return f, true
 }
 
 // path is where the form of the action posts to.
-func (h happened) path() string {
-	switch h.did {
-	case didAdd:
+func (f flash) path() string {
+	switch f.action {
+	case actionAdd:
 		return "/ui/users"
-	case didDelete:
-		return fmt.Sprintf("/ui/users/%d/delete", h.id)
-	case didError:
+	case actionDelete:
+		return fmt.Sprintf("/ui/users/%d/delete", f.id)
+	case actionError:
 		return "/ui/error"
 	}
 	return "/ui/slow"
@@ -97,29 +97,29 @@ func (h happened) path() string {
 
 // message says in one sentence what happened. name is the user's, "" if unknown.
 // The script has the same sentences; see page/page.js.
-func (h happened) message(name string) string {
+func (f flash) message(name string) string {
 	if name == "" {
 		name = "The user"
 	}
 	switch {
-	case h.did == didOff:
+	case f.action == actionOff:
 		return "Nothing was caused: faults are switched off here."
-	case h.did == didAdd && h.status < 300:
+	case f.action == actionAdd && f.status < 300:
 		return name + " was added."
-	case h.did == didDelete && h.status < 300:
+	case f.action == actionDelete && f.status < 300:
 		return name + " was deleted."
-	case h.did == didDelete && h.status == http.StatusNotFound:
+	case f.action == actionDelete && f.status == http.StatusNotFound:
 		return "The user was gone already."
-	case h.did == didSlow && h.status < 300 && h.took >= slowFault.Delay:
+	case f.action == actionSlow && f.status < 300 && f.took >= slowFault.Delay:
 		return "The slow query answered. The trace shows where the time went."
-	case h.did == didSlow && h.status < 300:
+	case f.action == actionSlow && f.status < 300:
 		return "The query was not slow: the backend has faults switched off."
-	case h.did == didError && h.status < 300:
+	case f.action == actionError && f.status < 300:
 		return "The query did not fail: the backend has faults switched off."
-	case h.did == didError && h.status == http.StatusInternalServerError:
+	case f.action == actionError && f.status == http.StatusInternalServerError:
 		return "The query failed, as you asked. The trace shows where."
 	}
-	return failureMessage(h.status)
+	return failureMessage(f.status)
 }
 
 // failureMessage is the sentence for a status where nothing better is known.

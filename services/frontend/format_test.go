@@ -22,9 +22,9 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// FuzzParseHappened checks that whatever an address says, what the page believes
+// FuzzParseFlash checks that whatever an address says, what the page believes
 // is within bounds, and survives being written and read again.
-func FuzzParseHappened(f *testing.F) {
+func FuzzParseFlash(f *testing.F) {
 	f.Add("did=add&status=201&ms=12.3&id=1&trace=0123456789abcdef0123456789abcdef")
 	f.Add("did=slow&status=200&ms=0x1p-2")
 	f.Add("did=off&status=200&ms=1e9&id=%00")
@@ -33,14 +33,14 @@ func FuzzParseHappened(f *testing.F) {
 		if err != nil {
 			return
 		}
-		h, ok := parseHappened(q)
+		h, ok := parseFlash(q)
 		if !ok {
 			return
 		}
-		if h.status < 200 || h.status > 599 || h.took < 0 || h.took > maxTook || h.id < 0 || h.trace.id != "" && !traceID.MatchString(h.trace.id) {
+		if h.status < 200 || h.status > 599 || h.took < 0 || h.took > maxDuration || h.id < 0 || h.trace.id != "" && !traceID.MatchString(h.trace.id) {
 			t.Errorf("believed %+v", h)
 		}
-		again, ok := parseHappened(h.query())
+		again, ok := parseFlash(h.query())
 		if !ok || again.query().Encode() != h.query().Encode() {
 			t.Errorf("%+v became %+v", h, again)
 		}

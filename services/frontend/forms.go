@@ -25,12 +25,12 @@ func parseForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// backTo sends the browser to the page, which then tells what happened. The
+// redirectToPage sends the browser to the page, which then tells what happened. The
 // target is built here from checked parts, never taken from the request.
-func backTo(w http.ResponseWriter, r *http.Request, h happened) error {
-	h.trace = traceOf(r.Context())
+func redirectToPage(w http.ResponseWriter, r *http.Request, f flash) error {
+	f.trace = traceOf(r.Context())
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, pageAddress(cursorFrom(r.PostForm.Get("cursor")), h.query()), http.StatusSeeOther)
+	http.Redirect(w, r, pageAddress(cursorFrom(r.PostForm.Get("cursor")), f.query()), http.StatusSeeOther)
 	return nil
 }
 
@@ -41,7 +41,7 @@ func (s *server) outcome(ctx context.Context, what string, success int, err erro
 		return success
 	}
 	s.logBackend(ctx, what, err)
-	return statusOf(err)
+	return statusFor(err)
 }
 
 // formAdd is POST /ui/users. What is wrong with the input is shown at once, on
@@ -54,19 +54,19 @@ func (s *server) formAdd(w http.ResponseWriter, r *http.Request) error {
 	form := formView{Name: r.PostForm.Get("name"), Email: r.PostForm.Get("email")}
 	added, err := s.backend.create(r.Context(), form.Name, form.Email)
 	if err == nil {
-		return backTo(w, r, happened{did: didAdd, id: added.ID, status: http.StatusCreated, took: time.Since(started)})
+		return redirectToPage(w, r, flash{action: actionAdd, id: added.ID, status: http.StatusCreated, took: time.Since(started)})
 	}
 	s.logBackend(r.Context(), "create", err)
 	problem, ok := errors.AsType[*httpx.Error](err)
 	if !ok {
 		return err
 	}
-	form.complain(problem)
-	return s.render(w, r, showing{started: started, form: form, problem: problem})
+	form.showErrors(problem)
+	return s.render(w, r, pageRequest{started: started, form: form, problem: problem})
 }
 
-// complain puts what the backend said about a field beside the field.
-func (f *formView) complain(problem *httpx.Error) {
+// showErrors puts what the backend said about a field beside the field.
+func (f *formView) showErrors(problem *httpx.Error) {
 	for _, e := range problem.Fields {
 		switch e.Field {
 		case "name":
@@ -76,7 +76,7 @@ func (f *formView) complain(problem *httpx.Error) {
 		}
 	}
 	if problem.Status == http.StatusConflict && f.EmailError == "" {
-		f.EmailError = sentenceOf(problem)
+		f.EmailError = messageFor(problem)
 	}
 }
 
@@ -91,22 +91,22 @@ func (s *server) formDelete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := s.outcome(r.Context(), "delete", http.StatusNoContent, s.backend.remove(r.Context(), id))
-	return backTo(w, r, happened{did: didDelete, id: id, status: status, took: time.Since(started)})
+	return redirectToPage(w, r, flash{action: actionDelete, id: id, status: status, took: time.Since(started)})
 }
 
 // formFault is POST /ui/slow and POST /ui/error: a small read with the fault in
 // its baggage.
-func (s *server) formFault(did string, f fault.Fault) httpx.HandlerFunc {
+func (s *server) formFault(action string, f fault.Fault) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		started := time.Now()
 		if err := parseForm(w, r); err != nil {
 			return err
 		}
 		if !s.cfg.faults {
-			return backTo(w, r, happened{did: didOff, status: http.StatusOK, took: time.Since(started)})
+			return redirectToPage(w, r, flash{action: actionOff, status: http.StatusOK, took: time.Since(started)})
 		}
 		_, err := s.backend.list(fault.Baggage(r.Context(), f), "", 1)
-		status := s.outcome(r.Context(), did, http.StatusOK, err)
-		return backTo(w, r, happened{did: did, status: status, took: time.Since(started)})
+		status := s.outcome(r.Context(), action, http.StatusOK, err)
+		return redirectToPage(w, r, flash{action: action, status: status, took: time.Since(started)})
 	}
 }

@@ -41,7 +41,7 @@ func TestFormsRedirectToThePage(t *testing.T) {
 			if to.Query().Get("trace") != got.Header.Get(httpx.HeaderTraceID) {
 				t.Errorf("trace in %s is not %q", to, got.Header.Get(httpx.HeaderTraceID))
 			}
-			if _, ok := parseHappened(to.Query()); !ok {
+			if _, ok := parseFlash(to.Query()); !ok {
 				t.Errorf("the page would not believe %s", to)
 			}
 			seen := backend.requests()

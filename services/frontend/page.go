@@ -40,25 +40,25 @@ func cursorFrom(text string) string {
 // not answer, with the status that says so.
 func (s *server) showPage(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	what, ok := parseHappened(q)
-	show := showing{started: time.Now(), cursor: cursorFrom(q.Get("cursor"))}
+	what, ok := parseFlash(q)
+	show := pageRequest{started: time.Now(), cursor: cursorFrom(q.Get("cursor"))}
 	if ok {
-		show.happened = &what
+		show.flash = &what
 	}
 	return s.render(w, r, show)
 }
 
-// showing says which page is asked for.
-type showing struct {
-	started  time.Time
-	cursor   string
-	happened *happened // what a form did before; nil if nothing did
-	form     formView
-	problem  *httpx.Error // of a form that is shown again; nil if none is
+// pageRequest says which page is asked for.
+type pageRequest struct {
+	started time.Time
+	cursor  string
+	flash   *flash // what a form did before; nil if nothing did
+	form    formView
+	problem *httpx.Error // of a form that is shown again; nil if none is
 }
 
-// loaded is what the backend said.
-type loaded struct {
+// pageData is what the backend said.
+type pageData struct {
 	list     userList
 	listErr  error
 	stats    statistics
@@ -67,16 +67,16 @@ type loaded struct {
 }
 
 // load asks the backend for all that the page shows, at the same time.
-func (s *server) load(ctx context.Context, show showing) loaded {
+func (s *server) load(ctx context.Context, show pageRequest) pageData {
 	if err := ctx.Err(); err != nil { // the form's own call took all the time
-		late := unreachable(err)
-		return loaded{listErr: late, statsErr: late}
+		late := gatewayError(err)
+		return pageData{listErr: late, statsErr: late}
 	}
-	var got loaded
+	var got pageData
 	var wait sync.WaitGroup
 	wait.Go(func() { got.list, got.listErr = s.backend.list(ctx, show.cursor, pageSize) })
 	wait.Go(func() { got.stats, got.statsErr = s.backend.stats(ctx) })
-	if h := show.happened; h != nil && h.did == didAdd && h.id > 0 {
+	if h := show.flash; h != nil && h.action == actionAdd && h.id > 0 {
 		wait.Go(func() {
 			if u, err := s.backend.get(ctx, h.id); err == nil {
 				got.added = &u
@@ -91,7 +91,7 @@ func (s *server) load(ctx context.Context, show showing) loaded {
 }
 
 // render loads and writes the page.
-func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) error {
+func (s *server) render(w http.ResponseWriter, r *http.Request, show pageRequest) error {
 	got := s.load(r.Context(), show)
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return r.Context().Err() // the browser is gone
@@ -102,9 +102,9 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) er
 	case show.problem != nil:
 		status = show.problem.Status
 	case got.listErr != nil:
-		status = statusOf(got.listErr)
+		status = statusFor(got.listErr)
 	}
-	v.Last = s.lastView(r, show, got, v, status)
+	v.Last = s.panelView(r, show, got, v, status)
 	var page bytes.Buffer
 	if err := s.template.Execute(&page, v); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show showing) er
 }
 
 // newView fills the view, but for its panel.
-func (s *server) newView(got loaded, show showing) view {
+func (s *server) newView(got pageData, show pageRequest) view {
 	v := view{
 		Faults: s.cfg.faults, SlowFault: slowFault.String(), SlowMS: slowFault.Delay.Milliseconds(), SlowFor: formatDuration(slowFault.Delay),
 		PageSize: pageSize, MaxName: users.MaxName, MaxEmail: users.MaxEmail,
@@ -130,8 +130,8 @@ func (s *server) newView(got loaded, show showing) view {
 		v.Stats = newStatsView(got.stats)
 	}
 	if got.listErr != nil {
-		v.ListError = "The list of users is missing. " + sentenceOf(got.listErr)
-		if statusOf(got.listErr) == http.StatusBadRequest {
+		v.ListError = "The list of users is missing. " + messageFor(got.listErr)
+		if statusFor(got.listErr) == http.StatusBadRequest {
 			v.ListError = "There is no such page of the list."
 		}
 		return v
@@ -161,23 +161,23 @@ func (v *view) markAdded(added *users.User) {
 	v.Users[at].Fresh = true
 }
 
-// lastView is the panel: what a form did, or else this very request.
-func (s *server) lastView(r *http.Request, show showing, got loaded, v view, status int) lastView {
-	if h := show.happened; h != nil {
+// panelView is the panel: what a form did, or else this very request.
+func (s *server) panelView(r *http.Request, show pageRequest, got pageData, v view, status int) panelView {
+	if h := show.flash; h != nil {
 		name := ""
 		if got.added != nil {
 			name = got.added.Name
 		}
-		return newLastView(http.MethodPost, h.path(), h.status, h.took, h.trace, s.cfg.traceURL, h.message(name))
+		return newPanelView(http.MethodPost, h.path(), h.status, h.took, h.trace, s.cfg.traceURL, h.message(name))
 	}
 	message := "You loaded this page."
 	switch {
 	case show.problem != nil:
-		message = sentenceOf(show.problem)
+		message = messageFor(show.problem)
 	case got.listErr != nil:
 		message = v.ListError
 	}
-	return newLastView(r.Method, r.URL.Path, status, time.Since(show.started), traceOf(r.Context()), s.cfg.traceURL, message)
+	return newPanelView(r.Method, r.URL.Path, status, time.Since(show.started), traceOf(r.Context()), s.cfg.traceURL, message)
 }
 
 // traceRef names a trace. The id of a trace that is not sampled finds log lines alone.
@@ -195,18 +195,18 @@ func traceOf(ctx context.Context) traceRef {
 	return traceRef{id: sc.TraceID().String(), unsampled: !sc.IsSampled()}
 }
 
-// statusOf is the status that err is told with.
-func statusOf(err error) int {
+// statusFor is the status that err is told with.
+func statusFor(err error) int {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e.Status
 	}
 	return http.StatusInternalServerError
 }
 
-// sentenceOf is the sentence for a person about err.
-func sentenceOf(err error) string {
+// messageFor is the sentence for a person about err.
+func messageFor(err error) string {
 	if e, ok := errors.AsType[*httpx.Error](err); ok && e.Detail != "" {
 		return e.Detail
 	}
-	return failureMessage(statusOf(err))
+	return failureMessage(statusFor(err))
 }

@@ -29,7 +29,7 @@ var proxiedID = regexp.MustCompile(`^[\w-]{1,64}$`)
 // the trace context and the baggage into the request. The caller's own headers are
 // taken out before: the transport overwrites no header for which it has no value, so
 // that a tracestate would go on without its traceparent.
-func newProxy(b *backend, tel *telemetry.Telemetry) *httputil.ReverseProxy {
+func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: b.client.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -47,7 +47,7 @@ func newProxy(b *backend, tel *telemetry.Telemetry) *httputil.ReverseProxy {
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			// Only kept here. The route's handler returns it, so that it is
 			// logged and rendered where all errors are.
-			if f, ok := r.Context().Value(failureKey{}).(*failure); ok {
+			if f, ok := r.Context().Value(proxyErrorKey{}).(*proxyError); ok {
 				f.err = err
 			}
 		},
@@ -55,10 +55,10 @@ func newProxy(b *backend, tel *telemetry.Telemetry) *httputil.ReverseProxy {
 	}
 }
 
-type failureKey struct{}
+type proxyErrorKey struct{}
 
 // failure takes an error out of the reverse proxy.
-type failure struct{ err error }
+type proxyError struct{ err error }
 
 // proxyTo passes a request on to the backend's route.
 func (s *server) proxyTo(route string) httpx.HandlerFunc {
@@ -69,11 +69,11 @@ func (s *server) proxyTo(route string) httpx.HandlerFunc {
 		if err := bufferBody(w, r); err != nil {
 			return err
 		}
-		failed := &failure{}
-		ctx := context.WithValue(withRoute(r.Context(), route), failureKey{}, failed)
+		failed := &proxyError{}
+		ctx := context.WithValue(withRoute(r.Context(), route), proxyErrorKey{}, failed)
 		s.proxy.ServeHTTP(w, r.WithContext(ctx))
 		if failed.err != nil {
-			return unreachable(failed.err)
+			return gatewayError(failed.err)
 		}
 		return nil
 	}
@@ -114,7 +114,7 @@ func modifyResponse(res *http.Response, base *url.URL) error {
 	if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
 		return nil
 	}
-	return garbled(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
+	return malformedAnswer(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
 }
 
 // bufferAnswer reads the whole body of an answer to anything but HEAD.

@@ -26,12 +26,12 @@ const (
 
 // server answers the frontend's requests.
 type server struct {
-	cfg      config
-	log      *slog.Logger
-	backend  *backend
-	proxy    *httputil.ReverseProxy
-	template *template.Template
-	crossing *http.CrossOriginProtection
+	cfg         config
+	log         *slog.Logger
+	backend     *backendClient
+	proxy       *httputil.ReverseProxy
+	template    *template.Template
+	crossOrigin *http.CrossOriginProtection
 }
 
 // newHandler returns all of the frontend, ready to serve.
@@ -44,14 +44,14 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{base: cfg.backend, client: &http.Client{
+	b := &backendClient{base: cfg.backend, client: &http.Client{
 		Transport: newTransport(tel),
 		// The users API redirects nowhere; what does is not the users API.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	s := &server{
 		cfg: cfg, log: tel.Logger, backend: b, proxy: newProxy(b, tel),
-		template: page, crossing: http.NewCrossOriginProtection(),
+		template: page, crossOrigin: http.NewCrossOriginProtection(),
 	}
 	router := httpx.NewRouter(httpx.RouterConfig{
 		Telemetry: tel, ServerName: cfg.serverName(tel.ServiceName), Timeout: cfg.backendTimeout + answerTime,
@@ -64,23 +64,23 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 
 // register lists every route.
 func (s *server) register(router *httpx.Router, files assets) {
-	router.Handle("GET /{$}", s.bounded(s.showPage))
+	router.Handle("GET /{$}", s.withBackendTimeout(s.showPage))
 	router.Handle("GET /assets/{digest}/{name}", files.serve)
-	router.Handle("POST /ui/users", s.ownSite(s.bounded(s.formAdd)))
-	router.Handle("POST /ui/users/{id}/delete", s.ownSite(s.bounded(s.formDelete)))
-	router.Handle("POST /ui/slow", s.ownSite(s.bounded(s.formFault(didSlow, slowFault))))
-	router.Handle("POST /ui/error", s.ownSite(s.bounded(s.formFault(didError, fault.Fault{Error: true}))))
+	router.Handle("POST /ui/users", s.sameOrigin(s.withBackendTimeout(s.formAdd)))
+	router.Handle("POST /ui/users/{id}/delete", s.sameOrigin(s.withBackendTimeout(s.formDelete)))
+	router.Handle("POST /ui/slow", s.sameOrigin(s.withBackendTimeout(s.formFault(actionSlow, slowFault))))
+	router.Handle("POST /ui/error", s.sameOrigin(s.withBackendTimeout(s.formFault(actionError, fault.Fault{Error: true}))))
 
-	router.Handle("GET /api/users", s.bounded(s.proxyTo("/users")))
-	router.Handle("POST /api/users", s.ownSite(s.bounded(s.proxyTo("/users"))))
-	router.Handle("GET /api/users/{id}", s.bounded(s.proxyTo("/users/{id}")))
-	router.Handle("DELETE /api/users/{id}", s.ownSite(s.bounded(s.proxyTo("/users/{id}"))))
-	router.Handle("GET /api/stats", s.bounded(s.proxyTo("/stats")))
+	router.Handle("GET /api/users", s.withBackendTimeout(s.proxyTo("/users")))
+	router.Handle("POST /api/users", s.sameOrigin(s.withBackendTimeout(s.proxyTo("/users"))))
+	router.Handle("GET /api/users/{id}", s.withBackendTimeout(s.proxyTo("/users/{id}")))
+	router.Handle("DELETE /api/users/{id}", s.sameOrigin(s.withBackendTimeout(s.proxyTo("/users/{id}"))))
+	router.Handle("GET /api/stats", s.withBackendTimeout(s.proxyTo("/stats")))
 }
 
-// bounded gives a handler backendTimeout for all its calls to the backend together,
+// withBackendTimeout gives a handler backendTimeout for all its calls to the backend together,
 // so that two calls one after the other still leave the time for an answer.
-func (s *server) bounded(next httpx.HandlerFunc) httpx.HandlerFunc {
+func (s *server) withBackendTimeout(next httpx.HandlerFunc) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.backendTimeout)
 		defer cancel()
@@ -88,11 +88,11 @@ func (s *server) bounded(next httpx.HandlerFunc) httpx.HandlerFunc {
 	}
 }
 
-// ownSite refuses what another site's page makes a browser send. Clients that
+// sameOrigin refuses what another site's page makes a browser send. Clients that
 // are no browsers say nothing about where they come from, and pass.
-func (s *server) ownSite(next httpx.HandlerFunc) httpx.HandlerFunc {
+func (s *server) sameOrigin(next httpx.HandlerFunc) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := s.crossing.Check(r); err != nil {
+		if err := s.crossOrigin.Check(r); err != nil {
 			return &httpx.Error{Status: http.StatusForbidden, Detail: "Requests from other sites are not taken.", Err: err}
 		}
 		return next(w, r)
@@ -102,7 +102,7 @@ func (s *server) ownSite(next httpx.HandlerFunc) httpx.HandlerFunc {
 // logBackend logs an error that is shown on the page instead of being returned.
 // What the client did wrong is not worth a line; the access log has its status.
 func (s *server) logBackend(ctx context.Context, call string, err error) {
-	if err == nil || statusOf(err) < 500 || ctx.Err() == context.Canceled {
+	if err == nil || statusFor(err) < 500 || ctx.Err() == context.Canceled {
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "the backend failed", slog.String("call", call), slog.Any("error", err),

@@ -41,7 +41,7 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 		// The answers are small and the network is local: compressing costs more.
 		DisableCompression: true,
 	}
-	return otelhttp.NewTransport(annotated{plain},
+	return otelhttp.NewTransport(annotatingTransport{plain},
 		otelhttp.WithTracerProvider(tel.TracerProvider),
 		otelhttp.WithMeterProvider(tel.MeterProvider),
 		otelhttp.WithPropagators(tel.Propagator),
@@ -54,13 +54,13 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 	)
 }
 
-// annotated adds what otelhttp leaves out: url.template to the client span, which is
+// annotatingTransport adds what otelhttp leaves out: url.template to the client span, which is
 // in the context here, and error.type to the metrics of a call that was answered with
 // an error. otelhttp has that on the span.
-type annotated struct{ next http.RoundTripper }
+type annotatingTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
-func (a annotated) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a annotatingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if route := routeOf(r.Context()); route != "" {
 		trace.SpanFromContext(r.Context()).SetAttributes(semconv.URLTemplate(route))
 	}
@@ -72,7 +72,7 @@ func (a annotated) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections lets [http.Client.CloseIdleConnections] through.
-func (a annotated) CloseIdleConnections() {
+func (a annotatingTransport) CloseIdleConnections() {
 	if closer, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}

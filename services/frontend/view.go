@@ -22,7 +22,7 @@ type view struct {
 	TraceTemplate string
 
 	Stats     statsView
-	Last      lastView
+	Last      panelView
 	Form      formView
 	Users     []rowView
 	BlankRow  rowView // what the script makes rows of
@@ -39,8 +39,8 @@ type statsView struct {
 	Users, Created, Size, Uptime, Version string
 }
 
-// lastView is the panel that shows the last request.
-type lastView struct {
+// panelView is the panel that shows the last request.
+type panelView struct {
 	Message, Kind               string
 	Method, Path, Status        string
 	StatusClass                 string
@@ -83,9 +83,9 @@ func newRowView(u users.User, cursor string) rowView {
 	}
 }
 
-// newLastView describes one request. traceTemplate is LAB_TRACE_URL.
-func newLastView(method, path string, status int, took time.Duration, trace traceRef, traceTemplate, message string) lastView {
-	l := lastView{
+// newPanelView describes one request. traceTemplate is LAB_TRACE_URL.
+func newPanelView(method, path string, status int, took time.Duration, trace traceRef, traceTemplate, message string) panelView {
+	l := panelView{
 		Message: message, Kind: "good", Method: method, Path: path,
 		Status: strconv.Itoa(status), StatusClass: "good",
 		Duration: formatDuration(took), TraceID: trace.id, TraceUnsampled: trace.unsampled,

@@ -98,7 +98,7 @@ func (rt *Router) dispatch(rec *recorder, r *http.Request, mux *http.ServeMux) (
 	}()
 	handler, pattern := mux.Handler(r)
 	if pattern == "" {
-		return unrouted(handler, r)
+		return noRouteError(handler, r)
 	}
 	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
 		// otelhttp names the span after the route, and puts it on the metrics,
@@ -109,10 +109,10 @@ func (rt *Router) dispatch(rec *recorder, r *http.Request, mux *http.ServeMux) (
 	return rec.err
 }
 
-// unrouted asks ServeMux's own handler what is wrong with a request that no
+// noRouteError asks ServeMux's own handler what is wrong with a request that no
 // pattern matches, and says it in our words: 405 with Allow, or 404.
-func unrouted(handler http.Handler, r *http.Request) error {
-	answer := discard{header: http.Header{}}
+func noRouteError(handler http.Handler, r *http.Request) error {
+	answer := discardWriter{header: http.Header{}}
 	handler.ServeHTTP(&answer, r)
 	if answer.status == http.StatusMethodNotAllowed {
 		e := Errorf(answer.status, "This path does not take the method %s.", r.Method)
@@ -189,12 +189,12 @@ func (rec *recorder) Write(p []byte) (int, error) {
 // Unwrap lets [http.ResponseController] reach Flush and the deadlines.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
-// discard is a response that nobody reads.
-type discard struct {
+// discardWriter is a response that nobody reads.
+type discardWriter struct {
 	header http.Header
 	status int
 }
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) WriteHeader(status int)      { d.status = status }
-func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discardWriter) Header() http.Header         { return d.header }
+func (d *discardWriter) WriteHeader(status int)      { d.status = status }
+func (d *discardWriter) Write(p []byte) (int, error) { return len(p), nil }

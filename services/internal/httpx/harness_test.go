@@ -19,8 +19,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// lab is a router whose telemetry stays in the process.
-type lab struct {
+// harness is a router whose telemetry stays in the process.
+type harness struct {
 	*Router
 	tel    *telemetry.Telemetry
 	spans  *tracetest.SpanRecorder
@@ -46,12 +46,12 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func newLab(t *testing.T, cfg RouterConfig) *lab {
+func newHarness(t *testing.T, cfg RouterConfig) *harness {
 	t.Helper()
 	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"} {
 		t.Setenv(name, "none")
 	}
-	l := &lab{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader(), out: &buffer{}}
+	l := &harness{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader(), out: &buffer{}}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{
 		ServiceName:    "test",
 		Stdout:         l.out,
@@ -72,7 +72,7 @@ func newLab(t *testing.T, cfg RouterConfig) *lab {
 }
 
 // do serves r; aborted says whether the connection would have been cut.
-func (l *lab) do(r *http.Request) (res *httptest.ResponseRecorder, aborted bool) {
+func (l *harness) do(r *http.Request) (res *httptest.ResponseRecorder, aborted bool) {
 	res = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
@@ -87,7 +87,7 @@ func (l *lab) do(r *http.Request) (res *httptest.ResponseRecorder, aborted bool)
 }
 
 // logged returns the log's lines with this message.
-func (l *lab) logged(t *testing.T, message string) []map[string]any {
+func (l *harness) logged(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	var found []map[string]any
 	for line := range strings.Lines(l.out.String()) {
@@ -103,7 +103,7 @@ func (l *lab) logged(t *testing.T, message string) []map[string]any {
 }
 
 // durations returns the points of http.server.request.duration.
-func (l *lab) durations(t *testing.T) []metricdata.HistogramDataPoint[float64] {
+func (l *harness) durations(t *testing.T) []metricdata.HistogramDataPoint[float64] {
 	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := l.reader.Collect(t.Context(), &all); err != nil {

@@ -83,13 +83,13 @@ func NewRouter(cfg RouterConfig) *Router {
 // Handle registers h for a ServeMux pattern, as "GET /users/{id}". It panics on
 // a pattern that is malformed or conflicts with another, as ServeMux does.
 func (rt *Router) Handle(pattern string, h HandlerFunc) {
-	rt.mux.Handle(pattern, returning(h))
+	rt.mux.Handle(pattern, toHandler(h))
 }
 
 // Probe registers a health probe, as "GET /health". Its path makes no spans, no
 // metrics and no access log, whatever the method.
 func (rt *Router) Probe(pattern string, h HandlerFunc) {
-	rt.probes.Handle(pattern, returning(h))
+	rt.probes.Handle(pattern, toHandler(h))
 	rt.isProbe[route(pattern)] = true
 }
 
@@ -110,9 +110,9 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// returning makes an http.Handler of h for ServeMux, which knows no errors. The
+// toHandler makes an http.Handler of h for ServeMux, which knows no errors. The
 // error travels in the recorder that serve wrapped around the response.
-func returning(h HandlerFunc) http.Handler {
+func toHandler(h HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			w.(*recorder).err = err

@@ -84,7 +84,7 @@ func TestHandlerOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLab(t, RouterConfig{Timeout: 30 * time.Millisecond, Classify: func(err error) *Error {
+			l := newHarness(t, RouterConfig{Timeout: 30 * time.Millisecond, Classify: func(err error) *Error {
 				if errors.Is(err, errTeapot) {
 					return Errorf(418, "Short and stout.")
 				}
@@ -134,7 +134,7 @@ func fails(err error) HandlerFunc {
 	}
 }
 
-func wantProblem(t *testing.T, l *lab, res *httptest.ResponseRecorder, status int, path, detail string) {
+func wantProblem(t *testing.T, l *harness, res *httptest.ResponseRecorder, status int, path, detail string) {
 	t.Helper()
 	p := problem(t, res)
 	span := l.spans.Ended()[0].SpanContext()
@@ -148,7 +148,7 @@ func wantProblem(t *testing.T, l *lab, res *httptest.ResponseRecorder, status in
 	}
 }
 
-func wantFailureLogged(t *testing.T, l *lab, want string) {
+func wantFailureLogged(t *testing.T, l *harness, want string) {
 	t.Helper()
 	lines := l.logged(t, "request failed")
 	if want == "" {
@@ -167,7 +167,7 @@ func wantFailureLogged(t *testing.T, l *lab, want string) {
 }
 
 // The access log's attributes are a contract with the checks and dashboards.
-func wantAccessLine(t *testing.T, l *lab, method, path string, status int) {
+func wantAccessLine(t *testing.T, l *harness, method, path string, status int) {
 	t.Helper()
 	lines := l.logged(t, "request")
 	if len(lines) != 1 {
@@ -204,7 +204,7 @@ func wantAccessLine(t *testing.T, l *lab, method, path string, status int) {
 
 // wantSpan looks at the span and at the metrics: each request is counted once,
 // however it ended.
-func wantSpan(t *testing.T, l *lab, status, sent int, errorType string) {
+func wantSpan(t *testing.T, l *harness, status, sent int, errorType string) {
 	t.Helper()
 	span := l.spans.Ended()[0]
 	name, route := "GET /things/{id}", "/things/{id}"
@@ -243,7 +243,7 @@ func wantSpan(t *testing.T, l *lab, status, sent int, errorType string) {
 }
 
 func TestProbes(t *testing.T) {
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	broken := errors.New("disk full")
 	var failure error
 	ready := NewReadiness(func(context.Context) error { return failure })
@@ -296,7 +296,7 @@ func TestProbes(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	var seen string
 	l.Handle("GET /", func(_ http.ResponseWriter, r *http.Request) error { seen = RequestID(r.Context()); return nil })
 	for _, tt := range []struct {
@@ -330,7 +330,7 @@ func TestRequestID(t *testing.T) {
 func TestTraceNotSampled(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	for flags, sampled := range map[string]string{"00": "false", "01": ""} {
-		l := newLab(t, RouterConfig{})
+		l := newHarness(t, RouterConfig{})
 		l.Handle("GET /", fails(typed{}))
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-"+flags)
@@ -354,7 +354,7 @@ func TestTraceNotSampled(t *testing.T) {
 
 // The client's trace goes on, and its id is told.
 func TestTraceContinues(t *testing.T) {
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	l.Handle("GET /", func(http.ResponseWriter, *http.Request) error { return nil })
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	r := httptest.NewRequest("GET", "/", nil)

@@ -118,7 +118,7 @@ func (cfg *ServerConfig) finish(ctx context.Context) error {
 
 func (cfg *ServerConfig) server(log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           cfg.leaving(cfg.Handler),
+		Handler:           cfg.closeWhenDraining(cfg.Handler),
 		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
 		ReadTimeout:       cfg.ReadTimeout,
 		WriteTimeout:      cfg.WriteTimeout,
@@ -128,11 +128,11 @@ func (cfg *ServerConfig) server(log *slog.Logger) *http.Server {
 	}
 }
 
-// leaving closes each connection with its next answer once the server is about to
+// closeWhenDraining closes each connection with its next answer once the server is about to
 // stop, so that clients come back on a new one, which leads elsewhere. Otherwise
 // the connections that are kept alive would all be cut at the end of
 // ShutdownDelay, with whatever request a client has just sent on one of them.
-func (cfg *ServerConfig) leaving(next http.Handler) http.Handler {
+func (cfg *ServerConfig) closeWhenDraining(next http.Handler) http.Handler {
 	if cfg.Readiness == nil {
 		return next
 	}

@@ -18,7 +18,7 @@ import (
 
 // running is a server that Run runs.
 type running struct {
-	*lab
+	*harness
 	addr string
 	stop context.CancelCauseFunc
 	done chan struct{}
@@ -26,12 +26,12 @@ type running struct {
 }
 
 // runServer starts Run on a free port and waits for its line "listening".
-func runServer(t *testing.T, l *lab, cfg ServerConfig) *running {
+func runServer(t *testing.T, l *harness, cfg ServerConfig) *running {
 	t.Helper()
 	cfg.Addr, cfg.Handler, cfg.Telemetry = "127.0.0.1:0", l, l.tel
 	before := len(l.logged(t, "listening"))
 	ctx, stop := context.WithCancelCause(context.Background())
-	r := &running{lab: l, stop: stop, done: make(chan struct{})}
+	r := &running{harness: l, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		r.err = Run(ctx, cfg)
@@ -74,7 +74,7 @@ func (r *running) wait(t *testing.T) error {
 // Connections that send their header or body a byte at a time, or not at all, or
 // more than is allowed, end, and others are served meanwhile.
 func TestSlowAndHugeClients(t *testing.T) {
-	l := newLab(t, RouterConfig{Timeout: 500 * time.Millisecond})
+	l := newHarness(t, RouterConfig{Timeout: 500 * time.Millisecond})
 	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
 	l.Handle("POST /things", func(w http.ResponseWriter, r *http.Request) error {
 		var got thing
@@ -157,7 +157,7 @@ func quick(t *testing.T, addr string) {
 // A client that hangs up is a 499 in the log; one that gets an aborted response
 // sees an error, not a short success.
 func TestRealDisconnects(t *testing.T) {
-	l := newLab(t, RouterConfig{Timeout: 5 * time.Second})
+	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered := make(chan struct{})
 	l.Handle("GET /waits", func(_ http.ResponseWriter, r *http.Request) error {
 		close(entered)
@@ -204,7 +204,7 @@ func TestRealDisconnects(t *testing.T) {
 
 // The order of a stop: not ready, requests in flight end, Close, telemetry.
 func TestStopInOrder(t *testing.T) {
-	l := newLab(t, RouterConfig{Timeout: 5 * time.Second})
+	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered, finish := make(chan struct{}), make(chan struct{})
 	l.Handle("GET /slow", func(w http.ResponseWriter, r *http.Request) error {
 		close(entered)
@@ -271,7 +271,7 @@ func TestStopInOrder(t *testing.T) {
 // A server that is about to stop still answers, and closes the connection with
 // the answer, so that the client's next request goes elsewhere.
 func TestLeaving(t *testing.T) {
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
 	ready := NewReadiness(nil)
 	server := runServer(t, l, ServerConfig{Readiness: ready})
@@ -292,7 +292,7 @@ func TestLeaving(t *testing.T) {
 
 // A request that does not end in time is cut off, and Run says so.
 func TestStopDeadline(t *testing.T) {
-	l := newLab(t, RouterConfig{Timeout: 5 * time.Second})
+	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered := make(chan struct{})
 	l.Handle("GET /stuck", func(_ http.ResponseWriter, r *http.Request) error {
 		close(entered)
@@ -322,7 +322,7 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	closed := false
 	err = Run(t.Context(), ServerConfig{Addr: taken.Addr().String(), Handler: l, Telemetry: l.tel, Close: func() error { closed = true; return nil }})
 	if _, ok := errors.AsType[*net.OpError](err); !ok || !closed {
@@ -332,7 +332,7 @@ func TestPortTaken(t *testing.T) {
 
 // The document is a contract; every byte of it is meant.
 func TestProblemGolden(t *testing.T) {
-	l := newLab(t, RouterConfig{})
+	l := newHarness(t, RouterConfig{})
 	e := Errorf(422, "The user is not valid.")
 	e.Fields = []FieldError{{Field: "name", Detail: `Not "<this>".`}}
 	l.Handle("GET /users/{id}", func(http.ResponseWriter, *http.Request) error { return e })

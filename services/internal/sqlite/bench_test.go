@@ -21,7 +21,7 @@ import (
 //	go test -run '^$' -bench Scrub -benchtime 1x ./services/internal/sqlite
 func BenchmarkScrub(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
-		l := newLab(b, Config{ScrubDelay: time.Hour})
+		l := newHarness(b, Config{ScrubDelay: time.Hour})
 		populate(b, l, n)
 		for i, scrub := range []string{"first", "second"} {
 			b.Run(fmt.Sprintf("users=%d/%s", n, scrub), func(b *testing.B) { scrubOnce(b, l, int64(n/2+i)) })
@@ -30,7 +30,7 @@ func BenchmarkScrub(b *testing.B) {
 }
 
 // scrubOnce deletes a user and scrubs, while others write.
-func scrubOnce(b *testing.B, l *lab, id int64) {
+func scrubOnce(b *testing.B, l *harness, id int64) {
 	for b.Loop() {
 		b.StopTimer()
 		if err := l.Delete(b.Context(), id); err != nil && !errors.Is(err, users.ErrNotFound) {
@@ -60,7 +60,7 @@ func scrubOnce(b *testing.B, l *lab, id int64) {
 }
 
 // populate adds n users in one statement, with addresses in no order.
-func populate(b *testing.B, l *lab, n int) {
+func populate(b *testing.B, l *harness, n int) {
 	b.Helper()
 	_, err := l.writer.NewRaw(`INSERT INTO users (name, email, email_key, created_at)
 		WITH RECURSIVE n(i, e) AS (SELECT 1, lower(hex(randomblob(8))) UNION ALL SELECT i + 1, lower(hex(randomblob(8))) FROM n WHERE i < ?)
@@ -85,7 +85,7 @@ func fileSize(b *testing.B, path string) int64 {
 
 // writeUntil creates one user after the other until stop is closed, and then tells
 // how long the slowest took.
-func writeUntil(b *testing.B, l *lab, stop <-chan struct{}) <-chan time.Duration {
+func writeUntil(b *testing.B, l *harness, stop <-chan struct{}) <-chan time.Duration {
 	result := make(chan time.Duration, 1)
 	run := time.Now().UnixNano()
 	go func() {

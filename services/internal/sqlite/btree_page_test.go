@@ -29,7 +29,7 @@ func TestScrubKeepsEveryRow(t *testing.T) {
 				if err := errors.Join(fillStrangely(t.Context(), pool), pool.Close()); err != nil {
 					t.Fatal(err)
 				}
-				l := newLab(t, Config{Path: path, ScrubDelay: time.Hour})
+				l := newHarness(t, Config{Path: path, ScrubDelay: time.Hour})
 				before := dump(t, l)
 				if err := l.scrubNow(t.Context(), atOnce); err != nil {
 					t.Fatal(err)
@@ -89,7 +89,7 @@ func fillStrangely(ctx context.Context, db *bun.DB) error {
 }
 
 // dump is all that the tables hold, by way of their rows and of their indexes.
-func dump(t *testing.T, l *lab) string {
+func dump(t *testing.T, l *harness) string {
 	t.Helper()
 	var all strings.Builder
 	for _, query := range []string{
@@ -150,7 +150,7 @@ func zeros(n int) string { return strings.Repeat("\x00", n) }
 
 // Whatever a page holds, it is cleared once and for all, or left alone.
 func FuzzClearUnused(f *testing.F) {
-	l := newLab(f, Config{Sample: true})
+	l := newHarness(f, Config{Sample: true})
 	for number := 1; number <= 12; number++ {
 		page, err := readPage(f.Context(), l.scan, number)
 		if err != nil {

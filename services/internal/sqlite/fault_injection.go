@@ -38,8 +38,8 @@ func fail(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
 	return nil, errors.New("this statement was asked to fail")
 }
 
-// realiseFault grants the fault that the request asks for, if that is on.
-func (s *Store) realiseFault(ctx context.Context) error {
+// injectFault grants the fault that the request asks for, if that is on.
+func (s *Store) injectFault(ctx context.Context) error {
 	if s.faults == nil {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// lab is a store on a file of its own, whose telemetry stays in the process.
-type lab struct {
+// harness is a store on a file of its own, whose telemetry stays in the process.
+type harness struct {
 	*Store
 	cfg     Config
 	out     buffer
@@ -43,12 +43,12 @@ func (b *buffer) count(text string) int {
 	return strings.Count(b.b.String(), text)
 }
 
-func newLab(t testing.TB, cfg Config) *lab {
+func newHarness(t testing.TB, cfg Config) *harness {
 	t.Helper()
 	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"} {
 		t.Setenv(name, "none")
 	}
-	l := &lab{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader()}
+	l := &harness{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader()}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{
 		ServiceName:    "test",
 		Stdout:         &l.out,
@@ -70,7 +70,7 @@ func newLab(t testing.TB, cfg Config) *lab {
 }
 
 // open opens the store, for the first time or again.
-func (l *lab) open(t testing.TB) {
+func (l *harness) open(t testing.TB) {
 	t.Helper()
 	store, err := Open(t.Context(), l.cfg)
 	if err != nil {
@@ -80,7 +80,7 @@ func (l *lab) open(t testing.TB) {
 	t.Cleanup(func() { _ = store.Close() })
 }
 
-func (l *lab) create(t testing.TB, name, email string) users.User {
+func (l *harness) create(t testing.TB, name, email string) users.User {
 	t.Helper()
 	u, err := l.Create(t.Context(), users.New{Name: name, Email: email})
 	if err != nil {
@@ -90,7 +90,7 @@ func (l *lab) create(t testing.TB, name, email string) users.User {
 }
 
 // all reads every user, page by page.
-func (l *lab) all(t testing.TB, limit int) []users.User {
+func (l *harness) all(t testing.TB, limit int) []users.User {
 	t.Helper()
 	var all []users.User
 	for cursor := (users.Cursor{}); ; {

@@ -16,7 +16,7 @@ import (
 // limit is cut to 1..[MaxLimit].
 func (s *Store) List(ctx context.Context, limit int, after users.Cursor) (users.Page, error) {
 	limit = max(1, min(limit, MaxLimit))
-	if err := s.realiseFault(ctx); err != nil {
+	if err := s.injectFault(ctx); err != nil {
 		return users.Page{}, err
 	}
 	var rows []row
@@ -28,7 +28,7 @@ func (s *Store) List(ctx context.Context, limit int, after users.Cursor) (users.
 		Limit(int64(limit) + 1).
 		Scan(ctx)
 	if err != nil {
-		return users.Page{}, translate("listing users", err)
+		return users.Page{}, domainError("listing users", err)
 	}
 	var page users.Page
 	if len(rows) > limit {
@@ -44,13 +44,13 @@ func (s *Store) List(ctx context.Context, limit int, after users.Cursor) (users.
 
 // Get returns one user, or [users.ErrNotFound].
 func (s *Store) Get(ctx context.Context, id int64) (users.User, error) {
-	if err := s.realiseFault(ctx); err != nil {
+	if err := s.injectFault(ctx); err != nil {
 		return users.User{}, err
 	}
 	var r row
 	err := s.reader.NewSelect().Model(&r).Column("id", "name", "email", "created_at").Where("id = ?", id).Scan(ctx)
 	if err != nil {
-		return users.User{}, translate("getting a user", err)
+		return users.User{}, domainError("getting a user", err)
 	}
 	return r.user(), nil
 }
@@ -58,7 +58,7 @@ func (s *Store) Get(ctx context.Context, id int64) (users.User, error) {
 // Create stores a valid user (see [users.New.Normalize]) and returns it with its
 // id, or [users.ErrEmailTaken].
 func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
-	if err := s.realiseFault(ctx); err != nil {
+	if err := s.injectFault(ctx); err != nil {
 		return users.User{}, err
 	}
 	r := row{
@@ -68,7 +68,7 @@ func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
 		CreatedAt: s.cfg.Now().UTC().Truncate(time.Second),
 	}
 	if _, err := s.writer.NewInsert().Model(&r).Exec(ctx); err != nil {
-		return users.User{}, translate("creating a user", err)
+		return users.User{}, domainError("creating a user", err)
 	}
 	s.count.Add(1)
 	return r.user(), nil
@@ -79,16 +79,16 @@ func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
 // The data is gone, not only the row: what secure_delete does not overwrite in
 // the file is scrubbed some ScrubDelay later, or on Close.
 func (s *Store) Delete(ctx context.Context, id int64) error {
-	if err := s.realiseFault(ctx); err != nil {
+	if err := s.injectFault(ctx); err != nil {
 		return err
 	}
 	result, err := s.writer.NewDelete().Model((*row)(nil)).Where("id = ?", id).Exec(ctx)
 	if err != nil {
-		return translate("deleting a user", err)
+		return domainError("deleting a user", err)
 	}
 	n, err := result.RowsAffected()
 	if err != nil {
-		return translate("deleting a user", err)
+		return domainError("deleting a user", err)
 	}
 	if n == 0 {
 		return users.ErrNotFound
@@ -100,7 +100,7 @@ func (s *Store) Delete(ctx context.Context, id int64) error {
 
 // Stats sums the users up.
 func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
-	if err := s.realiseFault(ctx); err != nil {
+	if err := s.injectFault(ctx); err != nil {
 		return users.Stats{}, err
 	}
 	var stats users.Stats
@@ -110,7 +110,7 @@ func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
 		ColumnExpr("(SELECT COUNT(*) FROM users WHERE created_at >= ?)", since).
 		Scan(ctx, &stats.Users, &stats.CreatedLast24h)
 	if err != nil {
-		return users.Stats{}, translate("counting users", err)
+		return users.Stats{}, domainError("counting users", err)
 	}
 	if stats.DatabaseSize, err = s.size(); err != nil {
 		return users.Stats{}, fmt.Errorf("measuring the database: %w", err)
@@ -128,7 +128,7 @@ const (
 )
 
 // translate puts an error into the domain's words, and says what was being done.
-func translate(doing string, err error) error {
+func domainError(doing string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return users.ErrNotFound
 	}

@@ -63,7 +63,7 @@ func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) cont
 	)
 	if span.IsRecording() {
 		// Bun has put the values into the statement by now.
-		span.SetAttributes(semconv.DBQueryText(withoutValues(event.Query)))
+		span.SetAttributes(semconv.DBQueryText(sanitizeQuery(event.Query)))
 	}
 	event.Stash = map[any]any{h: attrs}
 	return ctx

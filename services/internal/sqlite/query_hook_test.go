@@ -26,8 +26,8 @@ func attributes(span sdktrace.ReadOnlySpan) map[string]string {
 	return attrs
 }
 
-// last returns the newest ended span.
-func (l *lab) last(t *testing.T) sdktrace.ReadOnlySpan {
+// newestSpan returns the newest ended span.
+func (l *harness) newestSpan(t *testing.T) sdktrace.ReadOnlySpan {
 	t.Helper()
 	ended := l.spans.Ended()
 	if len(ended) == 0 {
@@ -37,7 +37,7 @@ func (l *lab) last(t *testing.T) sdktrace.ReadOnlySpan {
 }
 
 func TestSpans(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	if n := len(l.spans.Started()); n != 0 {
 		t.Fatalf("opening made %d spans without a trace to belong to", n)
 	}
@@ -70,7 +70,7 @@ func TestSpans(t *testing.T) {
 			if n := len(l.spans.Ended()) - before; n != 1 {
 				t.Fatalf("%d spans, want 1", n)
 			}
-			span := l.last(t)
+			span := l.newestSpan(t)
 			want := map[string]string{
 				"db.system.name": "sqlite", "db.namespace": "users", "db.operation.name": tt.operation,
 				"db.collection.name": "users", "db.query.text": tt.text,
@@ -106,7 +106,7 @@ func TestSpans(t *testing.T) {
 
 // operations counts the points of db.client.operation.duration by operation,
 // with the error behind a space.
-func (l *lab) operations(t *testing.T) map[string]uint64 {
+func (l *harness) operations(t *testing.T) map[string]uint64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := l.metrics.Collect(t.Context(), &all); err != nil {
@@ -141,12 +141,12 @@ func (l *lab) operations(t *testing.T) map[string]uint64 {
 }
 
 func TestFailedQuery(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	l.create(t, "N", "private@example.com")
 	if _, err := l.Create(t.Context(), users.New{Name: "N", Email: "private@example.com"}); !errors.Is(err, users.ErrEmailTaken) {
 		t.Fatal(err)
 	}
-	span := l.last(t)
+	span := l.newestSpan(t)
 	got := attributes(span)
 	if span.Status().Code != codes.Error || span.Status().Description != "" || got["error.type"] != "2067" || got["db.response.status_code"] != "2067" {
 		t.Errorf("span has status %v and %v, want an error 2067 without words", span.Status(), got)
@@ -158,13 +158,13 @@ func TestFailedQuery(t *testing.T) {
 	if _, err := l.Get(t.Context(), 99); !errors.Is(err, users.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if status := l.last(t).Status(); status.Code != codes.Unset {
+	if status := l.newestSpan(t).Status(); status.Code != codes.Unset {
 		t.Errorf("the span of a missing user has the status %v", status)
 	}
 }
 
 func TestFaults(t *testing.T) {
-	l := newLab(t, Config{Faults: true, Sample: true})
+	l := newHarness(t, Config{Faults: true, Sample: true})
 	calls := []struct {
 		name string
 		call func(context.Context) error
@@ -183,7 +183,7 @@ func TestFaults(t *testing.T) {
 		if err := tt.call(fault.Baggage(t.Context(), fault.Fault{Error: true})); err == nil {
 			t.Errorf("%s: no error", tt.name)
 		}
-		span := l.last(t)
+		span := l.newestSpan(t)
 		if len(l.spans.Ended()) != before+1 || span.Status().Code != codes.Error || attributes(span)["db.query.text"] != "SELECT lab_fail()" {
 			t.Errorf("%s: span %v with status %v, want one failed statement", tt.name, attributes(span), span.Status())
 		}
@@ -205,7 +205,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestFaultsOff(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	if _, err := l.List(fault.Baggage(t.Context(), fault.Fault{Error: true}), 1, users.Cursor{}); err != nil {
 		t.Errorf("List() = %v with faults off", err)
 	}
@@ -216,7 +216,7 @@ func TestFaultsOff(t *testing.T) {
 
 // A slow request holds up neither writers nor other readers.
 func TestFaultDoesNotBlock(t *testing.T) {
-	l := newLab(t, Config{Faults: true})
+	l := newHarness(t, Config{Faults: true})
 	slow := make(chan error, 1)
 	started := make(chan struct{})
 	go func() {
@@ -239,7 +239,7 @@ func TestFaultDoesNotBlock(t *testing.T) {
 	}
 }
 
-func TestWithoutValues(t *testing.T) {
+func TestSanitizeQuery(t *testing.T) {
 	for query, want := range map[string]string{
 		``:                                     ``,
 		`SELECT 1`:                             `SELECT ?`,
@@ -254,14 +254,14 @@ func TestWithoutValues(t *testing.T) {
 		`Straße = 'Straße'`:                    `Straße = ?`,
 		`f(1)+g('a')||'b'`:                     `f(?)+g(?)||?`,
 	} {
-		if got := withoutValues(query); got != want {
-			t.Errorf("withoutValues(%s) = %s, want %s", query, got, want)
+		if got := sanitizeQuery(query); got != want {
+			t.Errorf("sanitizeQuery(%s) = %s, want %s", query, got, want)
 		}
 	}
 }
 
 // No value that Bun writes into a statement gets out of it.
-func FuzzWithoutValues(f *testing.F) {
+func FuzzSanitizeQuery(f *testing.F) {
 	for _, seed := range []string{"ada@example.com", "it's", "''", `\'`, `"`, "--", "/*", "x'", "1e5", "?", "\n"} {
 		f.Add(seed, int64(7), []byte(seed))
 	}
@@ -285,8 +285,8 @@ func FuzzWithoutValues(f *testing.F) {
 			sign = "-"
 		}
 		want := `SELECT a FROM t WHERE (b = ?) AND (c IN (?, ?)) AND (d = ` + sign + `?) AND (e = ?) AND (f = ?)`
-		if got := withoutValues(query); got != want {
-			t.Errorf("withoutValues(%s)\n= %s, want\n  %s", query, got, want)
+		if got := sanitizeQuery(query); got != want {
+			t.Errorf("sanitizeQuery(%s)\n= %s, want\n  %s", query, got, want)
 		}
 	})
 }

@@ -2,7 +2,7 @@ package sqlite
 
 import "strings"
 
-// withoutValues returns a statement with every literal replaced by "?": strings,
+// sanitizeQuery returns a statement with every literal replaced by "?": strings,
 // blobs and numbers. What is left are keywords, names and operators.
 //
 // It works on the finished statement, not on Bun's template, because that still
@@ -10,7 +10,7 @@ import "strings"
 // by hand must not get out either. It never needs to understand the statement:
 // in SQLite a value can only be a number or stand in single quotes, a name can
 // only be a word or stand in double quotes, backquotes or brackets.
-func withoutValues(query string) string {
+func sanitizeQuery(query string) string {
 	var b strings.Builder
 	b.Grow(len(query))
 	for i := 0; i < len(query); {

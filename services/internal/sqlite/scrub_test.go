@@ -60,7 +60,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 // fill creates n users in an order that splits and merges pages, and deletes
 // two thirds of them. It returns the deleted and the others.
-func fill(t *testing.T, l *lab, n int, seed uint64) (gone, kept []users.User) {
+func fill(t *testing.T, l *harness, n int, seed uint64) (gone, kept []users.User) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
 	var all []users.User
@@ -79,7 +79,7 @@ func fill(t *testing.T, l *lab, n int, seed uint64) (gone, kept []users.User) {
 
 // What is deleted is soon nowhere in the files, while the database is open.
 func TestDeletionRemovesBytes(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Hour})
+	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	// With this seed copies stay that neither secure_delete nor a checkpoint
 	// removes.
 	gone, kept := fill(t, l, 3000, leakingSeed)
@@ -111,7 +111,7 @@ func TestDeletionRemovesBytes(t *testing.T) {
 }
 
 // wantIntact has SQLite check each page and each index of the database.
-func wantIntact(t *testing.T, l *lab) {
+func wantIntact(t *testing.T, l *harness) {
 	t.Helper()
 	var result string
 	if err := l.scan.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&result); err != nil || result != "ok" {
@@ -122,7 +122,7 @@ func wantIntact(t *testing.T, l *lab) {
 // Between two steps of a scrub the others read and write: it holds no lock for the
 // whole of its work.
 func TestScrubLetsOthersWrite(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Hour})
+	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 3000, leakingSeed)
 	var created int
 	err := l.scrubNow(t.Context(), func(time.Duration) {
@@ -156,7 +156,7 @@ func TestScrubOfOlderDatabase(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			l := newLab(t, Config{Path: path, ScrubDelay: time.Hour})
+			l := newHarness(t, Config{Path: path, ScrubDelay: time.Hour})
 			gone, kept := fill(t, l, 3000, leakingSeed)
 			if err := l.checkpoint(t.Context()); err != nil {
 				t.Fatal(err)
@@ -185,16 +185,16 @@ func atOnce(time.Duration) {}
 
 // The scrubber does it by itself.
 func TestScrubberRuns(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Millisecond})
+	l := newHarness(t, Config{ScrubDelay: time.Millisecond})
 	gone, _ := fill(t, l, 30, 1)
 	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
 }
 
 // A reader that is in the middle of the log delays a scrub, and no more.
 func TestScrubWaitsForReaders(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Millisecond})
+	l := newHarness(t, Config{ScrubDelay: time.Millisecond})
 	l.create(t, "N", "n@example.com")
-	tx, err := l.plain.BeginTx(t.Context(), nil)
+	tx, err := l.untraced.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestScrubWaitsForReaders(t *testing.T) {
 
 // Closing leaves one file, without what was deleted a moment before.
 func TestCloseScrubs(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Hour})
+	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, kept := fill(t, l, 300, 1)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestCloseScrubs(t *testing.T) {
 // A database that is too large to be scrubbed while it is closed is scrubbed when it
 // is opened again.
 func TestOpenScrubsWhatCloseLeft(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Hour})
+	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 3000, leakingSeed)
 	l.closePatience = time.Nanosecond
 	if err := l.Close(); err != nil {
@@ -256,7 +256,7 @@ func TestOpenScrubsWhatCloseLeft(t *testing.T) {
 
 // A process that was killed scrubs at its next start.
 func TestOpenScrubsAfterCrash(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Hour})
+	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 300, 1)
 	// What a killed process leaves is what is on the disk while it runs.
 	crashed := filepath.Join(t.TempDir(), "users.db")

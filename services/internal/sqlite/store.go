@@ -34,8 +34,8 @@ const MaxLimit = 200
 // connections of their own: what is slow on request delays neither other reads nor
 // the readiness probe.
 const (
-	readers  = 16 // reads take well under a millisecond
-	sleepers = 16 // a fault more than that waits for one to end
+	readerConnections = 16 // reads take well under a millisecond
+	faultConnections  = 16 // a fault more than that waits for one to end
 )
 
 // How long a connection waits for a lock of another process on the database.
@@ -64,16 +64,16 @@ type Config struct {
 // Store is an open database. Its methods are safe for concurrent use. Their
 // errors are those of package users where that has one, and SQLite's otherwise.
 type Store struct {
-	cfg    Config
-	writer *bun.DB // one connection
-	reader *bun.DB // query_only
-	plain  *bun.DB // reader without the telemetry
-	probe  *bun.DB // one connection, for Ping
-	faults *bun.DB // for the queries of faults; nil where they are off
-	scan   *sql.DB // one connection, for the scrubber
-	count  atomic.Int64
+	cfg      Config
+	writer   *bun.DB // one connection
+	reader   *bun.DB // query_only
+	untraced *bun.DB // reader without the telemetry
+	probe    *bun.DB // one connection, for Ping
+	faults   *bun.DB // for the queries of faults; nil where they are off
+	scan     *sql.DB // one connection, for the scrubber
+	count    atomic.Int64
 
-	sleepers *bun.DB // faults without the telemetry
+	faultPool *bun.DB // faults without the telemetry
 
 	closePatience time.Duration // how long Close scrubs
 
@@ -126,15 +126,15 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		return nil, err
 	}
 	const queryOnly = "_query_only=1"
-	if s.plain, err = openPool(cfg.Path, readers, writerPatience, queryOnly); err != nil {
+	if s.untraced, err = openPool(cfg.Path, readerConnections, writerPatience, queryOnly); err != nil {
 		return nil, err
 	}
-	s.reader = s.plain.WithQueryHook(hook)
+	s.reader = s.untraced.WithQueryHook(hook)
 	if cfg.Faults {
-		if s.sleepers, err = openPool(cfg.Path, sleepers, writerPatience, queryOnly); err != nil {
+		if s.faultPool, err = openPool(cfg.Path, faultConnections, writerPatience, queryOnly); err != nil {
 			return nil, err
 		}
-		s.faults = s.sleepers.WithQueryHook(hook)
+		s.faults = s.faultPool.WithQueryHook(hook)
 	}
 	if s.probe, err = openPool(cfg.Path, 1, probePatience, queryOnly); err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if !clean || mark == scrubPending {
 		s.requestScrub()
 	}
-	n, err := s.plain.NewSelect().Model((*row)(nil)).Count(ctx)
+	n, err := s.untraced.NewSelect().Model((*row)(nil)).Count(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (s *Store) Close() error {
 		s.stopped.Wait()
 	}
 	var errs []error
-	for _, pool := range []*bun.DB{s.plain, s.sleepers, s.probe} {
+	for _, pool := range []*bun.DB{s.untraced, s.faultPool, s.probe} {
 		if pool != nil {
 			errs = append(errs, pool.Close())
 		}
@@ -208,7 +208,7 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
 	}
-	s.stop, s.plain, s.sleepers, s.probe, s.scan, s.writer = nil, nil, nil, nil, nil, nil
+	s.stop, s.untraced, s.faultPool, s.probe, s.scan, s.writer = nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -15,7 +15,7 @@ import (
 
 func TestCreateGetDelete(t *testing.T) {
 	created := time.Date(2026, 1, 2, 15, 4, 5, 987654321, time.FixedZone("", 3600))
-	l := newLab(t, Config{Now: func() time.Time { return created }})
+	l := newHarness(t, Config{Now: func() time.Time { return created }})
 	u := l.create(t, "Ada", "Ada@Example.com")
 	want := users.User{ID: 1, Name: "Ada", Email: "Ada@Example.com", CreatedAt: time.Date(2026, 1, 2, 14, 4, 5, 0, time.UTC)}
 	if u != want {
@@ -46,7 +46,7 @@ func TestCreateGetDelete(t *testing.T) {
 }
 
 func TestUniqueEmail(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	l.create(t, "Ada", "ada@example.com")
 	l.create(t, "Änne", "änne@example.com")
 	for _, email := range []string{"ada@example.com", "ADA@EXAMPLE.COM", "ÄNNE@example.com"} {
@@ -61,7 +61,7 @@ func TestUniqueEmail(t *testing.T) {
 
 // Values are stored as they are, whatever they look like.
 func TestHostileValues(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	for i, name := range []string{"Robert'); DROP TABLE users;--", `"?" ?0 :a @b $c`, "%s %d {{.}}", `\'; --`, "阿达 🙂"} {
 		u := l.create(t, name, fmt.Sprintf("%d'\"?@example.com", i))
 		got, err := l.Get(t.Context(), u.ID)
@@ -72,7 +72,7 @@ func TestHostileValues(t *testing.T) {
 }
 
 func TestListPages(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	var want []users.User
 	for i := range 25 {
 		want = append(want, l.create(t, "N", fmt.Sprintf("%d@example.com", i)))
@@ -102,7 +102,7 @@ func TestListPages(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	l := newLab(t, Config{Now: func() time.Time { return now }})
+	l := newHarness(t, Config{Now: func() time.Time { return now }})
 	l.create(t, "Old", "old@example.com")
 	now = now.Add(24*time.Hour + time.Second)
 	l.create(t, "New", "new@example.com")
@@ -118,7 +118,7 @@ func TestStats(t *testing.T) {
 
 // Migrations and sample users come once; what was done to them stays.
 func TestReopen(t *testing.T) {
-	l := newLab(t, Config{Sample: true})
+	l := newHarness(t, Config{Sample: true})
 	sample := l.all(t, 50)
 	if len(sample) != 12 || l.Count() != 12 {
 		t.Fatalf("%d sample users, Count() = %d; want 12", len(sample), l.Count())
@@ -151,7 +151,7 @@ func TestReopen(t *testing.T) {
 
 // A migration that ran, but was not marked before a crash, runs again.
 func TestMigrationTwice(t *testing.T) {
-	l := newLab(t, Config{Sample: true})
+	l := newHarness(t, Config{Sample: true})
 	if _, err := l.writer.NewRaw("DELETE FROM bun_migrations").Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestMigrationTwice(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	l := newLab(t, Config{ScrubDelay: time.Millisecond}) // scrubs in between, too
+	l := newHarness(t, Config{ScrubDelay: time.Millisecond}) // scrubs in between, too
 	const writers, each = 8, 40
 	var writing, reading sync.WaitGroup
 	stop := make(chan struct{})
@@ -214,7 +214,7 @@ func TestConcurrency(t *testing.T) {
 
 // The store of another process holds the lock for too long.
 func TestBusy(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	if _, err := l.writer.NewRaw("PRAGMA busy_timeout = 10").Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestBusy(t *testing.T) {
 }
 
 func TestCanceled(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.List(ctx, 1, users.Cursor{}); !errors.Is(err, context.Canceled) {
@@ -246,14 +246,14 @@ func TestCanceled(t *testing.T) {
 }
 
 func TestReadersCannotWrite(t *testing.T) {
-	l := newLab(t, Config{Sample: true})
+	l := newHarness(t, Config{Sample: true})
 	if _, err := l.Store.reader.NewRaw("DELETE FROM users").Exec(t.Context()); err == nil {
 		t.Error("a reading connection deleted users")
 	}
 }
 
 func TestOpenFails(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	garbage := filepath.Join(t.TempDir(), "users.db")
 	if err := os.WriteFile(garbage, []byte("this is no database, but long enough to be looked at ............................................"), 0o600); err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestStrangePaths(t *testing.T) {
 	for _, name := range []string{"a b.db", "a?mode=memory.db", "a#b.db", "a%41.db", "ä&_query_only=1.db"} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
-			l := newLab(t, Config{Path: path})
+			l := newHarness(t, Config{Path: path})
 			l.create(t, "N", "n@example.com")
 			if _, err := os.Stat(path); err != nil {
 				t.Error(err)
@@ -282,7 +282,7 @@ func TestStrangePaths(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	l := newLab(t, Config{})
+	l := newHarness(t, Config{})
 	if err := l.Ping(t.Context()); err != nil {
 		t.Errorf("Ping() = %v", err)
 	}

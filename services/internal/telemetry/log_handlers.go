@@ -89,11 +89,11 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{Handler: h.Handler.WithGroup(name), level: h.level}
 }
 
-// reportInternals sends what OpenTelemetry has to say about itself (an export
+// logSDKProblems sends what OpenTelemetry has to say about itself (an export
 // that failed, a queue that overflowed) to stdout only: sent over OTLP, a failed
 // export would make the next record to export.
-func reportInternals(stdout slog.Handler) {
-	h := &internalsHandler{next: stdout, every: internalsInterval, now: time.Now}
+func logSDKProblems(stdout slog.Handler) {
+	h := &sdkLogHandler{next: stdout, every: sdkLogInterval, now: time.Now}
 	otel.SetLogger(logr.FromSlogHandler(h))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		r := slog.NewRecord(h.now(), slog.LevelWarn, "telemetry problem", 0)
@@ -103,13 +103,13 @@ func reportInternals(stdout slog.Handler) {
 	}))
 }
 
-// internalsInterval is the least time between two lines about telemetry itself.
+// sdkLogInterval is the least time between two lines about telemetry itself.
 // A receiver that is away fails three exports a second.
-const internalsInterval = 10 * time.Second
+const sdkLogInterval = 10 * time.Second
 
-// internalsHandler lets one record pass in each interval, and counts the others
+// sdkLogHandler lets one record pass in each interval, and counts the others
 // into the next one's "suppressed".
-type internalsHandler struct {
+type sdkLogHandler struct {
 	next  slog.Handler
 	every time.Duration
 	now   func() time.Time
@@ -123,11 +123,11 @@ type internalsHandler struct {
 // verbosity 4 and above (info, debug) is below it.
 const levelSDKWarning = slog.Level(-1)
 
-func (h *internalsHandler) Enabled(_ context.Context, level slog.Level) bool {
+func (h *sdkLogHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= levelSDKWarning
 }
 
-func (h *internalsHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h *sdkLogHandler) Handle(ctx context.Context, r slog.Record) error {
 	h.mu.Lock()
 	now := h.now()
 	if !h.last.IsZero() && now.Sub(h.last) < h.every {
@@ -149,7 +149,7 @@ func (h *internalsHandler) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs and WithGroup keep the one rate limit; the SDK's internal logger
 // does not use them, so what they would add is left out.
-func (h *internalsHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h *sdkLogHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 
 // WithGroup: see WithAttrs.
-func (h *internalsHandler) WithGroup(string) slog.Handler { return h }
+func (h *sdkLogHandler) WithGroup(string) slog.Handler { return h }

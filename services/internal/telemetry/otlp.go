@@ -21,27 +21,27 @@ import (
 	"google.golang.org/grpc/backoff"
 )
 
-// An export that fails is tried again after retryFirst, then after longer and
-// longer pauses of retryMost at the most, and is given up after retryFor. The
+// An export that fails is tried again after retryInitialInterval, then after longer and
+// longer pauses of retryMaxInterval at the most, and is given up after retryMaxElapsed. The
 // exporters' own pauses begin at 5 s and grow to 30 s: for that long a collector
 // that has just come up would hear nothing of a service that started before it.
 const (
-	retryFirst = 500 * time.Millisecond
-	retryMost  = 5 * time.Second
-	retryFor   = time.Minute
+	retryInitialInterval = 500 * time.Millisecond
+	retryMaxInterval     = 5 * time.Second
+	retryMaxElapsed      = time.Minute
 )
 
 // retry is that for all exporters; each has the same type under another name.
-var retry = struct {
+var retryConfig = struct {
 	Enabled                                      bool
 	InitialInterval, MaxInterval, MaxElapsedTime time.Duration
-}{true, retryFirst, retryMost, retryFor}
+}{true, retryInitialInterval, retryMaxInterval, retryMaxElapsed}
 
 // reconnect keeps gRPC's own pauses between two attempts to connect, which grow to
 // two minutes, to what the exporters' are.
 var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: 0.2, MaxDelay: retryMost},
-	MinConnectTimeout: retryMost,
+	Backoff:           backoff.Config{BaseDelay: retryInitialInterval, Multiplier: 1.6, Jitter: 0.2, MaxDelay: retryMaxInterval},
+	MinConnectTimeout: retryMaxInterval,
 })
 
 // grpcProtocol tells whether a signal (TRACES, METRICS, LOGS) goes out over gRPC
@@ -66,11 +66,11 @@ func otlpSpans(ctx context.Context) (exporter sdktrace.SpanExporter, err error) 
 	switch {
 	case err != nil:
 	case overGRPC:
-		exporter, err = otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retry)))
+		exporter, err = otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retryConfig)))
 	default:
-		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retry)))
+		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retryConfig)))
 	}
-	return patientSpans{exporter}, err
+	return retryingSpanExporter{exporter}, err
 }
 
 func otlpLogs(ctx context.Context) (exporter sdklog.Exporter, err error) {
@@ -78,11 +78,11 @@ func otlpLogs(ctx context.Context) (exporter sdklog.Exporter, err error) {
 	switch {
 	case err != nil:
 	case overGRPC:
-		exporter, err = otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retry)))
+		exporter, err = otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retryConfig)))
 	default:
-		exporter, err = otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retry)))
+		exporter, err = otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retryConfig)))
 	}
-	return patientLogs{exporter}, err
+	return retryingLogExporter{exporter}, err
 }
 
 func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
@@ -92,9 +92,9 @@ func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
 	case err != nil:
 		return nil, err
 	case overGRPC:
-		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retry)))
+		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retryConfig)))
 	default:
-		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(retry)))
+		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(retryConfig)))
 	}
 	if err != nil {
 		return nil, err

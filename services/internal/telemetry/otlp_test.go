@@ -19,9 +19,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// busy is an OTLP receiver that is not ready when it is first asked: it refuses
+// busyReceiver is an OTLP receiver that is not ready when it is first asked: it refuses
 // each signal as often as refusals says, then takes what comes.
-type busy struct {
+type busyReceiver struct {
 	refusals int
 
 	mu    sync.Mutex
@@ -29,8 +29,8 @@ type busy struct {
 	taken map[string]chan struct{}
 }
 
-func newBusy(refusals int) *busy {
-	b := &busy{refusals: refusals, asked: map[string]int{}, taken: map[string]chan struct{}{}}
+func newBusyReceiver(refusals int) *busyReceiver {
+	b := &busyReceiver{refusals: refusals, asked: map[string]int{}, taken: map[string]chan struct{}{}}
 	for _, signal := range []string{"traces", "metrics", "logs"} {
 		b.taken[signal] = make(chan struct{})
 	}
@@ -38,7 +38,7 @@ func newBusy(refusals int) *busy {
 }
 
 // takes tells whether this export of the signal is accepted.
-func (b *busy) takes(signal string) bool {
+func (b *busyReceiver) takes(signal string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked[signal]++
@@ -48,7 +48,7 @@ func (b *busy) takes(signal string) bool {
 	return b.asked[signal] > b.refusals
 }
 
-func (b *busy) overHTTP(t *testing.T, ln net.Listener) {
+func (b *busyReceiver) overHTTP(t *testing.T, ln net.Listener) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.takes(path.Base(r.URL.Path)) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
@@ -60,7 +60,7 @@ func (b *busy) overHTTP(t *testing.T, ln net.Listener) {
 	t.Cleanup(server.Close)
 }
 
-func (b *busy) overGRPC(t *testing.T, ln net.Listener) {
+func (b *busyReceiver) overGRPC(t *testing.T, ln net.Listener) {
 	// The method is /opentelemetry.proto.collector.trace.v1.TraceService/Export.
 	signals := map[string]string{"trace": "traces", "metrics": "metrics", "logs": "logs"}
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
@@ -79,7 +79,7 @@ func (b *busy) overGRPC(t *testing.T, ln net.Listener) {
 var exporterVariables = []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"}
 
 // protocols are the ways to serve it.
-var protocols = map[string]func(*busy, *testing.T, net.Listener){"grpc": (*busy).overGRPC, "http/protobuf": (*busy).overHTTP}
+var protocols = map[string]func(*busyReceiver, *testing.T, net.Listener){"grpc": (*busyReceiver).overGRPC, "http/protobuf": (*busyReceiver).overHTTP}
 
 func listen(t *testing.T, address string) net.Listener {
 	ln, err := net.Listen("tcp", address)
@@ -118,8 +118,8 @@ func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry,
 	return tel, out.Name()
 }
 
-// hears fails the test unless every signal is taken soon.
-func (b *busy) hears(t *testing.T) {
+// waitUntilTaken fails the test unless every signal is taken soon.
+func (b *busyReceiver) waitUntilTaken(t *testing.T) {
 	late := time.After(10 * time.Second)
 	for signal, taken := range b.taken {
 		select {
@@ -138,10 +138,10 @@ func (b *busy) hears(t *testing.T) {
 func TestRetryIsQuick(t *testing.T) {
 	for protocol, serve := range protocols {
 		t.Run(protocol, func(t *testing.T) {
-			b, ln := newBusy(3), listen(t, "127.0.0.1:0")
+			b, ln := newBusyReceiver(3), listen(t, "127.0.0.1:0")
 			serve(b, t, ln)
 			exportTo(t, "otlp", protocol, ln.Addr().String())
-			b.hears(t)
+			b.waitUntilTaken(t)
 		})
 	}
 }
@@ -165,9 +165,9 @@ func TestReceiverComesLate(t *testing.T) {
 			if strings.Count(string(said), "tried again for up to") != 1 {
 				t.Errorf("before anybody listened it said\n%s\nwant one line about that", said)
 			}
-			b := newBusy(0)
+			b := newBusyReceiver(0)
 			serve(b, t, listen(t, address))
-			b.hears(t)
+			b.waitUntilTaken(t)
 			if err := tel.Shutdown(t.Context()); err != nil { // before the receiver's
 				t.Errorf("Shutdown() = %v", err)
 			}

@@ -32,7 +32,7 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 			batch = append(batch, sdktrace.WithMaxQueueSize(queueSize))
 		}
 		if os.Getenv("OTEL_BSP_EXPORT_TIMEOUT") == "" {
-			batch = append(batch, sdktrace.WithExportTimeout(retryFor))
+			batch = append(batch, sdktrace.WithExportTimeout(retryMaxElapsed))
 		}
 		opts = append(opts, sdktrace.WithBatcher(exporter, batch...))
 	}
@@ -76,7 +76,7 @@ func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdkl
 			batch = append(batch, sdklog.WithMaxQueueSize(queueSize))
 		}
 		if os.Getenv("OTEL_BLRP_EXPORT_TIMEOUT") == "" {
-			batch = append(batch, sdklog.WithExportTimeout(retryFor))
+			batch = append(batch, sdklog.WithExportTimeout(retryMaxElapsed))
 		}
 		opts = append(opts, sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter, batch...)))
 	}

@@ -119,7 +119,7 @@ func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 	stdout := newStdoutHandler(cfg.Stdout, cfg.Level, t.ServiceName)
 	t.Logger = slog.New(stdout)
 	otel.SetTextMapPropagator(t.Propagator)
-	reportInternals(stdout)
+	logSDKProblems(stdout)
 	if Disabled() {
 		t.Logger.InfoContext(ctx, "telemetry is off", slog.String("reason", "OTEL_SDK_DISABLED"))
 		t.install()

@@ -209,7 +209,7 @@ func TestExporterLists(t *testing.T) {
 				t.Errorf("%d, %d and %d exporters, %v; want %d each", len(spans), len(readers), len(logs), err, want)
 			}
 			for i, name := range exporterNames(exporterVariables[0]) {
-				if _, ours := spans[i].(patientSpans); ours != (name == "otlp") {
+				if _, ours := spans[i].(retryingSpanExporter); ours != (name == "otlp") {
 					t.Errorf("the exporter %s is a %T", name, spans[i])
 				}
 			}
@@ -274,7 +274,7 @@ func TestShutdownTriesAll(t *testing.T) {
 
 // What OpenTelemetry says about itself is on stdout, is not exported, and does
 // not flood.
-func TestInternalErrors(t *testing.T) {
+func TestSDKProblems(t *testing.T) {
 	noExporters(t)
 	var out bytes.Buffer
 	logs := &logRecorder{}
@@ -291,10 +291,10 @@ func TestInternalErrors(t *testing.T) {
 	}
 }
 
-func TestInternalsHandler(t *testing.T) {
+func TestSDKLogHandler(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
-	h := &internalsHandler{next: slog.NewJSONHandler(&out, nil), every: time.Minute, now: func() time.Time { return now }}
+	h := &sdkLogHandler{next: slog.NewJSONHandler(&out, nil), every: time.Minute, now: func() time.Time { return now }}
 	log := slog.New(h)
 	for _, step := range []time.Duration{0, time.Second, time.Second, time.Minute, time.Second} {
 		now = now.Add(step)
