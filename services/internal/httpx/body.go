@@ -16,17 +16,17 @@ import (
 // MaxBody is the largest request body that [ReadBody] reads, in bytes.
 const MaxBody = 64 << 10
 
-// ReadBody reads the whole of a request's body. The error is an [Error]: 413 for a
-// body over [MaxBody], 408 for one that does not arrive in time, 400 for one that
-// breaks off. Every handler that wants a body reads it here, so that one fault has
-// one status everywhere.
+// ReadBody reads the whole of a request's body. The error is an [Error]: 413 for a body
+// over [MaxBody], 408 for a body that does not arrive in time, 400 for a body that
+// breaks off. Handlers read bodies with it, so that a fault has the same status
+// everywhere.
 func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if cause := context.Cause(r.Context()); err == nil && (errors.Is(cause, errDeadline) || errors.Is(cause, context.DeadlineExceeded)) {
-		// The whole body is there, but no time is left to do anything with it.
+		// The body is complete, but too late: no time is left to work with it.
 		err = os.ErrDeadlineExceeded
 	}
 	if err != nil {
@@ -35,11 +35,10 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// DecodeJSON reads the request's body, one JSON object and nothing else, into
-// dst. The error is an [Error]: 415 for another media type than application/json
-// (in UTF-8), those of [ReadBody], and
-// 400 for what is not JSON in UTF-8, is no object, has an unknown or mistyped
-// field, or is followed by more.
+// DecodeJSON reads the request's body into dst. The body must be a single JSON object.
+// The error is an [Error]: one of [ReadBody]'s; 415 if the media type is not
+// application/json in UTF-8; 400 if the body is not valid JSON or not an object, if a
+// field is unknown or has the wrong type, or if anything follows the object.
 func DecodeJSON(w http.ResponseWriter, r *http.Request, dst any) error {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return Errorf(http.StatusUnsupportedMediaType, "The body must be application/json.")
@@ -60,12 +59,13 @@ func DecodeJSON(w http.ResponseWriter, r *http.Request, dst any) error {
 		return &Error{Status: http.StatusBadRequest, Detail: decodeDetail(err), Err: err}
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Errorf(http.StatusBadRequest, "There is more after the JSON object.")
+		return Errorf(http.StatusBadRequest, "Nothing may follow the JSON object.")
 	}
 	return nil
 }
 
-// isJSON takes application/json, with UTF-8 as the only charset.
+// isJSON reports whether a Content-Type is application/json, in UTF-8 if it names a
+// charset.
 func isJSON(contentType string) bool {
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "application/json" {
@@ -75,7 +75,7 @@ func isJSON(contentType string) bool {
 	return !ok || strings.EqualFold(charset, "utf-8")
 }
 
-// readError tells a body that is too long from one that did not come.
+// readError turns an error of reading a body into the answer for the client.
 func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return Errorf(http.StatusRequestEntityTooLarge, "The body is larger than %d KiB.", MaxBody>>10)
@@ -86,16 +86,17 @@ func readError(err error) error {
 	return &Error{Status: http.StatusBadRequest, Detail: "The body could not be read.", Err: err}
 }
 
-// maxEcho bounds what an answer repeats of a body, in bytes.
+// maxEcho is how much of a body an answer repeats at most, in bytes.
 const maxEcho = 100
 
-// decodeDetail puts a decoder's error in words that show nothing of our types.
+// decodeDetail describes a decoder's error for the client, without the names of Go
+// types.
 func decodeDetail(err error) string {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if e.Field == "" {
 			return "The body has the wrong shape."
 		}
-		kind, _, _ := strings.Cut(e.Value, " ") // behind "number" is the number
+		kind, _, _ := strings.Cut(e.Value, " ") // the value follows the word "number"
 		return "The field " + quote(e.Field) + " cannot be a " + kind + "."
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {

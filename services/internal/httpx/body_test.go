@@ -38,8 +38,8 @@ func TestDecodeJSON(t *testing.T) {
 		{"long unknown field", media, `{"` + strings.Repeat("a", 200) + `":1}`, 400, "The body has a field that is not known."},
 		{"wrong type", media, `{"count":"a"}`, 400, `The field "count" cannot be a string.`},
 		{"too big a number", media, `{"count":1e99}`, 400, `The field "count" cannot be a number.`},
-		{"trailing object", media, `{}{}`, 400, "There is more after the JSON object."},
-		{"trailing text", media, `{} x`, 400, "There is more after the JSON object."},
+		{"trailing object", media, `{}{}`, 400, "Nothing may follow the JSON object."},
+		{"trailing text", media, `{} x`, 400, "Nothing may follow the JSON object."},
 		{"just fits", media, `{"name":"` + strings.Repeat("a", MaxBody-11) + `"}`, 0, ""},
 		{"one too many", media, `{"name":"` + strings.Repeat("a", MaxBody-10) + `"}`, 413, "The body is larger than 64 KiB."},
 		{"deep", media, `{"name":` + strings.Repeat("[", 30000), 400, "The body is not valid JSON."},
@@ -64,8 +64,8 @@ func TestDecodeJSON(t *testing.T) {
 	}
 }
 
-// Whatever comes, the decoder ends with a client's error or with what an
-// independent decoder finds in the same bytes.
+// For any input, DecodeJSON returns a client error, or the value that encoding/json
+// finds in the same bytes.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, seed := range []string{`{"name":"a","count":2}`, `{}`, `{}{}`, `null`, `{"name":"\u0000"}`, "{\"name\":\"\xff\"}", `{"count":1e99}`, `{"a":`, ``} {
 		f.Add([]byte(seed))

@@ -1,9 +1,9 @@
-// Package httpx is the HTTP layer that the lab's services share: handlers that
-// return errors, one place that renders them, one chain of middleware, and a
-// server that stops in order.
+// Package httpx is the HTTP layer that the lab's services share: handlers that return
+// errors, one place that renders those errors, one chain of middleware, and a server
+// that shuts down step by step.
 //
-// A service makes a [Router], registers [HandlerFunc]s and probes on it, and
-// passes it to [Run]:
+// A service creates a [Router], registers its handlers and probes, and passes the
+// router to [Run]:
 //
 //	ready := httpx.NewReadiness(database.Ping)
 //	router := httpx.NewRouter(httpx.RouterConfig{Telemetry: tel, ServerName: "backend:8081", Classify: classify})
@@ -12,7 +12,7 @@
 //	router.Probe("GET /ready", ready.Probe)
 //	err := httpx.Run(ctx, httpx.ServerConfig{Addr: addr, Handler: router, Telemetry: tel, Readiness: ready})
 //
-// Every error becomes an application/problem+json document (RFC 9457) there;
-// see [Error] and [Problem]. What went wrong inside is logged with the request's
-// trace and never sent.
+// The router turns every error into an application/problem+json document (RFC 9457);
+// see [Error] and [Problem]. The internal cause is logged with the request's trace id,
+// and is never sent.
 package httpx

@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// StatusClientClosedRequest is what is logged, and counted, for a request whose
-// client went away before the answer: nginx's 499. Nobody receives it.
+// StatusClientClosedRequest is nginx's 499. It is logged and counted for a request
+// whose client disconnected before the answer; it is never sent.
 const StatusClientClosedRequest = 499
 
 // FieldError says what is wrong with one field of a request's body.
 type FieldError struct {
 	// Field is the field's name as the client wrote it, "" for the body as a whole.
 	Field string `json:"field"`
-	// Detail is a sentence for people.
+	// Detail says what is wrong, in one sentence for people.
 	Detail string `json:"detail"`
 }
 
-// Error is an error that knows how it is told to a client. Everything but Err is
-// sent; Err is logged only.
+// Error is an error together with the answer that the client gets. Err is only logged;
+// everything else is sent.
 type Error struct {
 	// Status is the HTTP status, 400 to 599.
 	Status int
-	// Detail is a sentence for the client; empty leaves it out.
+	// Detail is one sentence for the client. An empty one is left out.
 	Detail string
 	// Fields says which fields of the body are wrong.
 	Fields []FieldError
-	// RetryAfter asks the client to come back later; rounded up to whole
-	// seconds, left out if 0.
+	// RetryAfter is when the client may try again. It is rounded up to whole seconds,
+	// and left out if it is 0.
 	RetryAfter time.Duration
 	// Allow is the Allow header of a 405.
 	Allow string
-	// Err is the cause, for the log and for errors.Is.
+	// Err is the cause. It is for the log, and for errors.Is.
 	Err error
 }
 
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// cause is what is logged: Err, or e itself where there is none.
+// cause returns the error to log: Err, or e itself if there is no Err.
 func (e *Error) cause() error {
 	if e.Err != nil {
 		return e.Err
@@ -62,17 +62,17 @@ func (e *Error) cause() error {
 	return e
 }
 
-// ErrorType is the error.type attribute: the status code, as the HTTP semantic
-// conventions want it where there is nothing more exact.
+// ErrorType is the error.type attribute. It is the status code, which the HTTP semantic
+// conventions want if nothing more exact is known.
 func (e *Error) ErrorType() string { return strconv.Itoa(e.Status) }
 
-// Errorf returns an Error with a formatted detail. The detail is sent to the
-// client: put nothing internal in it.
+// Errorf returns an Error with a formatted detail. The detail is sent to the client, so
+// keep internals out of it.
 func Errorf(status int, format string, args ...any) *Error {
 	return &Error{Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
-// panicError is a handler's panic on its way to the log.
+// panicError is a handler's panic as an error, for the log.
 type panicError struct {
 	value any
 	stack []byte
@@ -80,7 +80,7 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// Unwrap lets errors.Is see an error that was panicked with.
+// Unwrap returns the value of the panic if that is an error.
 func (e *panicError) Unwrap() error {
 	err, _ := e.value.(error)
 	return err
@@ -88,23 +88,24 @@ func (e *panicError) Unwrap() error {
 
 func (e *panicError) ErrorType() string { return "panic" }
 
-// errAborted stands for a handler's panic with [http.ErrAbortHandler], by which a
-// reverse proxy says that the body it passes on broke off.
+// errAborted stands for a panic with [http.ErrAbortHandler]. A reverse proxy panics so
+// when the body that it passes on breaks off.
 var errAborted = abortedError{}
 
 type abortedError struct{}
 
-func (abortedError) Error() string     { return "the handler gave the answer up half-way" }
+func (abortedError) Error() string     { return "the handler aborted the response" }
 func (abortedError) ErrorType() string { return "aborted" }
 
-// errDeadline is the cause of a context that ran into the router's own timeout.
+// errDeadline is the cause of a context that the router's timeout has ended.
 var errDeadline = errors.New("the handler's deadline passed")
 
-// asError decides what err is to a client.
+// asError decides how err is answered.
 //
-// That the client is gone comes before what the handler made of it, unless the
-// handler said something of its own: net/http also ends the context when a body
-// does not arrive in time, and then there is a client to be told so.
+// If the client has disconnected, that wins over the handler's error. The exception is
+// a handler that returned an [Error] of its own: net/http also cancels the context when
+// a body does not arrive in time, and then the client is still there to read the
+// answer.
 func asError(ctx context.Context, err error, classify func(error) *Error) *Error {
 	tooLate := errors.Is(context.Cause(ctx), errDeadline)
 	said, isSaid := errors.AsType[*Error](err)

@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// serveLogged is the part of the chain inside the server span: the trace's id on
-// the response, http.route on the span, the access log.
+// serveLogged runs inside the server span. It adds the trace id to the response, serves
+// the request, and writes the access log.
 func (rt *Router) serveLogged(w http.ResponseWriter, r *http.Request) {
 	start := rt.cfg.Now()
 	ctx := r.Context()
@@ -31,8 +31,8 @@ func (rt *Router) serveLogged(w http.ResponseWriter, r *http.Request) {
 	rt.logAccess(ctx, rec, r, rt.cfg.Now().Sub(start))
 }
 
-// logAccess writes the one line per request. Its message and attributes are what
-// the lab's checks and dashboards query.
+// logAccess writes the request's line in the access log. Checks and dashboards query
+// its message and its attributes.
 func (rt *Router) logAccess(ctx context.Context, rec *recorder, r *http.Request, took time.Duration) {
 	level := slog.LevelInfo
 	if rec.Status() >= 500 {
@@ -48,8 +48,8 @@ func (rt *Router) logAccess(ctx context.Context, rec *recorder, r *http.Request,
 	)
 }
 
-// serve routes r, and says what became of the request: to the client, in the log,
-// on the span and in the metrics.
+// serve routes r and reports the outcome to the client, in the log, on the span and in
+// the metrics.
 func (rt *Router) serve(rec *recorder, r *http.Request, mux *http.ServeMux) {
 	var failure *Error
 	if err := rt.dispatch(rec, r, mux); err != nil {
@@ -61,12 +61,12 @@ func (rt *Router) serve(rec *recorder, r *http.Request, mux *http.ServeMux) {
 	}
 }
 
-// fail tells the client and the log that the request failed. A client that has read
-// the beginning of a success already is told by cutting the connection: nothing else
-// says that the body is not whole.
+// fail reports a failed request to the client and to the log. If the client has already
+// received a success status, fail has the connection cut: the client can tell in no
+// other way that the body is incomplete.
 func (rt *Router) fail(rec *recorder, r *http.Request, e *Error) {
-	// A probe's "not yet" comes every second and is what the probe is for; only a
-	// reason that is an error is worth a line.
+	// A probe answers "not yet" every second, as it should. It is logged only if an
+	// error is the reason.
 	if e.Status >= 500 && (!rec.probe || e.Err != nil) {
 		rt.logError(r.Context(), e)
 	}
@@ -75,7 +75,7 @@ func (rt *Router) fail(rec *recorder, r *http.Request, e *Error) {
 	case rec.status != 0:
 		aborted = true
 	case aborted || e.Status == StatusClientClosedRequest:
-		rec.WriteHeader(e.Status) // for the metrics: the client does not see it
+		rec.WriteHeader(e.Status) // for the metrics; the client does not receive it
 	default:
 		RenderProblem(rec, r, e)
 	}
@@ -85,7 +85,7 @@ func (rt *Router) fail(rec *recorder, r *http.Request, e *Error) {
 	}
 }
 
-// dispatch calls the handler for r and returns its error; a panic is one.
+// dispatch calls the handler for r and returns its error. A panic becomes an error.
 func (rt *Router) dispatch(rec *recorder, r *http.Request, mux *http.ServeMux) (err error) {
 	defer func() {
 		switch p := recover(); p {
@@ -101,16 +101,17 @@ func (rt *Router) dispatch(rec *recorder, r *http.Request, mux *http.ServeMux) (
 		return noRouteError(handler, r)
 	}
 	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
-		// otelhttp names the span after the route, and puts it on the metrics,
-		// but reads the span's attributes before the mux has routed.
+		// otelhttp sets the span's attributes before the mux has chosen the route. It
+		// takes the route into the span's name and into the metrics, but not into this
+		// attribute.
 		span.SetAttributes(semconv.HTTPRoute(route(pattern)))
 	}
 	mux.ServeHTTP(rec, r)
 	return rec.err
 }
 
-// noRouteError asks ServeMux's own handler what is wrong with a request that no
-// pattern matches, and says it in our words: 405 with Allow, or 404.
+// noRouteError is the error for a request that matches no pattern: 405 with Allow, or
+// 404. ServeMux's own handler decides which.
 func noRouteError(handler http.Handler, r *http.Request) error {
 	answer := discardWriter{header: http.Header{}}
 	handler.ServeHTTP(&answer, r)
@@ -122,8 +123,8 @@ func noRouteError(handler http.Handler, r *http.Request) error {
 	return Errorf(http.StatusNotFound, "There is nothing at this path.")
 }
 
-// logError logs an error that is the service's fault. What a client did wrong is in
-// the access log, and in the answer.
+// logError logs an error that is the service's fault. A client's mistakes appear only
+// in the answer and in the access log.
 func (rt *Router) logError(ctx context.Context, e *Error) {
 	err := e.cause()
 	attrs := []slog.Attr{
@@ -137,10 +138,10 @@ func (rt *Router) logError(ctx context.Context, e *Error) {
 	rt.cfg.Telemetry.Logger.LogAttrs(ctx, slog.LevelError, "request failed", attrs...)
 }
 
-// markFailed puts error.type on the span and on the request's metrics. A handler
-// that wrote the status itself, as a proxy does, returned no error: then error.type
-// is the status. An answer that broke off after its status 200 is counted with both,
-// 200 and error.type, because 200 is what the client read.
+// markFailed sets error.type on the span and in the request's metrics. A handler that
+// writes an error status itself, as a proxy does, returns no error; error.type is then
+// the status. If an answer breaks off after the status 200 was sent, the metrics have
+// that 200 together with error.type.
 func markFailed(ctx context.Context, status int, failure *Error) {
 	errorType := semconv.ErrorTypeKey.String(strconv.Itoa(status))
 	if failure != nil {
@@ -154,7 +155,7 @@ func markFailed(ctx context.Context, status int, failure *Error) {
 	}
 }
 
-// recorder remembers a response's status, and the handler's error.
+// recorder keeps a response's status and the handler's error.
 type recorder struct {
 	http.ResponseWriter
 	status int // 0 until the final header is written
@@ -162,7 +163,7 @@ type recorder struct {
 	err    error
 }
 
-// Status is the response's status; 200 if a handler wrote nothing.
+// Status returns the response's status, 200 if the handler wrote nothing.
 func (rec *recorder) Status() int {
 	if rec.status == 0 {
 		return http.StatusOK
@@ -186,10 +187,10 @@ func (rec *recorder) Write(p []byte) (int, error) {
 	return rec.ResponseWriter.Write(p)
 }
 
-// Unwrap lets [http.ResponseController] reach Flush and the deadlines.
+// Unwrap gives [http.ResponseController] access to Flush and to the deadlines.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
-// discardWriter is a response that nobody reads.
+// discardWriter keeps a response's header and status, and drops its body.
 type discardWriter struct {
 	header http.Header
 	status int

@@ -19,7 +19,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// harness is a router whose telemetry stays in the process.
+// harness is a router whose telemetry the test can read.
 type harness struct {
 	*Router
 	tel    *telemetry.Telemetry
@@ -28,7 +28,7 @@ type harness struct {
 	out    *buffer
 }
 
-// buffer is a bytes.Buffer for a server's many goroutines.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -71,7 +71,7 @@ func newHarness(t *testing.T, cfg RouterConfig) *harness {
 	return l
 }
 
-// do serves r; aborted says whether the connection would have been cut.
+// do serves r. aborted tells whether a server would have cut the connection.
 func (l *harness) do(r *http.Request) (res *httptest.ResponseRecorder, aborted bool) {
 	res = httptest.NewRecorder()
 	defer func() {
@@ -119,7 +119,7 @@ func (l *harness) durations(t *testing.T) []metricdata.HistogramDataPoint[float6
 	return nil
 }
 
-// problem reads a problem document, strictly.
+// problem decodes a problem document, and refuses unknown members.
 func problem(t *testing.T, res *httptest.ResponseRecorder) Problem {
 	t.Helper()
 	if got := res.Header().Get("Content-Type"); got != ProblemContentType {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Health is the liveness probe: the process answers. {"status":"ok"}
+// Health is the liveness probe. It answers {"status":"ok"} as long as the process
+// answers at all.
 func Health(w http.ResponseWriter, _ *http.Request) error {
 	return WriteJSON(w, http.StatusOK, probeStatus{Status: "ok"})
 }
@@ -16,23 +17,23 @@ type probeStatus struct {
 	Status string `json:"status"`
 }
 
-// Readiness says whether a service should get requests.
+// Readiness tells whether a service should receive requests.
 type Readiness struct {
 	check    func(context.Context) error
 	draining atomic.Bool
 }
 
-// readyTimeout bounds the check, so that a probe answers before kubelet's
-// default of one second gives it up.
+// readyTimeout bounds the check. The kubelet waits one second for a probe unless
+// configured otherwise, so the answer must come before that.
 const readyTimeout = 800 * time.Millisecond
 
-// NewReadiness returns a readiness that holds while check returns nil; a nil
-// check always holds. It gets a context that ends after 800 ms.
+// NewReadiness returns a Readiness that is ready while check returns nil. check gets a
+// context that ends after 800 ms. With a nil check the service is always ready.
 func NewReadiness(check func(context.Context) error) *Readiness {
 	return &Readiness{check: check}
 }
 
-// Drain ends readiness for good. [Run] calls it.
+// Drain makes the service not ready, for good. [Run] calls it.
 func (rd *Readiness) Drain() { rd.draining.Store(true) }
 
 // Probe answers {"status":"ready"} or a 503 problem.

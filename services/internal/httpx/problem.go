@@ -12,10 +12,10 @@ import (
 // ProblemContentType is the media type of every error document.
 const ProblemContentType = "application/problem+json"
 
-// Problem is the document that tells a client about an error: RFC 9457 with the
-// two ids that find the request in the logs and in the traces.
+// Problem is the document that describes an error to a client. It is RFC 9457's, with
+// two more members: the ids that find the request in the logs and in the traces.
 type Problem struct {
-	// Type is about:blank: the status says what kind of problem it is.
+	// Type is always about:blank: the status says what kind of problem this is.
 	Type string `json:"type"`
 	// Title is the status's text.
 	Title string `json:"title"`
@@ -27,21 +27,21 @@ type Problem struct {
 	Instance string `json:"instance"`
 	// RequestID is the value of the X-Request-Id header.
 	RequestID string `json:"request_id"`
-	// TraceID is 32 hex digits, left out where there is no trace.
+	// TraceID has 32 hex digits. It is left out if there is no trace.
 	TraceID string `json:"trace_id,omitempty"`
-	// TraceSampled is false where the trace was not recorded, see
-	// [HeaderTraceSampled], and left out otherwise.
+	// TraceSampled is false if the trace was not recorded, see [HeaderTraceSampled]. It
+	// is left out otherwise.
 	TraceSampled *bool `json:"trace_sampled,omitempty"`
 	// Errors says which fields are wrong (422).
 	Errors []FieldError `json:"errors,omitempty"`
 }
 
-// RenderProblem writes e as a problem document about r. The router does it for
-// errors that handlers return; call it only where a library wants to answer by
-// itself, as a reverse proxy's error handler does. It logs nothing.
+// RenderProblem writes e as a problem document about r. The router calls it for errors
+// that handlers return. Call it yourself only where a library must answer by itself,
+// such as a reverse proxy's error handler. It logs nothing.
 func RenderProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	h := w.Header()
-	// What a handler set up for its success does not describe the problem.
+	// The handler may have set these for its success. They do not describe the problem.
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified", "Location"} {
 		h.Del(name)
 	}
@@ -75,9 +75,9 @@ func RenderProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	write(w, e.Status, ProblemContentType, append(body, '\n'))
 }
 
-// WriteJSON answers with v as JSON. It returns an error, with nothing written
-// yet, if v cannot be marshalled; an error while writing means that the client
-// is gone, and is not reported.
+// WriteJSON answers with v as JSON. If v cannot be marshalled, it returns an error and
+// has written nothing. An error while writing means that the client has disconnected,
+// and is not reported.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -87,7 +87,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// write sends a whole body at once, so that its length is known.
+// write sends a complete body, with its length.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)

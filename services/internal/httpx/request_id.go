@@ -6,17 +6,17 @@ import (
 	"regexp"
 )
 
-// The headers that name a request. X-Request-Id is on every response, X-Trace-Id
-// where there is a trace.
+// The headers that identify a request. Every response has X-Request-Id. It has
+// X-Trace-Id if there is a trace.
 const (
-	// HeaderRequestID is accepted from the client if it matches ^[\w-]{1,64}$,
-	// made otherwise. Forward [RequestID] to the next service under this name.
+	// HeaderRequestID is the request's id: the client's if it matches ^[\w-]{1,64}$,
+	// else a new one. Forward [RequestID] to the next service in this header.
 	HeaderRequestID = "X-Request-Id"
 	// HeaderTraceID is the trace's id, 32 lower-case hex digits.
 	HeaderTraceID = "X-Trace-Id"
-	// HeaderTraceSampled is "false" where the trace of X-Trace-Id was not recorded:
-	// the caller's traceparent said so, or OTEL_TRACES_SAMPLER did. The id then finds
-	// log lines, and no trace. The header is left out for a recorded trace.
+	// HeaderTraceSampled is "false" if the trace was not recorded, because of the
+	// caller's traceparent or of OTEL_TRACES_SAMPLER. The trace id then finds log
+	// lines, but no trace. The header is left out if the trace was recorded.
 	HeaderTraceSampled = "X-Trace-Sampled"
 )
 
@@ -24,13 +24,14 @@ var requestIDPattern = regexp.MustCompile(`^[\w-]{1,64}$`)
 
 type requestKey struct{}
 
-// request is what the chain knows of a request, in its context.
+// request is the state of a request that travels in its context.
 type request struct {
 	id      string
-	aborted bool // the connection is to be cut
+	aborted bool // the connection must be cut
 }
 
-// RequestID returns the id of the request that ctx belongs to, "" outside one.
+// RequestID returns the id of the request that ctx belongs to, or "" if ctx belongs to
+// none.
 func RequestID(ctx context.Context) string {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r.id
@@ -38,15 +39,15 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// abort makes the router cut the connection once the telemetry has the request.
+// abort makes the router cut the connection after the request's telemetry is recorded.
 func abort(ctx context.Context) {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		r.aborted = true
 	}
 }
 
-// requestID accepts the client's id only if it is harmless in a header, a log
-// line and a URL.
+// requestID returns the client's id if it is safe in a header, a log line and a URL,
+// and a new one otherwise.
 func requestID(fromClient string) string {
 	if requestIDPattern.MatchString(fromClient) {
 		return fromClient

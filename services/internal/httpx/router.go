@@ -11,46 +11,46 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// HandlerFunc answers a request or returns why it could not. An error that is
-// returned before the first byte was written becomes a problem document; after
-// that the connection is cut, since the client has already read a success.
+// HandlerFunc answers a request, or returns an error. If the handler has written
+// nothing, the error becomes a problem document. If it has, the connection is cut,
+// because the client has already received a success status.
 type HandlerFunc func(http.ResponseWriter, *http.Request) error
 
-// DefaultTimeout is how long a handler may take: more than the longest fault
-// (fault.MaxDelay, 5 s), so that the trace of a slow query ends with its answer, and
-// less than a caller waits. A caller that is a service itself waits longer than this,
-// so that it hears the reason; see the frontend.
+// DefaultTimeout is how long a handler may take. It is longer than the longest injected
+// fault (fault.MaxDelay, 5 s), so that slow queries still finish. It is shorter than
+// the frontend waits for the backend, so that the backend can still say what went
+// wrong.
 const DefaultTimeout = 7 * time.Second
 
 // RouterConfig is what [NewRouter] needs. Telemetry is required.
 type RouterConfig struct {
 	// Telemetry receives the spans, the metrics and the log of the requests.
 	Telemetry *telemetry.Telemetry
-	// ServerName pins server.address and server.port, as "backend:8081". Left
-	// empty they come from the Host header, and so from the client.
+	// ServerName sets server.address and server.port, for example "backend:8081". If it
+	// is empty, both come from the Host header, which the client controls.
 	ServerName string
-	// Classify tells how an error of the service's domain is told to a client.
-	// It returns nil for errors that it does not know, which are then a 500. It
-	// is not asked about an [Error] or a panic.
+	// Classify maps an error of the service's domain to an [Error]. It returns nil for
+	// errors that it does not know; the router answers those with 500. It is not called
+	// for an [Error] or for a panic.
 	Classify func(error) *Error
-	// Timeout is each handler's deadline; 0 means [DefaultTimeout]. It must be
-	// shorter than the server's ReadTimeout and WriteTimeout: what is left is the
-	// time to say that the request took too long. ReadTimeout counts because
-	// net/http goes on reading while a handler runs, and takes a read that times
-	// out for a client that is gone.
+	// Timeout is each handler's deadline; 0 means [DefaultTimeout]. It must be shorter
+	// than the server's ReadTimeout and WriteTimeout, so that there is time left to
+	// send the answer. ReadTimeout matters too: net/http keeps reading from the
+	// connection while a handler runs, and when that read times out, it cancels the
+	// request as if the client had disconnected.
 	Timeout time.Duration
 	// Now is the clock of the access log; nil means [time.Now].
 	Now func() time.Time
 }
 
-// Router is an [http.ServeMux] whose handlers return errors, with the whole
-// chain of middleware in front. Register everything before serving.
+// Router is an [http.ServeMux] whose handlers return errors, behind the whole chain of
+// middleware. Register all routes before serving.
 //
-// The order of the chain matters: the request's id and deadline are put into the
-// context outside otelhttp, because otelhttp reads the route from the very
-// *http.Request that it hands on, and a WithContext in between would lose it.
-// Recovery is inside otelhttp, and the panic that cuts a connection is outside,
-// because otelhttp counts no request that panics through it.
+// The order of the chain matters. The request id and the deadline enter the context
+// before otelhttp: otelhttp reads the route from the *http.Request that it passes on,
+// and a copy made by WithContext would hide the route from it. Panics are recovered
+// inside otelhttp, and connections are cut outside it, because otelhttp does not count
+// a request that panics through it.
 type Router struct {
 	cfg     RouterConfig
 	mux     *http.ServeMux
@@ -80,14 +80,14 @@ func NewRouter(cfg RouterConfig) *Router {
 	return router
 }
 
-// Handle registers h for a ServeMux pattern, as "GET /users/{id}". It panics on
-// a pattern that is malformed or conflicts with another, as ServeMux does.
+// Handle registers h for a ServeMux pattern such as "GET /users/{id}". Like ServeMux it
+// panics if the pattern is malformed or conflicts with another one.
 func (rt *Router) Handle(pattern string, h HandlerFunc) {
 	rt.mux.Handle(pattern, toHandler(h))
 }
 
-// Probe registers a health probe, as "GET /health". Its path makes no spans, no
-// metrics and no access log, whatever the method.
+// Probe registers a health probe such as "GET /health". Requests to its path leave no
+// spans, no metrics and no access log, whatever their method.
 func (rt *Router) Probe(pattern string, h HandlerFunc) {
 	rt.probes.Handle(pattern, toHandler(h))
 	rt.isProbe[route(pattern)] = true
@@ -110,8 +110,8 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// toHandler makes an http.Handler of h for ServeMux, which knows no errors. The
-// error travels in the recorder that serve wrapped around the response.
+// toHandler makes h an http.Handler for ServeMux. Such a handler cannot return an
+// error, so the error travels in the recorder.
 func toHandler(h HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {

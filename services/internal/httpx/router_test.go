@@ -18,25 +18,25 @@ import (
 
 var errTeapot = errors.New("secret: teapot at 10.0.0.7")
 
-// typed has an error.type of its own, and an inside that must not get out.
+// typed has its own error.type, and a message that must not reach the client.
 type typed struct{}
 
 func (typed) Error() string     { return "secret: password wrong" }
 func (typed) ErrorType() string { return "wrong_password" }
 
-// Every way in which a handler can end, and what the client, the log and the
-// trace get of it.
+// Each way in which a handler can end, and what it does to the answer, the log and the
+// trace.
 func TestHandlerOutcomes(t *testing.T) {
 	tests := []struct {
 		name, method, path string
 		handler            HandlerFunc
-		gone               bool // the client is away before the handler returns
+		gone               bool // the client disconnects before the handler returns
 		status             int  // in the log
 		sent               int  // on the span and in the metrics; 0 if it is the same
 		written            bool // by the handler, so that there is no problem document
 		detail             string
 		header             map[string]string
-		logged             string // "error" of the line "request failed"; "" if there must be none
+		logged             string // "error" of the line "request failed"; "" if there must be no such line
 		errorType          string
 		aborted            bool
 	}{
@@ -166,7 +166,7 @@ func wantFailureLogged(t *testing.T, l *harness, want string) {
 	}
 }
 
-// The access log's attributes are a contract with the checks and dashboards.
+// Checks and dashboards depend on the access log's attributes.
 func wantAccessLine(t *testing.T, l *harness, method, path string, status int) {
 	t.Helper()
 	lines := l.logged(t, "request")
@@ -202,8 +202,8 @@ func wantAccessLine(t *testing.T, l *harness, method, path string, status int) {
 	}
 }
 
-// wantSpan looks at the span and at the metrics: each request is counted once,
-// however it ended.
+// wantSpan checks the span and the metrics. Each request must be counted once, however
+// it ended.
 func wantSpan(t *testing.T, l *harness, status, sent int, errorType string) {
 	t.Helper()
 	span := l.spans.Ended()[0]
@@ -325,8 +325,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// A caller that does not want its trace recorded is told that the id leads to no
-// trace. The log has the id all the same.
+// A caller that asks for no recording is told that the trace was not sampled. The log
+// lines have the trace id all the same.
 func TestTraceNotSampled(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	for flags, sampled := range map[string]string{"00": "false", "01": ""} {
@@ -352,7 +352,7 @@ func TestTraceNotSampled(t *testing.T) {
 	}
 }
 
-// The client's trace goes on, and its id is told.
+// The server continues the client's trace, and answers with its id.
 func TestTraceContinues(t *testing.T) {
 	l := newHarness(t, RouterConfig{})
 	l.Handle("GET /", func(http.ResponseWriter, *http.Request) error { return nil })

@@ -12,39 +12,40 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// ServerConfig is what [Run] needs. Addr, Handler and Telemetry are required;
-// the zero value of every duration means the default that its comment gives.
+// ServerConfig configures [Run]. Addr, Handler and Telemetry are required. A duration
+// of 0 means the default that its comment gives.
 type ServerConfig struct {
-	// Addr is where to listen, as ":8080". Port 0 takes a free one, which the
-	// log line "listening" names.
+	// Addr is the address to listen on, such as ":8080". Port 0 means a free port; the
+	// log line "listening" names it.
 	Addr string
-	// Handler answers; usually a [Router].
+	// Handler answers the requests. It is usually a [Router].
 	Handler http.Handler
 	// Telemetry receives the server's log lines, and is shut down last.
 	Telemetry *telemetry.Telemetry
-	// Readiness is drained at the stop's beginning; nil if there is none.
+	// Readiness is drained when the shutdown begins. It may be nil.
 	Readiness *Readiness
-	// Close closes what the handlers use, the database for one, after the last
-	// request; nil if there is nothing.
+	// Close is called after the last request. It closes what the handlers use, such as
+	// a database. It may be nil.
 	Close func() error
 
-	// ShutdownDelay is the time between "not ready" and the end of accepting,
-	// for load balancers to notice; default 0.
+	// ShutdownDelay is how long the server still accepts connections after it has
+	// become not ready, so that load balancers notice; default 0.
 	ShutdownDelay time.Duration
-	// ShutdownTimeout is how long requests in flight may still take; default 20 s.
+	// ShutdownTimeout is how long the requests in flight may still take; default 20 s.
 	ShutdownTimeout time.Duration
-	// FlushTimeout is how long the last telemetry may take; default 5 s.
+	// FlushTimeout is how long the export of the last telemetry may take; default 5 s.
 	FlushTimeout time.Duration
 
-	// ReadHeaderTimeout ends a connection that is slow with its header; default 5 s.
+	// ReadHeaderTimeout bounds how long a request's header may take to arrive; default
+	// 5 s.
 	ReadHeaderTimeout time.Duration
 	// ReadTimeout bounds header and body together; default [DefaultReadTimeout].
 	// It must be longer than the router's Timeout, see [RouterConfig].
 	ReadTimeout time.Duration
-	// WriteTimeout bounds the response from the header's end on; default 15 s.
-	// It must be longer than the router's Timeout.
+	// WriteTimeout bounds the time from the end of the request's header to the end of
+	// the response; default 15 s. It must be longer than the router's Timeout.
 	WriteTimeout time.Duration
-	// IdleTimeout ends a connection that is kept alive for nothing; default 60 s.
+	// IdleTimeout is how long an idle connection is kept; default 60 s.
 	IdleTimeout time.Duration
 }
 
@@ -52,16 +53,16 @@ type ServerConfig struct {
 // together.
 const DefaultReadTimeout = 12 * time.Second
 
-// maxHeaderBytes bounds a request's header; the standard library's 1 MiB is for
-// services that need large cookies.
+// maxHeaderBytes bounds a request's header. The standard library allows 1 MiB, which
+// only services with large cookies need.
 const maxHeaderBytes = 32 << 10
 
-// Run serves until ctx is done, then stops in order: not ready, ShutdownDelay,
-// no new connections while the requests in flight end, Close, telemetry flushed.
-// Each step is taken even if one before failed; the errors are joined. A stop
-// that went well is nil, whatever ended ctx.
+// Run serves until ctx is done, then shuts down step by step: it becomes not ready,
+// waits for ShutdownDelay, closes the listener, waits for the requests in flight, calls
+// Close, and flushes the telemetry. A step that fails does not stop the next one; the
+// errors are joined. After a clean shutdown Run returns nil, whatever ended ctx.
 //
-// Ending ctx (a signal) does not cancel the requests in flight.
+// The end of ctx does not cancel the requests in flight.
 func Run(ctx context.Context, cfg ServerConfig) error {
 	cfg.setDefaults()
 	log := cfg.Telemetry.Logger
@@ -91,7 +92,8 @@ func Run(ctx context.Context, cfg ServerConfig) error {
 	return errors.Join(cfg.stop(ctx, server), cfg.finish(ctx))
 }
 
-// stop ends the server; requests that outlast the deadline are cut off.
+// stop shuts the server down. It cuts off the requests that are still running at the
+// deadline.
 func (cfg *ServerConfig) stop(ctx context.Context, server *http.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, cfg.ShutdownTimeout)
 	defer cancel()
@@ -101,8 +103,7 @@ func (cfg *ServerConfig) stop(ctx context.Context, server *http.Server) error {
 	return nil
 }
 
-// finish closes the database and flushes the telemetry, in this order: closing
-// may still have something to report.
+// finish calls Close and then flushes the telemetry, because Close may still log.
 func (cfg *ServerConfig) finish(ctx context.Context) error {
 	var errs []error
 	if cfg.Close != nil {
@@ -128,10 +129,10 @@ func (cfg *ServerConfig) server(log *slog.Logger) *http.Server {
 	}
 }
 
-// closeWhenDraining closes each connection with its next answer once the server is about to
-// stop, so that clients come back on a new one, which leads elsewhere. Otherwise
-// the connections that are kept alive would all be cut at the end of
-// ShutdownDelay, with whatever request a client has just sent on one of them.
+// closeWhenDraining closes each kept-alive connection with the next answer on it, once
+// the shutdown has begun. The client then opens a new connection, and reaches another
+// replica. Otherwise all kept-alive connections would be cut at the end of
+// ShutdownDelay, together with the requests that clients have just sent.
 func (cfg *ServerConfig) closeWhenDraining(next http.Handler) http.Handler {
 	if cfg.Readiness == nil {
 		return next

@@ -25,7 +25,7 @@ type running struct {
 	err  error // Run's, once done is closed
 }
 
-// runServer starts Run on a free port and waits for its line "listening".
+// runServer calls Run with a free port and waits for its log line "listening".
 func runServer(t *testing.T, l *harness, cfg ServerConfig) *running {
 	t.Helper()
 	cfg.Addr, cfg.Handler, cfg.Telemetry = "127.0.0.1:0", l, l.tel
@@ -50,7 +50,7 @@ func runServer(t *testing.T, l *harness, cfg ServerConfig) *running {
 	return r
 }
 
-// eventually waits for a condition that another goroutine brings about.
+// eventually waits until the condition holds.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
@@ -71,8 +71,8 @@ func (r *running) wait(t *testing.T) error {
 	}
 }
 
-// Connections that send their header or body a byte at a time, or not at all, or
-// more than is allowed, end, and others are served meanwhile.
+// The server ends a connection that sends its header or body too slowly, not at all, or
+// too much of it. It serves other clients meanwhile.
 func TestSlowAndHugeClients(t *testing.T) {
 	l := newHarness(t, RouterConfig{Timeout: 500 * time.Millisecond})
 	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
@@ -83,7 +83,7 @@ func TestSlowAndHugeClients(t *testing.T) {
 		}
 		return WriteJSON(w, 201, got)
 	})
-	// Each timeout on a server of its own, so that the other one cannot help.
+	// One server for each timeout, so that the other timeout cannot fire first.
 	const patience, forever = 100 * time.Millisecond, time.Minute
 	forHeader := runServer(t, l, ServerConfig{ReadHeaderTimeout: patience, ReadTimeout: forever})
 	forBody := runServer(t, l, ServerConfig{ReadHeaderTimeout: forever, ReadTimeout: patience})
@@ -115,7 +115,8 @@ func TestSlowAndHugeClients(t *testing.T) {
 			if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			// A write may fail: the server is free to hang up before its end.
+			// A write may fail, because the server may close the connection before all
+			// is sent.
 			go func() {
 				_, err := io.WriteString(conn, tt.sent)
 				for tt.drip && err == nil {
@@ -140,7 +141,7 @@ func TestSlowAndHugeClients(t *testing.T) {
 	}
 }
 
-// quick makes one request that must be served at once.
+// quick makes one request, which must succeed.
 func quick(t *testing.T, addr string) {
 	t.Helper()
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -154,8 +155,8 @@ func quick(t *testing.T, addr string) {
 	}
 }
 
-// A client that hangs up is a 499 in the log; one that gets an aborted response
-// sees an error, not a short success.
+// A client that disconnects is logged as 499. A client whose response is aborted sees
+// an error, not a short success.
 func TestRealDisconnects(t *testing.T) {
 	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered := make(chan struct{})
@@ -202,7 +203,7 @@ func TestRealDisconnects(t *testing.T) {
 	}
 }
 
-// The order of a stop: not ready, requests in flight end, Close, telemetry.
+// The order of a shutdown: not ready, end of the requests in flight, Close, telemetry.
 func TestStopInOrder(t *testing.T) {
 	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered, finish := make(chan struct{}), make(chan struct{})
@@ -268,8 +269,8 @@ func TestStopInOrder(t *testing.T) {
 	}
 }
 
-// A server that is about to stop still answers, and closes the connection with
-// the answer, so that the client's next request goes elsewhere.
+// A server that is shutting down still answers, and closes the connection after the
+// answer, so that the client's next request goes to another replica.
 func TestLeaving(t *testing.T) {
 	l := newHarness(t, RouterConfig{})
 	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
@@ -290,7 +291,8 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// A request that does not end in time is cut off, and Run says so.
+// A request that does not end in time is cut off, and Run returns an error that says
+// so.
 func TestStopDeadline(t *testing.T) {
 	l := newHarness(t, RouterConfig{Timeout: 5 * time.Second})
 	entered := make(chan struct{})
@@ -330,7 +332,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// The document is a contract; every byte of it is meant.
+// Clients depend on the document, so the test compares every byte.
 func TestProblemGolden(t *testing.T) {
 	l := newHarness(t, RouterConfig{})
 	e := Errorf(422, "The user is not valid.")
