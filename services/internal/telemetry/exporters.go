@@ -13,9 +13,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// exporterNames reads OTEL_TRACES_EXPORTER and its like: names separated by commas,
-// in upper or lower case. Without a name the exporter is otlp. A name that is there
-// twice counts once, and "none" adds nothing to other names.
+// exporterNames reads OTEL_TRACES_EXPORTER and its like: names separated by commas, in
+// upper or lower case. If the variable is empty, the exporter is otlp. A repeated name
+// counts once, and "none" beside other names is ignored.
 func exporterNames(variable string) []string {
 	var names []string
 	for name := range strings.SplitSeq(os.Getenv(variable), ",") {
@@ -30,8 +30,9 @@ func exporterNames(variable string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "none" })
 }
 
-// exporters makes what the variable names. The OTLP exporters are this package's own,
-// whether "otlp" is written out or not; autoexport makes the others.
+// exporters creates the exporters that the variable names. OTLP exporters are this
+// package's own, whether "otlp" is the default or written out. autoexport creates all
+// others.
 func exporters[T any](ctx context.Context, variable string, otlp, other func(context.Context) (T, error)) ([]T, error) {
 	var all []T
 	for _, name := range exporterNames(variable) {
@@ -50,8 +51,8 @@ func exporters[T any](ctx context.Context, variable string, otlp, other func(con
 	return all, nil
 }
 
-// withEnv calls fn while the variable has the value. autoexport reads the one name
-// that it understands from the environment, where a list may stand.
+// withEnv calls fn while the variable has the value. autoexport reads the exporter's
+// name from the environment, and does not understand a list there.
 func withEnv[T any](ctx context.Context, variable, value string, fn func(context.Context) (T, error)) (made T, err error) {
 	before := os.Getenv(variable)
 	if before == value {

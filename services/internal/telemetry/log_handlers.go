@@ -14,17 +14,17 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// newStdoutHandler writes JSON lines with service.name, and with trace_id and
-// span_id where the context has a span.
+// newStdoutHandler returns a handler that writes JSON lines. Each line has
+// service.name, and trace_id and span_id if the context has a span.
 func newStdoutHandler(w io.Writer, level slog.Leveler, service string) slog.Handler {
 	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}).
 		WithAttrs([]slog.Attr{slog.String(string(semconv.ServiceNameKey), service)})
 	return traceHandler{root: json, Handler: json}
 }
 
-// traceHandler adds trace_id and span_id to records. They belong to the top of
-// the line also for a logger with an open group, so the handler remembers how it
-// was derived and, for such a logger, derives anew below the two attributes.
+// traceHandler adds trace_id and span_id to records. Both must stand at the top level
+// of a line, even if the logger has an open group. For such a logger the handler
+// therefore repeats all With calls on a root that has the two attributes.
 type traceHandler struct {
 	slog.Handler
 	root    slog.Handler
@@ -70,8 +70,8 @@ func (h traceHandler) with(grouped bool, derive func(slog.Handler) slog.Handler)
 	}
 }
 
-// levelHandler drops records below level; otelslog's handler has no level of
-// its own and would export debug records that stdout does not show.
+// levelHandler drops records below level. otelslog's handler has no level of its own,
+// and would export debug records that stdout does not show.
 type levelHandler struct {
 	slog.Handler
 	level slog.Leveler
@@ -89,26 +89,26 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{Handler: h.Handler.WithGroup(name), level: h.level}
 }
 
-// logSDKProblems sends what OpenTelemetry has to say about itself (an export
-// that failed, a queue that overflowed) to stdout only: sent over OTLP, a failed
-// export would make the next record to export.
+// logSDKProblems writes OpenTelemetry's own problems, such as a failed export or a full
+// queue, to stdout. It does not send them over OTLP: each failed export would cause
+// another record to export.
 func logSDKProblems(stdout slog.Handler) {
 	h := &sdkLogHandler{next: stdout, every: sdkLogInterval, now: time.Now}
 	otel.SetLogger(logr.FromSlogHandler(h))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		r := slog.NewRecord(h.now(), slog.LevelWarn, "telemetry problem", 0)
 		r.AddAttrs(slog.Any("error", err))
-		// An error of the last resort's writer has nowhere to go.
+		// An error of writing to stdout cannot be reported anywhere.
 		_ = h.Handle(context.Background(), r)
 	}))
 }
 
-// sdkLogInterval is the least time between two lines about telemetry itself.
-// A receiver that is away fails three exports a second.
+// sdkLogInterval is the shortest time between two lines about telemetry itself. While a
+// receiver is away, three exports may fail every second.
 const sdkLogInterval = 10 * time.Second
 
-// sdkLogHandler lets one record pass in each interval, and counts the others
-// into the next one's "suppressed".
+// sdkLogHandler lets one record pass per interval. It counts the others, and adds their
+// number to the next record as "suppressed".
 type sdkLogHandler struct {
 	next  slog.Handler
 	every time.Duration
@@ -119,8 +119,8 @@ type sdkLogHandler struct {
 	suppressed int
 }
 
-// levelSDKWarning is how the SDK's logr verbosity 1, its warnings, arrives;
-// verbosity 4 and above (info, debug) is below it.
+// levelSDKWarning is the level of the SDK's warnings, which have logr's verbosity 1.
+// Info and debug messages have verbosity 4 and above, and so a lower level.
 const levelSDKWarning = slog.Level(-1)
 
 func (h *sdkLogHandler) Enabled(_ context.Context, level slog.Level) bool {
@@ -147,9 +147,10 @@ func (h *sdkLogHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.next.Handle(ctx, r)
 }
 
-// WithAttrs and WithGroup keep the one rate limit; the SDK's internal logger
-// does not use them, so what they would add is left out.
+// WithAttrs returns h itself, so that all loggers share one rate limit. It may leave
+// the attributes out, because the SDK's internal logger uses neither WithAttrs nor
+// WithGroup.
 func (h *sdkLogHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 
-// WithGroup: see WithAttrs.
+// WithGroup returns h itself, for the reason given at WithAttrs.
 func (h *sdkLogHandler) WithGroup(string) slog.Handler { return h }

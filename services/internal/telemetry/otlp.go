@@ -21,31 +21,32 @@ import (
 	"google.golang.org/grpc/backoff"
 )
 
-// An export that fails is tried again after retryInitialInterval, then after longer and
-// longer pauses of retryMaxInterval at the most, and is given up after retryMaxElapsed. The
-// exporters' own pauses begin at 5 s and grow to 30 s: for that long a collector
-// that has just come up would hear nothing of a service that started before it.
+// A failed export is repeated after retryInitialInterval, then after pauses that grow
+// up to retryMaxInterval. It is given up after retryMaxElapsed. The exporters' own
+// pauses begin at 5 s and grow to 30 s, so that a service that started before its
+// collector would send nothing for that long.
 const (
 	retryInitialInterval = 500 * time.Millisecond
 	retryMaxInterval     = 5 * time.Second
 	retryMaxElapsed      = time.Minute
 )
 
-// retry is that for all exporters; each has the same type under another name.
+// retryConfig configures the retries of every exporter. Each exporter package has a
+// type of its own for it, with the same fields.
 var retryConfig = struct {
 	Enabled                                      bool
 	InitialInterval, MaxInterval, MaxElapsedTime time.Duration
 }{true, retryInitialInterval, retryMaxInterval, retryMaxElapsed}
 
-// reconnect keeps gRPC's own pauses between two attempts to connect, which grow to
-// two minutes, to what the exporters' are.
+// reconnect makes gRPC's pauses between two connection attempts as short as those
+// between two exports. gRPC's own pauses grow to two minutes.
 var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: retryInitialInterval, Multiplier: 1.6, Jitter: 0.2, MaxDelay: retryMaxInterval},
 	MinConnectTimeout: retryMaxInterval,
 })
 
-// grpcProtocol tells whether a signal (TRACES, METRICS, LOGS) goes out over gRPC
-// and not, as is OpenTelemetry's default, as protobuf over HTTP.
+// grpcProtocol reports whether a signal (TRACES, METRICS, LOGS) is exported over gRPC.
+// The default is OpenTelemetry's, protobuf over HTTP.
 func grpcProtocol(signal string) (bool, error) {
 	name := "OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL"
 	if os.Getenv(name) == "" {

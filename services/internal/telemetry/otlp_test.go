@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// busyReceiver is an OTLP receiver that is not ready when it is first asked: it refuses
-// each signal as often as refusals says, then takes what comes.
+// busyReceiver is an OTLP receiver that is not ready at first: it refuses each signal
+// as often as refusals says, and then accepts every export.
 type busyReceiver struct {
 	refusals int
 
@@ -37,7 +37,7 @@ func newBusyReceiver(refusals int) *busyReceiver {
 	return b
 }
 
-// takes tells whether this export of the signal is accepted.
+// takes counts an export of the signal, and reports whether the receiver accepts it.
 func (b *busyReceiver) takes(signal string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +78,7 @@ func (b *busyReceiver) overGRPC(t *testing.T, ln net.Listener) {
 // exporterVariables name the exporter of each signal.
 var exporterVariables = []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"}
 
-// protocols are the ways to serve it.
+// protocols are the protocols that a busyReceiver can speak.
 var protocols = map[string]func(*busyReceiver, *testing.T, net.Listener){"grpc": (*busyReceiver).overGRPC, "http/protobuf": (*busyReceiver).overHTTP}
 
 func listen(t *testing.T, address string) net.Listener {
@@ -89,9 +89,10 @@ func listen(t *testing.T, address string) net.Listener {
 	return ln
 }
 
-// exportTo starts telemetry that goes to the address, soon, and exports a span and a
-// log record; metrics come by themselves. exporter is what the OTEL_*_EXPORTER
-// variables say. It returns the file of the service's own log, too.
+// exportTo starts telemetry with short intervals that sends to the address, and records
+// a span and a log line; the metrics are Go's own. exporter is the value of the
+// OTEL_*_EXPORTER variables. exportTo also returns the name of the file with the
+// service's log.
 func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry, stdout string) {
 	noExporters(t)
 	for _, name := range exporterVariables {
@@ -118,7 +119,7 @@ func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry,
 	return tel, out.Name()
 }
 
-// waitUntilTaken fails the test unless every signal is taken soon.
+// waitUntilTaken waits until each signal is accepted once.
 func (b *busyReceiver) waitUntilTaken(t *testing.T) {
 	late := time.After(10 * time.Second)
 	for signal, taken := range b.taken {
@@ -132,9 +133,9 @@ func (b *busyReceiver) waitUntilTaken(t *testing.T) {
 	}
 }
 
-// A service that starts before its collector is ready is heard soon after that. The
-// exporters' own pauses come to at least 11 s for three refusals, ours to 4 s at
-// the most.
+// A service that starts before its collector is ready sends soon after the collector is
+// ready. After three refusals, the exporters' own pauses add up to at least 11 s, and
+// this package's to 4 s at the most.
 func TestRetryIsQuick(t *testing.T) {
 	for protocol, serve := range protocols {
 		t.Run(protocol, func(t *testing.T) {
@@ -146,15 +147,15 @@ func TestRetryIsQuick(t *testing.T) {
 	}
 }
 
-// A service that starts before its collector listens at all loses nothing either,
-// and says at once that nobody is there.
+// A service that starts before its collector listens loses nothing either, and logs at
+// once that the collector cannot be reached.
 func TestReceiverComesLate(t *testing.T) {
 	for protocol, serve := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			gone := listen(t, "127.0.0.1:0")
 			address := gone.Addr().String()
 			gone.Close()
-			t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300") // over gRPC, of all its retries
+			t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300") // over gRPC this includes the retries
 			tel, stdout := exportTo(t, "none, OTLP", protocol, address)
 			time.Sleep(time.Second)
 			said, err := os.ReadFile(stdout)
@@ -162,7 +163,7 @@ func TestReceiverComesLate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.Count(string(said), "telemetry problem") != 1 {
-				t.Errorf("before anybody listened it said\n%s\nwant one line about that", said)
+				t.Errorf("before the receiver listened, the log was\n%s\nwant one problem in it", said)
 			}
 			b := newBusyReceiver(0)
 			serve(b, t, listen(t, address))

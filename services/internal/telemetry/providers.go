@@ -13,11 +13,11 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// queueSize is how many spans, and how many log records, wait for their export
-// before new ones are dropped, unless OTEL_BSP_MAX_QUEUE_SIZE or
-// OTEL_BLRP_MAX_QUEUE_SIZE says otherwise. The SDK's 2048 is two seconds of the
-// lab's heavy traffic, less than a receiver's hiccup; 16384 is some 20 MB at the
-// very worst.
+// queueSize is how many spans, and how many log records, may wait for their export. New
+// ones are dropped when the queue is full. OTEL_BSP_MAX_QUEUE_SIZE and
+// OTEL_BLRP_MAX_QUEUE_SIZE override it. The SDK's own size is 2048, two seconds of
+// heavy traffic, which a receiver's short outage exceeds. 16384 spans take 20 MB at the
+// most.
 const queueSize = 16384
 
 func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdktrace.SpanProcessor) (*sdktrace.TracerProvider, error) {
@@ -42,9 +42,10 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 	return sdktrace.NewTracerProvider(opts...), nil
 }
 
-// schedulerMetrics adds the scheduler's latency histogram to the metrics that
-// autoexport's exporters send; [otlpMetrics] adds it to its own. A producer makes
-// this histogram, not an instrument. The registration is global, hence once.
+// schedulerMetrics adds the histogram of the scheduler's latency to the metrics that
+// autoexport's exporters send; [otlpMetrics] adds it to its own. The histogram comes
+// from a producer, not from an instrument. The registration is global, so it happens
+// once.
 var schedulerMetrics = sync.OnceFunc(func() {
 	autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
 		return runtime.NewProducer(), nil

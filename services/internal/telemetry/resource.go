@@ -8,11 +8,11 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// buildVersion is set with -ldflags "-X …/telemetry.buildVersion=v1.2.3".
+// buildVersion is set by the linker: -ldflags "-X …/telemetry.buildVersion=v1.2.3".
 var buildVersion string
 
-// Version is the program's version: what the linker was told, else the module's
-// version, else the commit's first 12 digits, else "dev".
+// Version returns the program's version: the one that the linker set, else the module's
+// version, else the first 12 digits of the commit, else "dev".
 func Version() string {
 	if buildVersion != "" {
 		return buildVersion
@@ -32,15 +32,15 @@ func Version() string {
 	return "dev"
 }
 
-// newResource says who sends the telemetry. Of two detectors that set one
-// attribute the later wins: the environment comes last, so that
-// OTEL_SERVICE_NAME overrides our default, and our default comes after
-// WithService, which would call us unknown_service. The random
-// service.instance.id that WithService adds keeps the series of two replicas
-// apart. WithProcess is left out on purpose: command lines carry secrets.
+// newResource describes the sender of the telemetry. If two detectors set the same
+// attribute, the later one wins. The environment comes last, so that OTEL_SERVICE_NAME
+// overrides the default in cfg. That default comes after WithService, which would name
+// the service unknown_service. WithService also adds a random service.instance.id,
+// which keeps the series of two replicas apart. WithProcess is left out on purpose,
+// because command lines may contain secrets.
 //
-// The resource is usable even when an error is returned: a detector that failed
-// left its attributes out.
+// The resource is usable even if there is an error: a failed detector only leaves its
+// attributes out.
 func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	res, err := resource.New(ctx,
 		resource.WithService(),
@@ -61,7 +61,7 @@ func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	return res, err
 }
 
-// serviceName reads service.name back out of res.
+// serviceName returns res's service.name, or fallback if it has none.
 func serviceName(res *resource.Resource, fallback string) string {
 	if v, ok := res.Set().Value(semconv.ServiceNameKey); ok && v.AsString() != "" {
 		return v.AsString()

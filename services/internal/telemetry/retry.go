@@ -15,11 +15,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// retryingSpanExporter and retryingLogExporter try again what an exporter gives up before retryMaxElapsed
-// is over: over HTTP at once when a connection is refused, which is what a collector
-// looks like while it restarts; over gRPC after OTEL_EXPORTER_OTLP_TIMEOUT, 10 s
-// unless set, in which it counts its retries. Metrics need none of it: the next
-// export has the sums of all before.
+// retryingSpanExporter and retryingLogExporter repeat an export that the OTLP exporter
+// has given up too early. Over HTTP, that exporter gives up at once when the connection
+// is refused, as it is while a collector restarts. Over gRPC, it gives up after
+// OTEL_EXPORTER_OTLP_TIMEOUT (10 s unless set), which includes its retries. Metrics
+// need no repetition: the next export contains the earlier sums.
 type (
 	retryingSpanExporter struct{ sdktrace.SpanExporter }
 	retryingLogExporter  struct{ sdklog.Exporter }
@@ -33,8 +33,9 @@ func (p retryingLogExporter) Export(ctx context.Context, records []sdklog.Record
 	return exportWithRetry(ctx, "log records", func() error { return p.Exporter.Export(ctx, records) })
 }
 
-// patiently exports until it is heard, retryMaxElapsed is over or ctx ends. It reports the
-// first failure when it happens: who has mistyped an address should not wait.
+// exportWithRetry calls export until it succeeds, fails for good, or retryMaxElapsed or
+// ctx is over. It reports the first failure at once, so that a mistyped address shows
+// early.
 func exportWithRetry(ctx context.Context, what string, export func() error) error {
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -45,27 +46,28 @@ func exportWithRetry(ctx context.Context, what string, export func() error) erro
 		case !isTransient(err):
 			return struct{}{}, backoff.Permanent(err)
 		case last == nil:
-			otel.Handle(fmt.Errorf("%w; the %s are kept and tried again for up to %v", err, what, retryMaxElapsed))
+			otel.Handle(fmt.Errorf("%w; the %s are kept, and sent again for up to %v", err, what, retryMaxElapsed))
 		}
 		last = err
 		return struct{}{}, err
 	}, backoff.WithBackOff(retryBackOff()), backoff.WithMaxElapsedTime(retryMaxElapsed))
 	if err != nil && ctx.Err() != nil && last != nil {
-		return errors.Join(err, last) // when, and why
+		return errors.Join(err, last) // that ctx ended, and why the export had failed
 	}
 	return err
 }
 
-// pauses are those between two attempts, as [retry] has them.
+// retryBackOff returns the pauses between two attempts; they grow as those of
+// [retryConfig] do.
 func retryBackOff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval = retryInitialInterval, retryMaxInterval
 	return b
 }
 
-// isTransient tells whether an export failed because nobody was there, or did not answer
-// in time, or went away before the answer. It may then arrive twice: Tempo takes a
-// span that it has for the same, and Loki a line.
+// isTransient reports whether an export failed because the receiver was not reachable,
+// did not answer in time, or disconnected before its answer. The receiver may then get
+// the data twice. Tempo and Loki recognise a span and a line that they have already.
 func isTransient(err error) bool {
 	var network *net.OpError
 	switch status.Code(err) {

@@ -1,15 +1,13 @@
-// Package telemetry sets OpenTelemetry up for one service: traces, metrics and
-// logs, configured by the standard OTEL_* environment variables and by nothing
-// else.
+// Package telemetry sets up OpenTelemetry for one service: traces, metrics and logs.
+// Only the standard OTEL_* environment variables configure it.
 //
-// OTEL_{TRACES,METRICS,LOGS}_EXPORTER name the exporters: otlp (the default),
-// console, prometheus (metrics only) or none, or several of them with commas
-// between. Tests set none. OTEL_SDK_DISABLED=true switches all
-// three signals off; the context of incoming requests is still passed on, and
-// log lines on stdout stay.
+// OTEL_{TRACES,METRICS,LOGS}_EXPORTER name the exporters: otlp (the default), console,
+// prometheus (metrics only) or none, or a list of them with commas. Tests set none.
+// OTEL_SDK_DISABLED=true switches all three signals off. The service then still passes
+// the trace context of its requests on, and still writes its log to stdout.
 //
-// The SDK reads its variables from the process environment, so [Config] has no
-// getenv.
+// [Config] has no getenv because the SDK reads its variables from the process
+// environment.
 package telemetry
 
 import (
@@ -39,45 +37,45 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// scope names the telemetry that this package itself makes: the log records.
+// scope is the instrumentation scope of the log records.
 const scope = "github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 
-// Config is what [Start] needs to know. Only ServiceName is required.
+// Config configures [Start]. Only ServiceName is required.
 type Config struct {
 	// ServiceName is service.name unless OTEL_SERVICE_NAME or
 	// OTEL_RESOURCE_ATTRIBUTES says otherwise.
 	ServiceName string
 	// Version is service.version; empty means [Version].
 	Version string
-	// Stdout receives the log as JSON, one object a line; nil means os.Stdout.
-	// Writes are not concurrent.
+	// Stdout receives the log as JSON, one object per line; nil means os.Stdout. Start
+	// does not write to it concurrently.
 	Stdout io.Writer
-	// Level is the least level that is logged, on stdout and over OTLP; nil
-	// means info.
+	// Level is the lowest level that is logged, on stdout and over OTLP; nil means
+	// info.
 	Level slog.Leveler
 
-	// SpanProcessors, MetricReaders and LogProcessors are added to what the
-	// environment configures. They are how a test reads what it would export.
+	// SpanProcessors, MetricReaders and LogProcessors come in addition to those that
+	// the environment configures. Tests read the telemetry with them.
 	SpanProcessors []sdktrace.SpanProcessor
 	MetricReaders  []sdkmetric.Reader
 	LogProcessors  []sdklog.Processor
 }
 
-// Telemetry is a running set-up. Its providers are never nil: they do nothing
-// where telemetry is off.
+// Telemetry is OpenTelemetry, set up and running. Its providers are never nil; they do
+// nothing if telemetry is off.
 type Telemetry struct {
-	// Logger writes JSON to stdout, with trace_id and span_id where there is a
-	// span, and the same records to the logs exporter.
+	// Logger writes JSON to stdout, and sends the same records to the logs exporter.
+	// Each record has trace_id and span_id if its context has a span.
 	Logger *slog.Logger
-	// TracerProvider makes the tracers.
+	// TracerProvider creates tracers.
 	TracerProvider trace.TracerProvider
-	// MeterProvider makes the meters.
+	// MeterProvider creates meters.
 	MeterProvider metric.MeterProvider
-	// LoggerProvider makes OpenTelemetry's loggers; use Logger instead.
+	// LoggerProvider creates OpenTelemetry's loggers. Use Logger instead.
 	LoggerProvider log.LoggerProvider
-	// Propagator is tracecontext and baggage, or what OTEL_PROPAGATORS names.
+	// Propagator propagates tracecontext and baggage, or what OTEL_PROPAGATORS names.
 	Propagator propagation.TextMapPropagator
-	// Resource says who sends; empty where the SDK is disabled.
+	// Resource describes the sender. It is empty if the SDK is disabled.
 	Resource *resource.Resource
 	// ServiceName is the effective service.name.
 	ServiceName string
@@ -88,13 +86,12 @@ type Telemetry struct {
 	shutdown []func(context.Context) error
 }
 
-// Start sets telemetry up, makes its providers the otel package's globals, for
-// libraries that know no others, and returns it. The log package's and slog's
-// defaults stay what they are: log through Logger. Start does not wait for a receiver: one that is away costs log lines,
-// not the start. The caller must call [Telemetry.Shutdown].
+// Start sets up telemetry and returns it. It also makes the providers the otel
+// package's global ones, which libraries use. It leaves the defaults of log and slog
+// alone, so log with Logger. Start does not wait for a receiver; a missing one costs
+// warnings in the log. The caller must call [Telemetry.Shutdown].
 //
-// It fails if an OTEL_* variable names an exporter or a protocol that does not
-// exist.
+// Start fails if an OTEL_* variable names an unknown exporter or protocol.
 func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 	if cfg.Version == "" {
 		cfg.Version = Version()
@@ -126,8 +123,8 @@ func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 		return t, nil
 	}
 	if resErr != nil {
-		// A detector that does not work here (no /proc, no machine id) leaves
-		// its attributes out; that is worth a line and no more.
+		// A detector that does not work here, for lack of /proc or of a machine id,
+		// leaves its attributes out. That is no reason to fail.
 		t.Logger.WarnContext(ctx, "resource is incomplete", slog.Any("error", resErr))
 	}
 	t.Resource = res
@@ -147,7 +144,7 @@ func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 	return t, nil
 }
 
-// startSignals makes the three providers and the runtime metrics.
+// startSignals creates the three providers and starts the runtime metrics.
 func (t *Telemetry) startSignals(ctx context.Context, cfg Config) error {
 	tracers, err := newTracerProvider(ctx, t.Resource, cfg.SpanProcessors)
 	if err != nil {
@@ -176,17 +173,17 @@ func (t *Telemetry) startSignals(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// install makes t what code without a *Telemetry gets from the otel package.
+// install makes t's providers the otel package's global ones.
 func (t *Telemetry) install() {
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetMeterProvider(t.MeterProvider)
 	otel.SetLoggerProvider(t.LoggerProvider)
 }
 
-// Shutdown flushes and stops traces, metrics and logs within ctx, all at once:
-// a receiver that is away for one signal does not use up the others' time. The
-// errors are joined. Call it last: what is recorded afterwards is lost. A second
-// call waits for the first and does nothing.
+// Shutdown flushes and stops traces, metrics and logs before ctx ends. It does so
+// concurrently, so that a signal whose receiver is away does not use up the time of the
+// others. The errors are joined. Call Shutdown last: telemetry that is recorded
+// afterwards is lost. A second call waits for the first one and does nothing else.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,13 +197,14 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Disabled reports whether OTEL_SDK_DISABLED switches telemetry off: the value
-// "true", in any case. Neither the SDK nor its exporters look at it.
+// Disabled reports whether OTEL_SDK_DISABLED switches telemetry off: whether its value
+// is "true", in upper or lower case. Neither the SDK nor its exporters read this
+// variable.
 func Disabled() bool {
 	return strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true")
 }
 
-// named adds to stop's error which signal was lost.
+// named adds the name of the signal to stop's error.
 func named(signal string, stop func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := stop(ctx); err != nil {

@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// logRecorder is a log processor that keeps what it gets.
+// logRecorder is a log processor that keeps the records.
 type logRecorder struct {
 	mu      sync.Mutex
 	records []sdklog.Record
@@ -39,7 +39,7 @@ func (l *logRecorder) Enabled(context.Context, sdklog.EnabledParameters) bool { 
 func (l *logRecorder) ForceFlush(context.Context) error                       { return nil }
 func (l *logRecorder) Shutdown(context.Context) error                         { l.down = true; return nil }
 
-// noExporters makes the environment one in which nothing leaves the process.
+// noExporters sets the environment so that no telemetry leaves the process.
 func noExporters(t *testing.T) {
 	for _, name := range exporterVariables {
 		t.Setenv(name, "none")
@@ -63,7 +63,7 @@ func start(t *testing.T, cfg Config) *Telemetry {
 	return tel
 }
 
-// lines reads JSON log lines.
+// lines decodes the lines of a JSON log.
 func lines(t *testing.T, out *bytes.Buffer) []map[string]any {
 	t.Helper()
 	var all []map[string]any
@@ -172,7 +172,7 @@ func TestDisabled(t *testing.T) {
 		t.Errorf("stdout is %q", &out)
 	}
 	if tel.Propagator == nil || len(tel.Propagator.Fields()) == 0 {
-		t.Error("nothing passes the context of requests on")
+		t.Error("the propagator passes no context on")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestUnknownExporter(t *testing.T) {
 	}
 }
 
-// One signal may go to several exporters, in any spelling that the specification
+// A signal may have several exporters, spelled in any way that the specification
 // allows.
 func TestExporterLists(t *testing.T) {
 	for value, want := range map[string]int{
@@ -272,8 +272,8 @@ func TestShutdownTriesAll(t *testing.T) {
 	}
 }
 
-// What OpenTelemetry says about itself is on stdout, is not exported, and does
-// not flood.
+// OpenTelemetry's own problems are written to stdout, are not exported, and do not
+// flood the log.
 func TestSDKProblems(t *testing.T) {
 	noExporters(t)
 	var out bytes.Buffer
