@@ -14,7 +14,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// store keeps the users. Its errors are those of package users, or unexpected.
+// store stores the users. It returns errors of package users, or unexpected ones.
 type store interface {
 	List(ctx context.Context, limit int, after users.Cursor) (users.Page, error)
 	Get(ctx context.Context, id int64) (users.User, error)
@@ -26,10 +26,10 @@ type store interface {
 
 var _ store = (*sqlite.Store)(nil)
 
-// defaultLimit is the size of a page for which no limit is asked.
+// defaultLimit is the size of a page if the request has no limit.
 const defaultLimit = 50
 
-// api answers the requests.
+// api handles the requests of the users API.
 type api struct {
 	store   store
 	metrics *metrics
@@ -57,8 +57,8 @@ func (a *api) listUsers(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, page{Users: found.Users, NextCursor: found.Next.String()})
 }
 
-// parseListQuery reads limit (1 to 200, default 50) and cursor (opaque, default
-// the beginning). Parameters that it does not know do no harm.
+// parseListQuery reads limit (1 to 200, default 50) and cursor (opaque; without it the
+// list begins at its start). It ignores unknown parameters.
 func parseListQuery(raw string) (limit int, cursor users.Cursor, err error) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -101,7 +101,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.metrics.created.Add(r.Context(), 1)
-	// The id alone: a log keeps no personal data.
+	// Only the id is logged, because a log must not have personal data.
 	a.log.InfoContext(r.Context(), "user created", slog.Int64("user.id", user.ID))
 	w.Header().Set("Location", "/users/"+strconv.FormatInt(user.ID, 10))
 	return httpx.WriteJSON(w, http.StatusCreated, user)

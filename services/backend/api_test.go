@@ -19,8 +19,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// apiTests are requests, in this order on one database with its 12 sample users,
-// and the answers that the API's description promises.
+// apiTests are requests and the expected answers. They run in this order, on one
+// database with 12 sample users.
 var apiTests = []struct {
 	name, method, target, body string
 	header                     []string
@@ -109,7 +109,7 @@ func wantProblem(t *testing.T, header http.Header, body string, status int, fiel
 	}
 }
 
-// busyStore is a store whose database is locked.
+// busyStore is a store with a locked database.
 type busyStore struct{ store }
 
 func (busyStore) List(context.Context, int, users.Cursor) (users.Page, error) {
@@ -130,8 +130,8 @@ func TestBusy(t *testing.T) {
 	newDescription(t).check(t, "GET", "/users", "", w)
 }
 
-// A slow or failing request shows in the trace as a slow or failing statement,
-// and its log lines have the trace's id.
+// In the trace of a slow or failing request there is a slow or failing statement. The
+// log lines have the trace's id.
 func TestFaultIsInTheTrace(t *testing.T) {
 	for _, tt := range []struct {
 		baggage, statement string
@@ -203,7 +203,7 @@ func TestBusinessMetrics(t *testing.T) {
 	}
 }
 
-// Logs, spans and metrics of a user's life do not say who it is.
+// Logs, spans and metrics contain no personal data.
 func TestNoPersonalDataInTelemetry(t *testing.T) {
 	l := newHarness(t)
 	const body = `{"name":"Private Person","email":"private@example.com"}`
@@ -234,7 +234,8 @@ func TestNoPersonalDataInTelemetry(t *testing.T) {
 	}
 }
 
-// Slow queries, however many, keep neither the probe nor anybody else waiting.
+// Slow queries delay neither the readiness probe nor other requests, however many there
+// are.
 func TestReadyWhileQueriesAreSlow(t *testing.T) {
 	l := newHarness(t)
 	const slow = 40 // more than any pool has connections

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// BenchmarkAPI measures the whole program over real HTTP, one request after the
-// other on one connection, with the SDK disabled and with all three signals
-// exported over gRPC to a receiver in this process (whose work is measured, too).
-// The ratio of two neighbours is what telemetry costs:
+// BenchmarkAPI measures the whole program over real HTTP, with one request after
+// another on one connection. It runs once with the SDK disabled, and once with all
+// three signals exported over gRPC to a receiver in this process, whose work is
+// measured too. Compare the two to see the cost of telemetry:
 //
 //	go test -run '^$' -bench API -count 6 ./services/backend
 func BenchmarkAPI(b *testing.B) {
@@ -54,7 +54,7 @@ func BenchmarkAPI(b *testing.B) {
 	}
 }
 
-// startQuietly is start with a log that is written and forgotten.
+// startQuietly is like start, but keeps no log.
 func startQuietly(b *testing.B) (base string, stop func() error) {
 	b.Helper()
 	listening := &firstLine{message: `"msg":"listening"`, found: make(chan string, 1)}
@@ -66,7 +66,8 @@ func startQuietly(b *testing.B) (base string, stop func() error) {
 	return "http://" + line.Address, stop
 }
 
-// firstLine is a log that hands over the first line with a text in it.
+// firstLine is a log that sends the first line with the given text, and drops all
+// others.
 type firstLine struct {
 	message string
 	found   chan string

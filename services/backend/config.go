@@ -9,7 +9,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
 )
 
-// config is what the environment says.
+// config is the configuration from the environment.
 type config struct {
 	listenAddr    string        // LISTEN_ADDR, default ":8081"
 	databasePath  string        // DATABASE_PATH, default "users.db"
@@ -17,7 +17,7 @@ type config struct {
 	shutdownDelay time.Duration // SHUTDOWN_DELAY, default 0s
 }
 
-// readConfig reports everything that is wrong at once.
+// readConfig reads the environment. Its error names all wrong variables at once.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		listenAddr:   orDefault(getenv("LISTEN_ADDR"), ":8081"),
@@ -41,8 +41,8 @@ func readConfig(getenv func(string) string) (config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// serverName is what server.address and server.port are pinned to: the
-// service's name, as its clients would write it.
+// serverName is the value of server.address and server.port: the service's name and its
+// port, as clients use them.
 func (cfg config) serverName(service string) string {
 	_, port, err := net.SplitHostPort(cfg.listenAddr)
 	if err != nil {

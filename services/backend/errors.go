@@ -9,7 +9,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// classify tells how an error of the domain is told to a client; nil for others.
+// classify maps an error of the domain to the answer for the client. It returns nil for
+// other errors.
 func classify(err error) *httpx.Error {
 	if invalid, ok := errors.AsType[*users.ValidationError](err); ok {
 		e := httpx.Errorf(http.StatusUnprocessableEntity, "The user is not valid.")
@@ -26,7 +27,7 @@ func classify(err error) *httpx.Error {
 	case errors.Is(err, users.ErrBadID):
 		return httpx.Errorf(http.StatusBadRequest, "The id must be a whole number from 1.")
 	case errors.Is(err, users.ErrBadCursor):
-		return httpx.Errorf(http.StatusBadRequest, "The cursor is not one that a page's next_cursor gave.")
+		return httpx.Errorf(http.StatusBadRequest, "The cursor must be the next_cursor of a page.")
 	case errors.Is(err, users.ErrBusy):
 		e := httpx.Errorf(http.StatusServiceUnavailable, "The database is busy.")
 		e.RetryAfter = time.Second

@@ -10,7 +10,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// wantAnswer fails on anything but one of the statuses, in its proper form.
+// wantAnswer fails unless the answer has one of the statuses, and a problem document if
+// it is an error.
 func wantAnswer(t *testing.T, w *httptest.ResponseRecorder, statuses ...int) {
 	t.Helper()
 	ok := false

@@ -22,7 +22,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// buffer is a bytes.Buffer for many goroutines.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -34,7 +34,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
-// lines returns the log's lines with this message; with "" all of them.
+// lines returns the log's lines with this message, or all lines if the message is "".
 func (b *buffer) lines(t testing.TB, message string) []map[string]any {
 	t.Helper()
 	b.mu.Lock()
@@ -52,8 +52,8 @@ func (b *buffer) lines(t testing.TB, message string) []map[string]any {
 	return found
 }
 
-// harness is the service's whole handler over a database of its own, with telemetry
-// that stays in the process.
+// harness is the service's handler with a database of its own, and with telemetry that
+// the test can read.
 type harness struct {
 	http.Handler
 	store   *sqlite.Store
@@ -98,7 +98,7 @@ func newHarness(t testing.TB) *harness {
 	return l
 }
 
-// do serves one request; a body is sent as JSON.
+// do serves one request. A body is sent as JSON.
 func (l *harness) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	if body != "" {
@@ -112,7 +112,7 @@ func (l *harness) do(method, target, body string, header ...string) *httptest.Re
 	return w
 }
 
-// sums reads the int64 metrics of the service itself.
+// sums returns the values of the service's own metrics.
 func (l *harness) sums(t *testing.T) map[string]int64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -139,7 +139,7 @@ func (l *harness) sums(t *testing.T) map[string]int64 {
 	return found
 }
 
-// eventually waits for a condition that another goroutine brings about.
+// eventually waits until the condition holds.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {

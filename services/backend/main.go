@@ -1,6 +1,6 @@
-// Command backend is the users API: SQLite behind HTTP, with traces, metrics and
-// logs over OTLP. It takes no arguments; its environment configures it (see
-// readConfig), the standard OTEL_* variables included.
+// Command backend serves the users API from an SQLite database, and sends traces,
+// metrics and logs over OTLP. It takes no arguments. Environment variables configure
+// it: those that readConfig reads, and the standard OTEL_* variables.
 package main
 
 import (
@@ -27,8 +27,8 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, and then stops in order. Its errors are what
-// kept it from starting, or from stopping without loss.
+// run serves until ctx is done, and then shuts down. It returns an error if it cannot
+// start, or if the shutdown loses something.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q: the environment configures the backend", args[0])
@@ -60,8 +60,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	})
 }
 
-// flush ends the telemetry of a start that failed. It is short: the person who
-// waits for the reason should not wait for a receiver that is away, too.
+// flush shuts the telemetry down after a failed start. It takes one second at the most,
+// so that the user sees the error soon even if the receiver is away.
 func flush(ctx context.Context, tel *telemetry.Telemetry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// scope names the metrics that this service makes by itself.
+// scope is the instrumentation scope of the service's own metrics.
 const scope = "github.com/lgtm-lab/lgtm-lab/services/backend"
 
 // metrics are the service's business metrics.
@@ -16,7 +16,7 @@ type metrics struct {
 	deleted metric.Int64Counter // lab.users.deleted
 }
 
-// newMetrics makes the instruments; count is asked for lab.users at every export.
+// newMetrics creates the instruments. Each export calls count for lab.users.
 func newMetrics(provider metric.MeterProvider, count func() int64) (*metrics, error) {
 	meter := provider.Meter(scope)
 	created, err1 := meter.Int64Counter("lab.users.created",
@@ -24,7 +24,7 @@ func newMetrics(provider metric.MeterProvider, count func() int64) (*metrics, er
 	deleted, err2 := meter.Int64Counter("lab.users.deleted",
 		metric.WithUnit("{user}"), metric.WithDescription("Users deleted since the start."))
 	_, err3 := meter.Int64ObservableGauge("lab.users",
-		metric.WithUnit("{user}"), metric.WithDescription("Users there are."),
+		metric.WithUnit("{user}"), metric.WithDescription("Number of users."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(count())
 			return nil
@@ -32,8 +32,8 @@ func newMetrics(provider metric.MeterProvider, count func() int64) (*metrics, er
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	// A counter exists from its first point on. Without these two, the first
-	// user's creation would be the beginning of a series, not an increase.
+	// A counter's series begins with its first value. Without these two calls the first
+	// created user would begin the series, and would not count as an increase.
 	created.Add(context.Background(), 0)
 	deleted.Add(context.Background(), 0)
 	return &metrics{created: created, deleted: deleted}, nil

@@ -29,7 +29,7 @@ func testTelemetry(t testing.TB) *telemetry.Telemetry {
 	return tel
 }
 
-// description is openapi.yaml, ready to judge responses.
+// description is openapi.yaml, parsed, to check responses against.
 type description struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -48,13 +48,13 @@ func newDescription(t *testing.T) *description {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What is checked is the document's text, not its schema's.
+	// The document is compared as text, not as YAML.
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
 	return &description{doc: doc, router: router}
 }
 
-// check compares a response with what is promised for its operation and status.
-// A request for which there is no operation is none of the document's business.
+// check compares a response with the description of its operation and status. A request
+// without a described operation must get 404 or 405.
 func (d *description) check(t *testing.T, method, target, body string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
@@ -77,7 +77,7 @@ func (d *description) check(t *testing.T, method, target, body string, w *httpte
 	}
 }
 
-// The described operations are the routes, no more and no fewer.
+// The description has exactly the operations that the service has.
 func TestDescriptionMatchesRoutes(t *testing.T) {
 	d := newDescription(t)
 	var described []string
@@ -100,8 +100,7 @@ func TestDescriptionMatchesRoutes(t *testing.T) {
 	}
 }
 
-// Every status that an operation promises, but the ones that take a broken
-// machine, is reached by a test.
+// A test reaches every described status, except those that need a broken machine.
 func TestDescribedStatusesAreTested(t *testing.T) {
 	d := newDescription(t)
 	tested := map[string]bool{}

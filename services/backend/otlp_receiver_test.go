@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// otlpReceiver is an OTLP/gRPC receiver that counts and forgets.
+// otlpReceiver is an OTLP/gRPC receiver that counts what it receives.
 type otlpReceiver struct {
 	addr string
 
@@ -42,8 +42,8 @@ func newOTLPReceiver(t testing.TB) *otlpReceiver {
 	return s
 }
 
-// configure makes the environment one that exports to the sink, and nowhere else:
-// where tests run may have OTEL_* variables of its own. An empty one counts as unset.
+// configure sets the environment so that telemetry goes to this receiver. It clears all
+// other OTEL_* variables of the machine; an empty variable counts as unset.
 func (s *otlpReceiver) configure(t testing.TB) {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "OTEL_") {

@@ -9,12 +9,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// openAPI describes the routes below; a test keeps the two together.
+// openAPI describes the routes below. A test compares the two.
 //
 //go:embed openapi.yaml
 var openAPI []byte
 
-// newRouter makes the whole HTTP surface of the service.
+// newRouter returns the service's handler with all routes and probes.
 func newRouter(cfg config, tel *telemetry.Telemetry, store store, ready *httpx.Readiness) (*httpx.Router, error) {
 	metrics, err := newMetrics(tel.MeterProvider, store.Count)
 	if err != nil {
@@ -53,7 +53,7 @@ func probes(ready *httpx.Readiness) map[string]httpx.HandlerFunc {
 	}
 }
 
-// serveOpenAPI answers with the description, in the media type of RFC 9512.
+// serveOpenAPI answers with the description. Its media type is that of RFC 9512.
 func serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

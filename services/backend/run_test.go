@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// environment is a getenv.
+// environment holds the variables of a program.
 type environment map[string]string
 
 func (e environment) get(name string) string { return e[name] }
 
-// launch runs the program. The returned function ends it as a signal does, and
-// gives run's error.
+// launch runs the program. The returned function stops it as a signal would, and
+// returns run's error.
 func launch(env environment, out io.Writer) (stop func() error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error, 1)
@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("GET %s = %d %s, %v; want 200 %s", target, res.StatusCode, body, err, want)
 		}
 	}
-	// Faults are off unless switched on.
+	// Faults are off by default.
 	req, err := http.NewRequest("GET", base+"/users", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRun(t *testing.T) {
 	}
 	res.Body.Close()
 	if res.StatusCode != 200 {
-		t.Errorf("a fault nobody switched on gives %d", res.StatusCode)
+		t.Errorf("with faults switched off, a fault gives %d", res.StatusCode)
 	}
 
 	if err := stop(); err != nil {
@@ -134,7 +134,8 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// What was recorded just before a signal is exported, over gRPC as OTEL_* says.
+// Telemetry that was recorded just before a signal is exported, over the protocol that
+// OTEL_* names.
 func TestFlushOnStop(t *testing.T) {
 	sink := newOTLPReceiver(t)
 	sink.configure(t)
@@ -152,14 +153,14 @@ func TestFlushOnStop(t *testing.T) {
 		t.Fatalf("run() = %v", err)
 	}
 	spans, logs, requests := sink.received()
-	// The lines "listening", "stopping" and "stopped" come on top.
+	// The lines "listening", "stopping" and "stopped" are logged as well.
 	if spans != 2*n || logs != n+3 || requests != n {
 		t.Errorf("exported %d spans, %d log records, a count of %d requests; want %d, %d, %d", spans, logs, requests, 2*n, n+3, n)
 	}
 }
 
-// A receiver that is away costs neither the start nor the service, and the stop
-// no more than the flush's time.
+// A missing receiver prevents neither the start nor the service. It delays the stop by
+// the flush's timeout at the most.
 func TestReceiverAway(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,25 +18,25 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// contentSecurityPolicy lets the page load its own sheet, script and icon, talk
-// to its own server, and nothing else: no inline code, no other host, no frame,
-// and no string that becomes markup.
+// contentSecurityPolicy allows the page to load its own style sheet, script and icon,
+// and to talk to its own server. It forbids inline code, other hosts, frames, and
+// markup made from strings.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// asset is one embedded file that the browser fetches. Its address holds a
-// digest of its content, so it may be cached for good and is never stale.
+// asset is an embedded file that the browser fetches. Its address contains a digest of
+// its content, so that browsers may cache it forever.
 type asset struct {
 	address     string
 	contentType string
 	content     []byte
 }
 
-// assets are the files that the browser fetches, by their name.
+// assets are the embedded files, by name.
 type assets map[string]asset
 
-// loadAssets reads the embedded sheet, script and icon.
+// loadAssets reads the embedded style sheet, script and icon.
 func loadAssets() (assets, error) {
 	found := assets{}
 	for _, name := range []string{"page.css", "page.js", "favicon.svg"} {
@@ -54,8 +54,9 @@ func loadAssets() (assets, error) {
 	return found, nil
 }
 
-// contentType is the media type by the name's ending. Scripts and icons are
-// named here because the answer of [mime.TypeByExtension] depends on the machine.
+// contentType returns the media type for a file's name. It does not ask
+// [mime.TypeByExtension] about scripts, style sheets and icons, because that function's
+// answer depends on the machine.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".js":
@@ -68,8 +69,8 @@ func contentType(name string) string {
 	return mime.TypeByExtension(path.Ext(name))
 }
 
-// serve is GET /assets/{digest}/{name}. The address changes with the content,
-// hence the year.
+// serve handles GET /assets/{digest}/{name}. Browsers may cache the answer for a year,
+// because the address changes with the content.
 func (files assets) serve(w http.ResponseWriter, r *http.Request) error {
 	a, ok := files[r.PathValue("name")]
 	if !ok || a.address != r.URL.Path {
@@ -80,11 +81,12 @@ func (files assets) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Length", strconv.Itoa(len(a.content)))
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(a.content) // a browser that went away is not our failure
+	_, _ = w.Write(a.content) // an error means that the browser has disconnected
 	return nil
 }
 
-// parsePage reads the page's template; "asset" in it gives a file's address.
+// parsePage parses the page's template. The template's function "asset" returns the
+// address of an embedded file.
 func parsePage(files assets) (*template.Template, error) {
 	address := func(name string) (string, error) {
 		a, ok := files[name]
@@ -100,9 +102,9 @@ func parsePage(files assets) (*template.Template, error) {
 	return page, nil
 }
 
-// siteHeaders is what every answer of the frontend carries. The referrer stays
-// within the site, and is not "no-referrer": that would make a browser send
-// "Origin: null" with the page's own forms.
+// siteHeaders are the headers of every answer of the frontend. The referrer policy is
+// not "no-referrer", because browsers would then send "Origin: null" with the page's
+// own forms.
 var siteHeaders = map[string]string{
 	"Content-Security-Policy":      contentSecurityPolicy,
 	"X-Content-Type-Options":       "nosniff",
@@ -111,7 +113,7 @@ var siteHeaders = map[string]string{
 	"Cross-Origin-Resource-Policy": "same-origin",
 }
 
-// securityHeaders sets the site's headers before anything else may answer.
+// securityHeaders sets siteHeaders on every answer.
 func securityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range siteHeaders {

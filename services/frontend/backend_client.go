@@ -17,17 +17,17 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// maxAnswer bounds how much of an answer is read into memory, in bytes. A page
-// of 200 users with the longest names is well below it.
+// maxAnswer is the size of the largest answer that is read, in bytes. A page of 200
+// users with the longest names is much smaller.
 const maxAnswer = 1 << 20
 
-// userList is one page of the users. NextCursor is empty on the last one.
+// userList is one page of the users. NextCursor is empty on the last page.
 type userList struct {
 	Users      []users.User `json:"users"`
 	NextCursor string       `json:"next_cursor"`
 }
 
-// statistics is what the backend counts about itself.
+// statistics is the backend's answer to GET /stats.
 type statistics struct {
 	Users          int64   `json:"users"`
 	CreatedLast24h int64   `json:"created_last_24h"`
@@ -36,15 +36,15 @@ type statistics struct {
 	Version        string  `json:"version"`
 }
 
-// backend is the client of the users API. Every error of its methods is an
-// [httpx.Error]: the backend's own problem with its status, detail and fields,
-// or 502 or 504 where there is no usable answer.
+// backendClient is a client of the users API. The errors of its methods are
+// [httpx.Error]s: the backend's own problem, with its status, detail and fields, or 502
+// or 504 if there is no usable answer.
 type backendClient struct {
 	base   *url.URL
 	client *http.Client
 }
 
-// list returns up to limit users from cursor on; an empty cursor is the start.
+// list returns up to limit users from the cursor on. An empty cursor is the beginning.
 func (b *backendClient) list(ctx context.Context, cursor string, limit int) (userList, error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	if cursor != "" {
@@ -82,8 +82,8 @@ func (b *backendClient) user(id int64) *url.URL {
 	return b.base.JoinPath("users", strconv.FormatInt(id, 10))
 }
 
-// call makes one request and decodes a successful answer into dst, unless that
-// is nil. route is the backend's route, for the span and the metrics.
+// call makes one request and decodes a successful answer into dst, unless dst is nil.
+// route is the backend's route, which the span and the metrics are named after.
 func (b *backendClient) call(ctx context.Context, method, route string, target *url.URL, query url.Values, body, dst any) error {
 	ctx = withRoute(ctx, route)
 	target.RawQuery = query.Encode()
@@ -114,8 +114,8 @@ func (b *backendClient) call(ctx context.Context, method, route string, target *
 	return nil
 }
 
-// readAnswer reads the whole of an answer's body, so that one that breaks off is
-// known before anything of it is passed on.
+// readAnswer reads a complete body, so that nothing of a body that breaks off is passed
+// on.
 func readAnswer(body io.Reader) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
@@ -129,7 +129,7 @@ func readAnswer(body io.Reader) ([]byte, error) {
 	return content, nil
 }
 
-// newRequest makes a request that carries the id of the one in ctx.
+// newRequest returns a request with the id of the request that ctx belongs to.
 func newRequest(ctx context.Context, method string, target *url.URL, body any) (*http.Request, error) {
 	var content io.Reader
 	if body != nil {
@@ -153,8 +153,9 @@ func newRequest(ctx context.Context, method string, target *url.URL, body any) (
 	return req, nil
 }
 
-// refused turns the backend's problem document into the error that it describes.
-// Something else than a problem, such as a load balancer's page, keeps its status.
+// problemError returns the error that the backend's problem document describes. For any
+// other document, such as a load balancer's page, it returns an error with the same
+// status.
 func problemError(res *http.Response, content []byte) error {
 	e := &httpx.Error{
 		Status: res.StatusCode,
@@ -167,8 +168,8 @@ func problemError(res *http.Response, content []byte) error {
 	return e
 }
 
-// unreachable is the error of a request that got no answer: 504 if the time was
-// up, else 502. A client that went away is told apart by the router.
+// gatewayError is the error of a request without an answer: 504 after a timeout, else
+// 502. The router detects by itself whether the client has disconnected.
 func gatewayError(err error) *httpx.Error {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e
@@ -184,12 +185,12 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// garbled is the error of an answer that is not what the users API gives.
+// malformedAnswer is the error of an answer that does not come from the users API.
 func malformedAnswer(err error) *httpx.Error {
-	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer was not understood.", Err: err}
+	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer could not be understood.", Err: err}
 }
 
-// mediaType is the Content-Type without parameters, "" if there is none.
+// mediaType returns the Content-Type without parameters, "" if there is none.
 func mediaType(h http.Header) string {
 	parsed, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {

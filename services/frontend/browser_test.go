@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowser walks through the page in a real browser, in front of the real
-// backend: with the script, without it, and after the backend died.
+// TestBrowser uses the page in a real browser with the real backend: with the script,
+// without it, and after the backend has died.
 func TestBrowser(t *testing.T) {
 	chromium := findChromium(t)
 	backend, backendLogs, kill := startBackend(t)
@@ -45,9 +45,9 @@ func TestBrowser(t *testing.T) {
 	})
 }
 
-// walk is the story of the page: add a user, see it, be told that the address is
-// taken, delete it, cause a slow query and a failing one, reading the trace ids
-// on the way. It returns those of the slow and of the failing request.
+// walk does what a person does on the page: it adds a user, adds the same user again
+// and is refused, deletes the user, and causes a slow and a failing query. It returns
+// the trace ids of these two queries.
 func walk(tab *tab, base, email string) []string {
 	tab.Helper()
 	const name = "Walker <b>& Co</b>"
@@ -68,7 +68,7 @@ func walk(tab *tab, base, email string) []string {
 	tab.expectText("#last-status", "409")
 	tab.do(chromedp.WaitVisible(chromedp.CSS("#email[aria-invalid=true]")))
 
-	tab.do(chromedp.Navigate(base + "/")) // drops what was typed, and finds the user again where it is kept
+	tab.do(chromedp.Navigate(base + "/")) // clears the form; the user is then on its own page of the list
 	for range 2 {
 		if tab.eval("document.querySelector('#next-page').hidden") != "true" {
 			tab.do(chromedp.Click(chromedp.CSS("#next-page")))
@@ -103,8 +103,8 @@ func walk(tab *tab, base, email string) []string {
 	return []string{slow, failed}
 }
 
-// turnPages goes to the next page and back, without a reload, and checks that
-// what the script writes is what the server writes.
+// turnPages goes to the next page and back without a reload. It checks that the script
+// renders a page as the server does.
 func turnPages(tab *tab, base string) {
 	tab.Helper()
 	const content = "document.querySelector('#users tbody').innerText + document.querySelector('#stats').innerText.replace(/Backend up for\\s+[^\\n]+/, '')"
@@ -126,8 +126,7 @@ func turnPages(tab *tab, base string) {
 	}
 }
 
-// checkStatistics lets the script write the statistics after the server did, and
-// expects the same.
+// checkStatistics checks that the script renders the statistics as the server does.
 func checkStatistics(tab *tab, base string) {
 	tab.Helper()
 	tab.do(chromedp.Navigate(base))
@@ -140,8 +139,8 @@ func checkStatistics(tab *tab, base string) {
 	}
 }
 
-// checkNarrow looks for what sticks out of a small telephone's screen, and for
-// fields without a label.
+// checkNarrow looks for elements that are wider than a small telephone's screen, and
+// for fields without a label.
 func checkNarrow(tab *tab, base string) {
 	tab.Helper()
 	tab.do(chromedp.EmulateViewport(360, 740), chromedp.Navigate(base))
@@ -183,20 +182,20 @@ func startBrowser(t *testing.T, program string) browser {
 	return browser{ctx}
 }
 
-// stepPatience bounds one step in a tab. It is much less than the tab's own time,
-// so that a step that waits in vain leaves a tab that can still say what it shows.
+// stepPatience bounds one step in a tab. It is much shorter than the tab's own timeout,
+// so that the test can still print the page after a step has failed.
 const stepPatience = patience / 3
 
-// tab is one page of the browser; what fails in it fails the test.
+// tab is a tab of the browser. Its failures fail the test.
 type tab struct {
 	*testing.T
 	ctx    context.Context
 	script bool
 }
 
-// open makes a tab, with or without scripts. Any message of the browser about
-// the page, but for answers that are no success, fails the test: the content
-// security policy complains there.
+// open opens a tab, with or without scripts. A message on the browser's console fails
+// the test, unless it is about an answer with an error status. Violations of the
+// content security policy are reported on the console.
 func (b browser) open(t *testing.T, script bool) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
@@ -228,8 +227,8 @@ func (tab *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval is the value of an expression in the page as text. It works also where
-// the page's own scripts are off.
+// eval returns the value of a JavaScript expression as text. It works even if the
+// page's own scripts are off.
 func (tab *tab) eval(expression string) string {
 	tab.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, stepPatience)
@@ -253,7 +252,7 @@ func (tab *tab) expectText(css, want string) {
 	}
 }
 
-// waitText waits until the element with the id has the text in it.
+// waitText waits until the element with the id contains the text.
 func (tab *tab) waitText(id, text string) {
 	tab.Helper()
 	tab.do(chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//*[@id=%q][contains(., %q)]`, id, text))))
@@ -269,7 +268,7 @@ func (tab *tab) add(name, email string) {
 	)
 }
 
-// trace is the trace id on the page, which must be one, and in the link.
+// trace returns the trace id on the page. It checks the id's form and the link.
 func (tab *tab) trace() string {
 	tab.Helper()
 	id := tab.text("#trace-id")

@@ -11,10 +11,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
 )
 
-// tracePlaceholder is what a trace's id replaces in LAB_TRACE_URL.
+// tracePlaceholder stands for the trace id in LAB_TRACE_URL.
 const tracePlaceholder = "{trace_id}"
 
-// config is what the environment says. See [readConfig] for the variables.
+// config is the configuration from the environment. See [readConfig] for the variables.
 type config struct {
 	listen         string
 	backend        *url.URL
@@ -25,8 +25,8 @@ type config struct {
 }
 
 // readConfig reads LISTEN_ADDR (":8080"), BACKEND_URL ("http://localhost:8081"),
-// LAB_TRACE_URL (none), LAB_FAULTS (off) and SHUTDOWN_DELAY ("0s"). The error
-// names every variable that is wrong.
+// LAB_TRACE_URL (none), LAB_FAULTS (off) and SHUTDOWN_DELAY ("0s"). The error names all
+// wrong variables.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout, faults: fault.Enabled(getenv)}
 	if cfg.listen == "" {
@@ -52,7 +52,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// parseBackendURL reads the backend's base address.
+// parseBackendURL parses the backend's base address.
 func parseBackendURL(text string) (*url.URL, error) {
 	if text == "" {
 		text = "http://localhost:8081"
@@ -64,8 +64,8 @@ func parseBackendURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// parseTraceURL checks LAB_TRACE_URL. Only http and https pass, since the address
-// becomes a link on the page.
+// parseTraceURL checks LAB_TRACE_URL. It accepts only http and https, because the
+// address becomes a link on the page.
 func parseTraceURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -89,8 +89,8 @@ func webURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// serverName is what server.address and server.port of the spans are pinned to:
-// the service's name and its port, whatever host a client called it by.
+// serverName is the value of server.address and server.port: the service's name and its
+// port, regardless of the host in the request.
 func (c config) serverName(service string) string {
 	_, port, err := net.SplitHostPort(c.listen)
 	if err != nil || port == "" || port == "0" {

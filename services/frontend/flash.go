@@ -12,21 +12,21 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// The actions that a form can have taken.
+// The actions of the page's forms.
 const (
 	actionAdd    = "add"
 	actionDelete = "delete"
 	actionSlow   = "slow"
 	actionError  = "error"
-	actionOff    = "off" // a fault was asked for while faults are off
+	actionOff    = "off" // a fault was requested while faults are switched off
 )
 
-// flash is what a form did, as its redirect tells the page. It travels in the
-// address, where anybody can write anything: [parseFlash] takes only what a
-// redirect could have said, and every word on the page is ours.
+// flash is the outcome of a form, which the page shows after the redirect. It travels
+// in the address, which anybody can edit. So [parseFlash] accepts only what a redirect
+// can contain, and the page shows no text from the address.
 type flash struct {
 	action string
-	id     int64 // of the user, 0 if it was about none
+	id     int64 // of the user, 0 if there is none
 	status int
 	took   time.Duration
 	trace  traceRef
@@ -34,10 +34,10 @@ type flash struct {
 
 var traceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// maxDuration is the longest duration that the page believes.
+// maxDuration is the longest duration that parseFlash accepts.
 const maxDuration = time.Hour
 
-// query is f as the query of an address.
+// query encodes f as the query of an address.
 func (f flash) query() url.Values {
 	q := url.Values{"did": {f.action}, "status": {strconv.Itoa(f.status)}}
 	q.Set("ms", strconv.FormatFloat(float64(f.took)/float64(time.Millisecond), 'f', 1, 64))
@@ -53,8 +53,8 @@ func (f flash) query() url.Values {
 	return q
 }
 
-// parseFlash reads what query wrote. It reports false for a query without an
-// action, or with anything in it that query could not have written.
+// parseFlash decodes the result of query. It reports false for a query without an
+// action, and for one that query cannot have written.
 func parseFlash(q url.Values) (flash, bool) {
 	f := flash{action: q.Get("did"), trace: traceRef{id: q.Get("trace"), unsampled: q.Get("sampled") == "false"}}
 	switch f.action {
@@ -82,7 +82,7 @@ func parseFlash(q url.Values) (flash, bool) {
 	return f, true
 }
 
-// path is where the form of the action posts to.
+// path returns the path that the action's form posts to.
 func (f flash) path() string {
 	switch f.action {
 	case actionAdd:
@@ -95,8 +95,8 @@ func (f flash) path() string {
 	return "/ui/slow"
 }
 
-// message says in one sentence what happened. name is the user's, "" if unknown.
-// The script has the same sentences; see page/page.js.
+// message describes the outcome in one sentence. name is the user's name, "" if it is
+// not known. The script has the same sentences; see page/page.js.
 func (f flash) message(name string) string {
 	if name == "" {
 		name = "The user"
@@ -122,7 +122,7 @@ func (f flash) message(name string) string {
 	return failureMessage(f.status)
 }
 
-// failureMessage is the sentence for a status where nothing better is known.
+// failureMessage is a sentence about a status, for when nothing more exact is known.
 func failureMessage(status int) string {
 	switch status {
 	case http.StatusBadGateway:

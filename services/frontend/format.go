@@ -8,7 +8,7 @@ import (
 
 // The script formats the same quantities in the same way; see page/page.js.
 
-// formatCount groups the digits of n: 12345 is 12,345.
+// formatCount groups the digits of n: 12345 becomes 12,345.
 func formatCount(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	sign := ""
@@ -21,7 +21,7 @@ func formatCount(n int64) string {
 	return sign + digits
 }
 
-// formatSize gives n bytes in the largest unit of 1024 that leaves one or more.
+// formatSize writes n bytes in the largest unit in which the number is at least 1.
 func formatSize(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
@@ -37,7 +37,7 @@ func formatSize(n int64) string {
 	return fmt.Sprintf("%d %s", int64(value), units[unit])
 }
 
-// formatUptime gives d in its two largest units, down to seconds.
+// formatUptime writes d in its two largest units, down to seconds.
 func formatUptime(d time.Duration) string {
 	days, hours, minutes := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60
 	switch {
@@ -51,7 +51,7 @@ func formatUptime(d time.Duration) string {
 	return fmt.Sprintf("%d s", int(d.Seconds()))
 }
 
-// formatDuration gives how long a request took, to about three digits.
+// formatDuration writes a request's duration with about three digits.
 func formatDuration(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
@@ -63,5 +63,5 @@ func formatDuration(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// formatTime gives t in UTC to the minute.
+// formatTime writes t in UTC, to the minute.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

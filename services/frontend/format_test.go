@@ -22,8 +22,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// FuzzParseFlash checks that whatever an address says, what the page believes
-// is within bounds, and survives being written and read again.
+// FuzzParseFlash checks that any flash that parseFlash accepts is within bounds, and
+// stays the same when it is encoded and decoded again.
 func FuzzParseFlash(f *testing.F) {
 	f.Add("did=add&status=201&ms=12.3&id=1&trace=0123456789abcdef0123456789abcdef")
 	f.Add("did=slow&status=200&ms=0x1p-2")
@@ -38,7 +38,7 @@ func FuzzParseFlash(f *testing.F) {
 			return
 		}
 		if h.status < 200 || h.status > 599 || h.took < 0 || h.took > maxDuration || h.id < 0 || h.trace.id != "" && !traceID.MatchString(h.trace.id) {
-			t.Errorf("believed %+v", h)
+			t.Errorf("parseFlash returned %+v", h)
 		}
 		again, ok := parseFlash(h.query())
 		if !ok || again.query().Encode() != h.query().Encode() {

@@ -11,10 +11,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// The forms are the page's way to act where there is no script. A form that did
-// something answers 303 to the page, so that a reload repeats nothing.
+// The forms let the page work without its script. After an action a form redirects to
+// the page with 303, so that a reload does not repeat the action.
 
-// parseForm reads a form of at most [httpx.MaxBody].
+// parseForm parses a form of at most [httpx.MaxBody] bytes.
 func parseForm(w http.ResponseWriter, r *http.Request) error {
 	if err := bufferBody(w, r); err != nil {
 		return err
@@ -25,8 +25,8 @@ func parseForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// redirectToPage sends the browser to the page, which then tells what happened. The
-// target is built here from checked parts, never taken from the request.
+// redirectToPage sends the browser to the page, which shows f. The target consists of
+// checked parts; it is never taken from the request.
 func redirectToPage(w http.ResponseWriter, r *http.Request, f flash) error {
 	f.trace = traceOf(r.Context())
 	w.Header().Set("Cache-Control", "no-store")
@@ -34,8 +34,8 @@ func redirectToPage(w http.ResponseWriter, r *http.Request, f flash) error {
 	return nil
 }
 
-// outcome is the status that a call to the backend ended with. A failure is
-// logged: the 303 that follows would hide it.
+// outcome returns the status of a call to the backend. It logs a failure, because the
+// status of the redirect does not show it.
 func (s *server) outcome(ctx context.Context, what string, success int, err error) int {
 	if err == nil {
 		return success
@@ -44,8 +44,9 @@ func (s *server) outcome(ctx context.Context, what string, success int, err erro
 	return statusFor(err)
 }
 
-// formAdd is POST /ui/users. What is wrong with the input is shown at once, on
-// the page, with the input still in the form; so it need not be in an address.
+// formAdd handles POST /ui/users. If the input is invalid, it answers with the page,
+// with the input in the form. It does not redirect, so that the input does not appear
+// in an address.
 func (s *server) formAdd(w http.ResponseWriter, r *http.Request) error {
 	started := time.Now()
 	if err := parseForm(w, r); err != nil {
@@ -65,7 +66,7 @@ func (s *server) formAdd(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, pageRequest{started: started, form: form, problem: problem})
 }
 
-// showErrors puts what the backend said about a field beside the field.
+// showErrors puts the backend's messages about fields beside these fields.
 func (f *formView) showErrors(problem *httpx.Error) {
 	for _, e := range problem.Fields {
 		switch e.Field {
@@ -80,7 +81,7 @@ func (f *formView) showErrors(problem *httpx.Error) {
 	}
 }
 
-// formDelete is POST /ui/users/{id}/delete.
+// formDelete handles POST /ui/users/{id}/delete.
 func (s *server) formDelete(w http.ResponseWriter, r *http.Request) error {
 	started := time.Now()
 	id, err := users.ParseID(r.PathValue("id"))
@@ -94,8 +95,8 @@ func (s *server) formDelete(w http.ResponseWriter, r *http.Request) error {
 	return redirectToPage(w, r, flash{action: actionDelete, id: id, status: status, took: time.Since(started)})
 }
 
-// formFault is POST /ui/slow and POST /ui/error: a small read with the fault in
-// its baggage.
+// formFault handles POST /ui/slow and POST /ui/error. It reads one user from the
+// backend, with the fault in the baggage.
 func (s *server) formFault(action string, f fault.Fault) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		started := time.Now()

@@ -42,7 +42,7 @@ func TestFormsRedirectToThePage(t *testing.T) {
 				t.Errorf("trace in %s is not %q", to, got.Header.Get(httpx.HeaderTraceID))
 			}
 			if _, ok := parseFlash(to.Query()); !ok {
-				t.Errorf("the page would not believe %s", to)
+				t.Errorf("parseFlash refuses %s", to)
 			}
 			seen := backend.requests()
 			last := seen[len(seen)-1]
@@ -69,7 +69,7 @@ func TestFormAddShowsWhatIsWrong(t *testing.T) {
 		status      int
 		want        []string
 	}{
-		{"", "a@example.com", 422, []string{`id="name-error">A name is needed.</p>`, `value="a@example.com"`, `aria-invalid="true" aria-describedby="name-error"`}},
+		{"", "a@example.com", 422, []string{`id="name-error">A name is required.</p>`, `value="a@example.com"`, `aria-invalid="true" aria-describedby="name-error"`}},
 		{"Ada", "taken@example.com", 409, []string{`id="email-error">Another user has this address.</p>`, `value="Ada"`, `aria-invalid="true" aria-describedby="email-error"`}},
 	} {
 		got := newSite(t, newFakeBackend(t, nil, "Grace").URL, nil).post(t, "/ui/users", url.Values{"name": {test.name}, "email": {test.email}})
@@ -79,7 +79,7 @@ func TestFormAddShowsWhatIsWrong(t *testing.T) {
 		got.expect(t, append(test.want, `data-user-id="1"`, `<span id="last-method">POST</span> <span id="last-path">/ui/users<`,
 			`<code id="trace-id">`+got.Header.Get(httpx.HeaderTraceID))...)
 	}
-	// The input is kept also when there is nobody to take it.
+	// The input stays in the form if the backend is away.
 	got := newSite(t, deadAddress(t), nil).post(t, "/ui/users", url.Values{"name": {"Ada"}, "email": {"a@example.com"}})
 	if got.StatusCode != http.StatusBadGateway {
 		t.Errorf("without a backend: status = %d", got.StatusCode)

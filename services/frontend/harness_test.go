@@ -22,15 +22,15 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// site is the real frontend on a real port, with its telemetry in memory.
+// site is the real frontend on a real port, with telemetry that the test can read.
 type site struct {
 	*httptest.Server
 	spans  *tracetest.SpanRecorder
 	meters *sdkmetric.ManualReader
 }
 
-// newSite serves the frontend in front of the given backend. change, if not nil,
-// changes the configuration first.
+// newSite serves the frontend for the given backend. A change that is not nil edits the
+// configuration first.
 func newSite(t *testing.T, backendURL string, change func(*config)) *site {
 	t.Helper()
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
@@ -68,14 +68,14 @@ func newSite(t *testing.T, backendURL string, change func(*config)) *site {
 	return s
 }
 
-// answer is a response, read.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	body string
 }
 
-// do sends a request without following redirects. header holds names and values
-// by turns.
+// do sends a request and does not follow redirects. header lists names and values
+// alternately.
 func (s *site) do(t *testing.T, method, target, body string, header ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+target, strings.NewReader(body))
@@ -103,7 +103,7 @@ func (s *site) post(t *testing.T, target string, form url.Values, header ...stri
 	return s.do(t, http.MethodPost, target, form.Encode(), append(header, "Content-Type", "application/x-www-form-urlencoded")...)
 }
 
-// problem decodes a problem document, and fails if a is none.
+// problem decodes a problem document, and fails if the answer is not one.
 func (a answer) problem(t *testing.T) httpx.Problem {
 	t.Helper()
 	if got := a.Header.Get("Content-Type"); got != httpx.ProblemContentType {
@@ -116,12 +116,11 @@ func (a answer) problem(t *testing.T) httpx.Problem {
 	return p
 }
 
-// fakeBackend is a users API in memory, on a real port. It remembers every
-// request. The real backend is in the browser test; this one shows the cases
-// that the real one cannot be brought into.
+// fakeBackend is a users API in memory, on a real port. It keeps all requests. It can
+// do what the real backend, which the browser test uses, never does.
 type fakeBackend struct {
 	*httptest.Server
-	override http.HandlerFunc // answers instead, if not nil
+	override http.HandlerFunc // if not nil, answers all requests
 
 	mu    sync.Mutex
 	users []users.User
@@ -130,7 +129,7 @@ type fakeBackend struct {
 
 var created = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 
-// newFakeBackend serves users with the given names, with the ids 1, 2, ….
+// newFakeBackend serves users with the given names and the ids 1, 2, ….
 func newFakeBackend(t *testing.T, override http.HandlerFunc, names ...string) *fakeBackend {
 	t.Helper()
 	b := &fakeBackend{override: override}
@@ -209,7 +208,7 @@ func (b *fakeBackend) create(w http.ResponseWriter, r *http.Request) {
 		return
 	case n.Name == "":
 		writeFakeProblem(w, http.StatusUnprocessableEntity, "The user is not valid.",
-			httpx.FieldError{Field: "name", Detail: "A name is needed."})
+			httpx.FieldError{Field: "name", Detail: "A name is required."})
 		return
 	}
 	u := users.User{ID: int64(len(b.users) + 1), Name: n.Name, Email: n.Email, CreatedAt: created}

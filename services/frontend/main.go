@@ -1,9 +1,8 @@
-// Command frontend is the part of the lab that people and programs talk to: the
-// page at /, and the users API of the backend under /api. It keeps nothing; every
-// request that needs data is one more step of the same trace to the backend.
+// Command frontend serves the page at /, and the backend's users API under /api. It
+// stores nothing: it asks the backend for all data, within the same trace.
 //
-// It is configured by LISTEN_ADDR, BACKEND_URL, LAB_TRACE_URL, LAB_FAULTS,
-// SHUTDOWN_DELAY, and the standard OTEL_* variables.
+// The variables LISTEN_ADDR, BACKEND_URL, LAB_TRACE_URL, LAB_FAULTS and SHUTDOWN_DELAY
+// configure it, and the standard OTEL_* variables.
 package main
 
 import (
@@ -41,7 +40,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	ready := httpx.NewReadiness(nil) // the frontend is of use without the backend, to say that it is away
+	ready := httpx.NewReadiness(nil) // ready without the backend, too: the page can say that the backend is away
 	handler, err := newHandler(cfg, tel, ready)
 	if err != nil {
 		return errors.Join(err, tel.Shutdown(ctx))

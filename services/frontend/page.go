@@ -21,14 +21,15 @@ import (
 // pageSize is how many users one page shows.
 const pageSize = 20
 
-// slowFault is what the slow button asks for: long enough to feel, and far from
-// every timeout.
+// slowFault is the fault of the slow button. It is long enough to notice, and much
+// shorter than any timeout.
 var slowFault = fault.Fault{Delay: 750 * time.Millisecond}
 
-// cursorShape is what a cursor may look like before the backend is asked.
+// cursorShape matches every text that may be a cursor. The backend decides whether it
+// is one.
 var cursorShape = regexp.MustCompile(`^[\w-]{1,128}$`)
 
-// cursorFrom keeps a cursor out of an address or a form if it can be one.
+// cursorFrom returns the text if it may be a cursor, and "" otherwise.
 func cursorFrom(text string) string {
 	if !cursorShape.MatchString(text) {
 		return ""
@@ -36,8 +37,8 @@ func cursorFrom(text string) string {
 	return text
 }
 
-// showPage is GET /. It answers with a whole page also when the backend does
-// not answer, with the status that says so.
+// showPage handles GET /. It answers with a complete page even if the backend does not
+// answer; the status then tells of the failure.
 func (s *server) showPage(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	what, ok := parseFlash(q)
@@ -48,16 +49,16 @@ func (s *server) showPage(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, show)
 }
 
-// pageRequest says which page is asked for.
+// pageRequest describes the page to render.
 type pageRequest struct {
 	started time.Time
 	cursor  string
-	flash   *flash // what a form did before; nil if nothing did
+	flash   *flash // the outcome of a form; nil if there was none
 	form    formView
-	problem *httpx.Error // of a form that is shown again; nil if none is
+	problem *httpx.Error // the reason to show a form again; nil if there is none
 }
 
-// pageData is what the backend said.
+// pageData is the backend's data for the page.
 type pageData struct {
 	list     userList
 	listErr  error
@@ -66,9 +67,9 @@ type pageData struct {
 	added    *users.User // the user just added, if it is not on this page
 }
 
-// load asks the backend for all that the page shows, at the same time.
+// load asks the backend for the page's data, with concurrent requests.
 func (s *server) load(ctx context.Context, show pageRequest) pageData {
-	if err := ctx.Err(); err != nil { // the form's own call took all the time
+	if err := ctx.Err(); err != nil { // the form's own call has used up the time
 		late := gatewayError(err)
 		return pageData{listErr: late, statsErr: late}
 	}
@@ -90,11 +91,11 @@ func (s *server) load(ctx context.Context, show pageRequest) pageData {
 	return got
 }
 
-// render loads and writes the page.
+// render loads the data and writes the page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, show pageRequest) error {
 	got := s.load(r.Context(), show)
 	if errors.Is(r.Context().Err(), context.Canceled) {
-		return r.Context().Err() // the browser is gone
+		return r.Context().Err() // the browser has disconnected
 	}
 	v := s.newView(got, show)
 	status := http.StatusOK
@@ -114,11 +115,11 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show pageRequest
 	h.Set("Content-Length", strconv.Itoa(page.Len()))
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // a browser that went away is not our failure
+	_, _ = w.Write(page.Bytes()) // an error means that the browser has disconnected
 	return nil
 }
 
-// newView fills the view, but for its panel.
+// newView returns the view without its panel.
 func (s *server) newView(got pageData, show pageRequest) view {
 	v := view{
 		Faults: s.cfg.faults, SlowFault: slowFault.String(), SlowMS: slowFault.Delay.Milliseconds(), SlowFor: formatDuration(slowFault.Delay),
@@ -147,8 +148,8 @@ func (s *server) newView(got pageData, show pageRequest) view {
 	return v
 }
 
-// markAdded makes the user just added stand out. The list is in the order of the
-// ids, so a new user is on its last page: shown first here, it is seen at once.
+// markAdded highlights the user who was just added. The list is in the order of the
+// ids, so a new user may be on another page. Such a user is inserted at the top.
 func (v *view) markAdded(added *users.User) {
 	if added == nil {
 		return
@@ -161,7 +162,7 @@ func (v *view) markAdded(added *users.User) {
 	v.Users[at].Fresh = true
 }
 
-// panelView is the panel: what a form did, or else this very request.
+// panelView returns the panel: it shows the outcome of a form, or else this request.
 func (s *server) panelView(r *http.Request, show pageRequest, got pageData, v view, status int) panelView {
 	if h := show.flash; h != nil {
 		name := ""
@@ -180,13 +181,13 @@ func (s *server) panelView(r *http.Request, show pageRequest, got pageData, v vi
 	return newPanelView(r.Method, r.URL.Path, status, time.Since(show.started), traceOf(r.Context()), s.cfg.traceURL, message)
 }
 
-// traceRef names a trace. The id of a trace that is not sampled finds log lines alone.
+// traceRef identifies a trace. If the trace is not sampled, only log lines have its id.
 type traceRef struct {
 	id        string // "" if there is none
 	unsampled bool
 }
 
-// traceOf is the trace that ctx belongs to.
+// traceOf returns the trace that ctx belongs to.
 func traceOf(ctx context.Context) traceRef {
 	sc := trace.SpanContextFromContext(ctx)
 	if !sc.HasTraceID() {
@@ -195,7 +196,7 @@ func traceOf(ctx context.Context) traceRef {
 	return traceRef{id: sc.TraceID().String(), unsampled: !sc.IsSampled()}
 }
 
-// statusFor is the status that err is told with.
+// statusFor returns the status of the answer to err.
 func statusFor(err error) int {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e.Status
@@ -203,7 +204,7 @@ func statusFor(err error) int {
 	return http.StatusInternalServerError
 }
 
-// messageFor is the sentence for a person about err.
+// messageFor returns a sentence about err for people.
 func messageFor(err error) string {
 	if e, ok := errors.AsType[*httpx.Error](err); ok && e.Detail != "" {
 		return e.Detail

@@ -11,7 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 )
 
-// expect fails unless the page has every one of the fragments.
+// expect fails unless the page contains all fragments.
 func (a answer) expect(t *testing.T, fragments ...string) {
 	t.Helper()
 	for _, fragment := range fragments {
@@ -21,7 +21,7 @@ func (a answer) expect(t *testing.T, fragments ...string) {
 	}
 }
 
-// expectNot fails if the page has one of the fragments.
+// expectNot fails if the page contains one of the fragments.
 func (a answer) expectNot(t *testing.T, fragments ...string) {
 	t.Helper()
 	for _, fragment := range fragments {
@@ -52,7 +52,8 @@ func TestPage(t *testing.T) {
 	next.expect(t, `data-user-id="21"`, `name="cursor" value="20"`, `id="first-page" href="/">`, `id="next-page" rel="next" hidden`)
 	next.expectNot(t, `data-user-id="20"`)
 
-	// A user just added stands out, on its page and, first, on any other.
+	// The user who was just added is highlighted: in place, or at the top of another
+	// page.
 	for _, id := range []string{"20", "21"} {
 		site.do(t, "GET", "/?did=add&status=201&ms=1&id="+id, "").expect(t, `data-user-id="`+id+`" class="fresh"`)
 	}
@@ -71,7 +72,7 @@ func TestPageHeaders(t *testing.T) {
 			t.Errorf("%s: %v", got.Request.URL.Path, got.Header)
 		}
 	}
-	// What the policy would refuse must not be there to begin with.
+	// The page has nothing that the policy would block.
 	inline := regexp.MustCompile(`(?i)<script[^>]*>[^<]|<style|\sstyle=|\son[a-z]+=|javascript:|src="(?:https?:)?//`)
 	if found := inline.FindString(page.body); found != "" {
 		t.Errorf("the page has %q", found)
@@ -148,7 +149,7 @@ func TestPageWithoutUsableBackend(t *testing.T) {
 		{"nobody listens", deadAddress(t), 502, "The backend cannot be reached."},
 		{"too slow", newFakeBackend(t, hang).URL, 504, "The backend took too long to answer."},
 		{"an answer that breaks off", newFakeBackend(t, breakOff).URL, 502, "The backend&#39;s answer broke off."},
-		{"no JSON", newFakeBackend(t, html).URL, 502, "The backend&#39;s answer was not understood."},
+		{"no JSON", newFakeBackend(t, html).URL, 502, "The backend&#39;s answer could not be understood."},
 		{"busy", newFakeBackend(t, busy).URL, 503, "The backend is busy. Try again in a moment."},
 	} {
 		t.Run(test.name, func(t *testing.T) {

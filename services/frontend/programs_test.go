@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something that a healthy machine does at once.
+// patience bounds every wait. A healthy machine needs only a moment.
 const patience = 30 * time.Second
 
-// output collects a service's log lines, and lets a test wait for one.
+// output collects a service's log lines. A test can wait for one.
 type output struct {
 	mu    sync.Mutex
 	lines []string
-	more  chan struct{} // closed and replaced with every line
+	more  chan struct{} // closed and replaced when a line arrives
 }
 
 // follow reads lines until r ends.
@@ -81,8 +81,7 @@ func (o *output) address(t *testing.T) string {
 	return "http://" + line.Address
 }
 
-// startBackend builds the real backend and runs it with an empty database
-// directory. kill ends it at once.
+// startBackend builds the real backend and runs it with a new database. kill kills it.
 func startBackend(t *testing.T) (base string, logs *output, kill func()) {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,7 +89,8 @@ func startBackend(t *testing.T) (base string, logs *output, kill func()) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	// So that `go test` sees when it has changed, and takes no result from its cache.
+	// Reading the sources makes `go test` depend on them, so that it does not take a
+	// result from its cache after they have changed.
 	if err := filepath.WalkDir("..", func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,8 @@ func startBackend(t *testing.T) (base string, logs *output, kill func()) {
 	return logs.address(t), logs, kill
 }
 
-// startFrontend runs the real frontend as main does. stop ends it as a signal
-// would, and returns what run returned.
+// startFrontend runs the real frontend as main does. stop stops it as a signal would,
+// and returns run's error.
 func startFrontend(t *testing.T, env map[string]string) (base string, logs *output, stop func() error) {
 	t.Helper()
 	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
@@ -141,8 +141,8 @@ func startFrontend(t *testing.T, env map[string]string) (base string, logs *outp
 	return logs.address(t), logs, stop
 }
 
-// findChromium returns a browser's program: CHROME, or the first of the usual
-// names. Without one the test is skipped.
+// findChromium returns the path of a browser: CHROME, or the first of the usual names.
+// It skips the test if there is none.
 func findChromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("CHROME"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {

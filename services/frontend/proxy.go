@@ -17,18 +17,17 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// apiPrefix is what the proxy takes off a path, and puts on a Location.
+// apiPrefix is removed from a request's path, and added to a Location.
 const apiPrefix = "/api"
 
-// proxiedID is what a path's {id} may be made of to be passed on. Whether it is
-// the id of a user is the backend's to say; that it stays one segment of a path
-// is ours.
+// proxiedID matches the ids that the proxy passes on. It makes sure that an id is one
+// segment of the path. The backend decides whether it is a user's id.
 var proxiedID = regexp.MustCompile(`^[\w-]{1,64}$`)
 
-// newProxy makes the reverse proxy from /api/… to the backend. The transport writes
-// the trace context and the baggage into the request. The caller's own headers are
-// taken out before: the transport overwrites no header for which it has no value, so
-// that a tracestate would go on without its traceparent.
+// newProxy returns the reverse proxy from /api/… to the backend. The transport adds the
+// trace context and the baggage to the request. The caller's headers of that kind are
+// removed first, because the transport leaves a header alone if it has no value for it:
+// a tracestate could be passed on without its traceparent.
 func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: b.client.Transport,
@@ -41,12 +40,12 @@ func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy
 			for _, name := range tel.Propagator.Fields() {
 				r.Out.Header.Del(name)
 			}
-			r.Out.Header.Del("Cookie") // the frontend sets none: what comes is another site's on this host
+			r.Out.Header.Del("Cookie") // the frontend sets no cookies, so these belong to other sites on this host
 		},
 		ModifyResponse: func(res *http.Response) error { return modifyResponse(res, b.base) },
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
-			// Only kept here. The route's handler returns it, so that it is
-			// logged and rendered where all errors are.
+			// The error is only stored here. The route's handler returns it, so that
+			// the router logs and renders it like any other.
 			if f, ok := r.Context().Value(proxyErrorKey{}).(*proxyError); ok {
 				f.err = err
 			}
@@ -57,7 +56,7 @@ func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy
 
 type proxyErrorKey struct{}
 
-// failure takes an error out of the reverse proxy.
+// proxyError carries an error out of the reverse proxy.
 type proxyError struct{ err error }
 
 // proxyTo passes a request on to the backend's route.
@@ -79,9 +78,9 @@ func (s *server) proxyTo(route string) httpx.HandlerFunc {
 	}
 }
 
-// bufferBody reads the whole body before the backend is asked. So a body that is
-// too large is 413 whatever the backend does, and a client that sends slowly
-// holds a connection of ours, not one of the backend's.
+// bufferBody reads the complete body before the request goes to the backend. So a slow
+// client occupies no connection to the backend, and the answer to a body that is too
+// large does not depend on the backend.
 func bufferBody(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpx.ReadBody(w, r)
 	if err != nil || body == nil {
@@ -93,12 +92,11 @@ func bufferBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// modifyResponse makes an answer of the backend one of the frontend: the ids and
-// the site's headers are set here already, and the proxy would add the backend's
-// beside them; a Location leads through the frontend. Anything but JSON comes from
-// something that is not the users API, and is an error. The body is read here: once
-// the proxy has begun to send it, a backend that dies could only be told by cutting
-// the connection.
+// modifyResponse turns the backend's answer into one of the frontend. It removes the
+// backend's ids and site headers, because the frontend has set its own. It makes a
+// Location lead through the frontend. An answer that is not JSON does not come from the
+// users API, and is an error. modifyResponse reads the complete body: if the backend
+// dies while it sends, the client then gets an error and not a part of an answer.
 func modifyResponse(res *http.Response, base *url.URL) error {
 	res.Header.Del(httpx.HeaderRequestID)
 	res.Header.Del(httpx.HeaderTraceID)
@@ -117,7 +115,7 @@ func modifyResponse(res *http.Response, base *url.URL) error {
 	return malformedAnswer(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
 }
 
-// bufferAnswer reads the whole body of an answer to anything but HEAD.
+// bufferAnswer reads the complete body, unless the method is HEAD.
 func bufferAnswer(res *http.Response) error {
 	if res.Request.Method == http.MethodHead {
 		return nil
@@ -126,15 +124,15 @@ func bufferAnswer(res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	_ = res.Body.Close() // all of it is read
+	_ = res.Body.Close() // the body is read completely
 	res.Body = io.NopCloser(bytes.NewReader(content))
 	res.ContentLength = int64(len(content))
 	res.Header.Set("Content-Length", strconv.Itoa(len(content)))
 	return nil
 }
 
-// rewriteLocation puts /api before a location on the backend, and drops any
-// other: the frontend sends nobody elsewhere.
+// rewriteLocation adds /api to a location on the backend, and removes any other
+// location, so that the frontend never redirects to another site.
 func rewriteLocation(h http.Header, base *url.URL) {
 	location := h.Get("Location")
 	if location == "" {

@@ -70,7 +70,8 @@ func TestProxyLeavesProblemsUnchanged(t *testing.T) {
 	}
 }
 
-// Headers of the site are there once and as the site says, whatever the backend says.
+// An answer has each site header once, with the frontend's value, even if the backend
+// sends others.
 func TestProxyAnswersWithTheSitesHeaders(t *testing.T) {
 	for name, status := range map[string]int{"answer": http.StatusOK, "problem": http.StatusNotFound, "garbled": http.StatusOK} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +167,7 @@ func TestProxyBodyLimit(t *testing.T) {
 		t.Errorf("= %d %s", got.StatusCode, got.body)
 	}
 	if seen := backend.requests(); len(seen) != 0 {
-		t.Error("the backend was bothered")
+		t.Error("the request reached the backend")
 	}
 	fits := `{"name":"Ada","email":"a@example.com"}` + strings.Repeat(" ", httpx.MaxBody-38)
 	if got := site.do(t, "POST", "/api/users", fits, "Content-Type", "application/json"); got.StatusCode != 201 {
@@ -201,19 +202,19 @@ func TestProxyWithoutUsableBackend(t *testing.T) {
 				t.Errorf("= %d %s", got.StatusCode, got.body)
 			}
 			if strings.Contains(got.body, "127.0.0.1") || got.Header.Get("Location") != "" {
-				t.Errorf("tells of the inside: %s %v", got.body, got.Header)
+				t.Errorf("the answer shows internals: %s %v", got.body, got.Header)
 			}
 		})
 	}
 }
 
-// breakOff is a backend whose answer ends before it should.
+// breakOff is a backend whose answer breaks off.
 func breakOff(w http.ResponseWriter, r *http.Request) {
 	beginAnswer(w)
 	panic(http.ErrAbortHandler)
 }
 
-// stop is a backend whose answer goes no further.
+// stop is a backend that stops sending in the middle of its answer.
 func stop(w http.ResponseWriter, r *http.Request) {
 	beginAnswer(w)
 	<-r.Context().Done()
@@ -226,12 +227,12 @@ func beginAnswer(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-// huge is a backend whose answer is more than a page of users can be.
+// huge is a backend whose answer is larger than any page of users.
 func huge(w http.ResponseWriter, _ *http.Request) {
 	writeFake(w, http.StatusOK, strings.Repeat("a", maxAnswer))
 }
 
-// garbageServer takes connections and answers them with what is no HTTP.
+// garbageServer accepts connections, and answers with something that is not HTTP.
 func garbageServer(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

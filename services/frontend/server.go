@@ -13,18 +13,19 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// A request may wait for three things, each longer than the one before, so that the
-// one who knows the reason tells it: the backend's own handler gives up after
-// [httpx.DefaultTimeout] and says why, the frontend gives a silent backend up after
-// backendTimeout, and answerTime later the router gives the frontend's handler up.
+// Three timeouts apply to a request, each longer than the one before. The backend's
+// handler ends after [httpx.DefaultTimeout], and its answer gives the reason. The
+// frontend stops waiting for the backend after backendTimeout. The router ends the
+// frontend's handler answerTime later. So the service that knows the reason answers
+// first.
 const (
-	// backendTimeout bounds all that one request asks of the backend, together.
+	// backendTimeout bounds all calls to the backend that one request makes, together.
 	backendTimeout = httpx.DefaultTimeout + time.Second
-	// answerTime is what is left to write a page about a backend that was given up.
+	// answerTime is the time to render a page after backendTimeout is over.
 	answerTime = 2 * time.Second
 )
 
-// server answers the frontend's requests.
+// server handles the frontend's requests.
 type server struct {
 	cfg         config
 	log         *slog.Logger
@@ -34,7 +35,7 @@ type server struct {
 	crossOrigin *http.CrossOriginProtection
 }
 
-// newHandler returns all of the frontend, ready to serve.
+// newHandler returns the handler of the whole frontend.
 func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (http.Handler, error) {
 	files, err := loadAssets()
 	if err != nil {
@@ -46,7 +47,7 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 	}
 	b := &backendClient{base: cfg.backend, client: &http.Client{
 		Transport: newTransport(tel),
-		// The users API redirects nowhere; what does is not the users API.
+		// The users API never redirects, so a redirect comes from something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	s := &server{
@@ -62,7 +63,7 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 	return securityHeaders(router), nil
 }
 
-// register lists every route.
+// register registers all routes.
 func (s *server) register(router *httpx.Router, files assets) {
 	router.Handle("GET /{$}", s.withBackendTimeout(s.showPage))
 	router.Handle("GET /assets/{digest}/{name}", files.serve)
@@ -78,8 +79,8 @@ func (s *server) register(router *httpx.Router, files assets) {
 	router.Handle("GET /api/stats", s.withBackendTimeout(s.proxyTo("/stats")))
 }
 
-// withBackendTimeout gives a handler backendTimeout for all its calls to the backend together,
-// so that two calls one after the other still leave the time for an answer.
+// withBackendTimeout bounds all calls of a handler to the backend together. So there is
+// time left for the answer even after two calls in sequence.
 func (s *server) withBackendTimeout(next httpx.HandlerFunc) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.backendTimeout)
@@ -88,19 +89,19 @@ func (s *server) withBackendTimeout(next httpx.HandlerFunc) httpx.HandlerFunc {
 	}
 }
 
-// sameOrigin refuses what another site's page makes a browser send. Clients that
-// are no browsers say nothing about where they come from, and pass.
+// sameOrigin refuses requests that a browser sends on behalf of another site. Clients
+// that are not browsers do not name an origin, and are let through.
 func (s *server) sameOrigin(next httpx.HandlerFunc) httpx.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.crossOrigin.Check(r); err != nil {
-			return &httpx.Error{Status: http.StatusForbidden, Detail: "Requests from other sites are not taken.", Err: err}
+			return &httpx.Error{Status: http.StatusForbidden, Detail: "Requests from other sites are refused.", Err: err}
 		}
 		return next(w, r)
 	}
 }
 
-// logBackend logs an error that is shown on the page instead of being returned.
-// What the client did wrong is not worth a line; the access log has its status.
+// logBackend logs an error that is shown on the page and not returned. It does not log
+// a client's mistake, whose status is in the access log.
 func (s *server) logBackend(ctx context.Context, call string, err error) {
 	if err == nil || statusFor(err) < 500 || ctx.Err() == context.Canceled {
 		return

@@ -15,10 +15,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 )
 
-// hang is a backend that takes requests and answers none.
+// hang is a backend that never answers.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// Whoever knows more about a request that takes too long is the first to give up.
+// The timeouts are in the order that server.go describes.
 func TestTimeoutsAreInOrder(t *testing.T) {
 	limits := []time.Duration{fault.MaxDelay, httpx.DefaultTimeout, backendTimeout, backendTimeout + answerTime, httpx.DefaultReadTimeout}
 	for i, limit := range limits[1:] {
@@ -28,8 +28,8 @@ func TestTimeoutsAreInOrder(t *testing.T) {
 	}
 }
 
-// With the timeouts that people run it with, a backend that hangs leaves a page that
-// says so, and the input in the form.
+// With the real timeouts: if the backend hangs, the user gets a page that says so, with
+// the input still in the form.
 func TestPageWithHangingBackend(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as the frontend waits for the backend")
@@ -56,8 +56,8 @@ func TestPageWithHangingBackend(t *testing.T) {
 	}
 }
 
-// newHangingBackend listens, and answers nothing. Unlike a fakeBackend it takes any
-// number of requests at a time.
+// newHangingBackend accepts any number of connections and never answers. A fakeBackend
+// handles one request at a time.
 func newHangingBackend(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +77,7 @@ func newHangingBackend(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// A body that does not arrive in time is a 408 on every way into the frontend.
+// Every route that reads a body answers 408 if the body does not arrive in time.
 func TestSlowBodies(t *testing.T) {
 	backend := newFakeBackend(t, nil, "Ada")
 	site := httptest.NewUnstartedServer(newSite(t, backend.URL, nil).Config.Handler)

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestTrace checks frontend server span → frontend client span → what the backend
-// is told, for the three ways to the backend: page, form and proxy.
+// TestTrace checks the chain from the frontend's server span through its client span to
+// the traceparent at the backend. It does so for page, form and proxy.
 func TestTrace(t *testing.T) {
 	for _, test := range []struct {
 		method, path string
@@ -35,7 +35,7 @@ func TestTrace(t *testing.T) {
 			if id := got.Header.Get("X-Trace-Id"); id != traced {
 				t.Fatalf("X-Trace-Id = %q", id)
 			}
-			site.Close() // the server span ends a moment after the answer
+			site.Close() // waits for the server span, which ends after the answer
 			server, clients := sortSpans(t, site.spans.Ended())
 			if server.Name() != test.server || server.SpanContext().TraceID().String() != traced {
 				t.Errorf("server span = %q in %s, want %q", server.Name(), server.SpanContext().TraceID(), test.server)
@@ -91,8 +91,8 @@ func attributeOf(attributes []attribute.KeyValue, key attribute.Key) string {
 	return ""
 }
 
-// What goes to the backend is this request's trace and baggage. What came with the
-// caller's request and could not be understood stays behind.
+// The backend gets the trace context and the baggage of this request. Malformed headers
+// of the caller are not passed on.
 func TestStaleContextIsDropped(t *testing.T) {
 	backend := newFakeBackend(t, nil, "Ada")
 	site := newSite(t, backend.URL, nil)
@@ -111,8 +111,8 @@ func TestStaleContextIsDropped(t *testing.T) {
 	}
 }
 
-// A trace that the caller does not want recorded has an id and no link, with the
-// script (which reads the header) and without it, also after a form's redirect.
+// For a trace that is not sampled, the page shows the id without a link. So does the
+// page after a form's redirect. The script learns it from a header.
 func TestUnsampledTrace(t *testing.T) {
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
@@ -138,8 +138,8 @@ func TestUnsampledTrace(t *testing.T) {
 	}
 }
 
-// An answer that is an error has its error.type on both sides of the frontend,
-// whether a handler failed, a page tells of it, or the proxy passes it on.
+// An error has its error.type on the server side and on the client side of the
+// frontend, whether a handler fails, a page shows the error, or the proxy passes it on.
 func TestErrorType(t *testing.T) {
 	broken := func(w http.ResponseWriter, _ *http.Request) { writeFakeProblem(w, http.StatusInternalServerError, "") }
 	for _, test := range []struct {
@@ -176,7 +176,7 @@ func TestErrorType(t *testing.T) {
 	}
 }
 
-// durations are the points of all histograms, by their name.
+// durations returns the points of all histograms, by name.
 func durations(t *testing.T, site *site) map[string][]metricdata.HistogramDataPoint[float64] {
 	t.Helper()
 	var collected metricdata.ResourceMetrics
@@ -194,7 +194,8 @@ func durations(t *testing.T, site *site) map[string][]metricdata.HistogramDataPo
 	return points
 }
 
-// TestMetricsHaveFewSeries checks that ids in paths make no series of their own.
+// TestMetricsHaveFewSeries checks that different ids in the path do not lead to
+// different series.
 func TestMetricsHaveFewSeries(t *testing.T) {
 	site := newSite(t, newFakeBackend(t, nil, "Ada").URL, nil)
 	for _, id := range []string{"1", "2", "3", "abc", "x-1"} {

@@ -18,18 +18,18 @@ import (
 const (
 	dialTimeout      = 2 * time.Second
 	idleTimeout      = 60 * time.Second
-	maxConnections   = 256 // also bounds what a slow backend can hold of ours
+	maxConnections   = 256 // also bounds the connections that a slow backend can occupy
 	maxIdle          = 64
 	maxAnswerHeaders = 32 << 10
 )
 
-// newTransport makes the one transport to the backend, which the page and the
-// proxy share. Every request through it is a client span and is counted in
-// http.client.request.duration, named and labelled by the route of the backend
-// that [withRoute] put in its context, never by the path.
+// newTransport returns the transport to the backend, which page and proxy share. It
+// records a client span and http.client.request.duration for each request. Their names
+// and labels contain the backend's route, which comes from [withRoute], and never the
+// path.
 func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 	plain := &http.Transport{
-		// No proxy: the backend is a neighbour, and HTTP_PROXY is about others.
+		// HTTP_PROXY is ignored, because the backend is in the same network.
 		Proxy:                  nil,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		MaxConnsPerHost:        maxConnections,
@@ -38,7 +38,7 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 		IdleConnTimeout:        idleTimeout,
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeaders,
-		// The answers are small and the network is local: compressing costs more.
+		// Compression would not pay: the answers are small and the network is local.
 		DisableCompression: true,
 	}
 	return otelhttp.NewTransport(annotatingTransport{plain},
@@ -54,9 +54,8 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 	)
 }
 
-// annotatingTransport adds what otelhttp leaves out: url.template to the client span, which is
-// in the context here, and error.type to the metrics of a call that was answered with
-// an error. otelhttp has that on the span.
+// annotatingTransport adds two attributes that otelhttp leaves out: url.template on the
+// client span, and error.type in the metrics of a call whose answer is an error.
 type annotatingTransport struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -71,7 +70,7 @@ func (a annotatingTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	return res, err
 }
 
-// CloseIdleConnections lets [http.Client.CloseIdleConnections] through.
+// CloseIdleConnections makes [http.Client.CloseIdleConnections] work.
 func (a annotatingTransport) CloseIdleConnections() {
 	if closer, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
@@ -80,15 +79,15 @@ func (a annotatingTransport) CloseIdleConnections() {
 
 type routeKey struct{}
 
-// withRoute says which of the backend's routes, such as "/users/{id}", the
-// requests made in the returned context are for.
+// withRoute returns a context for requests to a route of the backend, such as
+// "/users/{id}".
 func withRoute(ctx context.Context, route string) context.Context {
-	labels := &otelhttp.Labeler{} // of the metrics, not of the span
+	labels := &otelhttp.Labeler{} // for the metrics; the span has its own attribute
 	labels.Add(semconv.URLTemplate(route))
 	return context.WithValue(otelhttp.ContextWithClientLabeler(ctx, labels), routeKey{}, route)
 }
 
-// routeOf is what [withRoute] said, or "".
+// routeOf returns the route from [withRoute], or "".
 func routeOf(ctx context.Context) string {
 	route, _ := ctx.Value(routeKey{}).(string)
 	return route

@@ -10,10 +10,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// view is everything that the page's template shows.
+// view is the data of the page's template.
 type view struct {
 	Faults        bool
-	SlowFault     string // the baggage value that the slow button sends
+	SlowFault     string // the value of the baggage entry that the slow button sends
 	SlowMS        int64
 	SlowFor       string
 	PageSize      int
@@ -25,42 +25,42 @@ type view struct {
 	Last      panelView
 	Form      formView
 	Users     []rowView
-	BlankRow  rowView // what the script makes rows of
+	BlankRow  rowView // the script's template for rows
 	ListError string
 	Empty     bool
 	Cursor    string
 	Next      string // the address of the next page
-	Self      string // the address of this one
+	Self      string // the address of this page
 }
 
-// statsView is the strip of statistics; Known is false if there are none.
+// statsView is the statistics. Known is false if the backend did not send them.
 type statsView struct {
 	Known                                 bool
 	Users, Created, Size, Uptime, Version string
 }
 
-// panelView is the panel that shows the last request.
+// panelView is the panel about the last request.
 type panelView struct {
 	Message, Kind               string
 	Method, Path, Status        string
 	StatusClass                 string
 	Duration, TraceID, TraceURL string
-	TraceUnsampled              bool // the id finds log lines, and no trace
+	TraceUnsampled              bool // the id finds log lines, but no trace
 }
 
-// formView is the form that adds a user, with what was typed and what is wrong.
+// formView is the form that adds a user, with its input and its error messages.
 type formView struct {
 	Name, Email           string
 	NameError, EmailError string
 }
 
-// rowView is one row of the users.
+// rowView is a row of the table of users.
 type rowView struct {
 	ID          int64
 	Name, Email string
 	CreatedAt   string // RFC 3339
 	Created     string // for people
-	Cursor      string // of the page that the row is on
+	Cursor      string // of this page of the list
 	Fresh       bool   // just added
 }
 
@@ -83,7 +83,7 @@ func newRowView(u users.User, cursor string) rowView {
 	}
 }
 
-// newPanelView describes one request. traceTemplate is LAB_TRACE_URL.
+// newPanelView returns the panel about one request. traceTemplate is LAB_TRACE_URL.
 func newPanelView(method, path string, status int, took time.Duration, trace traceRef, traceTemplate, message string) panelView {
 	l := panelView{
 		Message: message, Kind: "good", Method: method, Path: path,
@@ -102,8 +102,8 @@ func newPanelView(method, path string, status int, took time.Duration, trace tra
 	return l
 }
 
-// pageAddress is the page's own address at cursor, with more of a query. It
-// always is on this site, whatever is in cursor.
+// pageAddress returns the address of the page at cursor, with the given query. The
+// address is always on this site, whatever the cursor contains.
 func pageAddress(cursor string, query url.Values) string {
 	q := url.Values{}
 	maps.Copy(q, query)

@@ -1,5 +1,5 @@
-// The page works without this file: every form posts and every link loads. With it the same actions go to /api with
-// fetch, nothing reloads, and the panel shows the very request that was made.
+// The page works without this script: its forms post and its links load. With the script, the same actions call /api,
+// nothing reloads, and the panel shows the request that was made.
 'use strict';
 
 (() => {
@@ -10,7 +10,8 @@
   const table = $('users');
   const rows = table.tBodies[0];
 
-  // call makes one request and says all there is to know of it. It never throws: a network failure is status 0.
+  // call makes one request and returns its outcome. It never throws: after a network
+  // failure the status is 0.
   async function call(method, path, { body, fault, signal } = {}) {
     const headers = { Accept: 'application/json' };
     if (body) headers['Content-Type'] = 'application/json';
@@ -33,7 +34,7 @@
     return done;
   }
 
-  // problem is the sentence for a person out of an answer that is not a success.
+  // problem returns a sentence for people about an answer that is not a success.
   function problem(done) {
     if (done.status === 0) return 'No answer: the page could not reach its server.';
     const said = done.data?.detail;
@@ -74,7 +75,8 @@
     element.classList.add('live');
   }
 
-  // The formats below are the ones of format.go, so that a number does not change its look when the script takes over.
+  // The formats below are those of format.go: the script must write a number as the
+  // server does.
   function duration(ms) {
     if (ms < 10) return `${ms.toFixed(1)} ms`;
     return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
@@ -116,7 +118,8 @@
 
   const cursor = () => new URLSearchParams(location.search).get('cursor') ?? '';
 
-  // loadUsers shows the page of the list that the address names. A newer call overtakes an older one.
+  // loadUsers shows the page of the list that the address names. A new call aborts an
+  // older one.
   let loading;
   async function loadUsers() {
     loading?.abort();
@@ -175,7 +178,8 @@
     put('version', data.version);
   }
 
-  // busy marks a button as working while work runs; the button keeps the focus, and a second press does nothing.
+  // busy marks a button as busy while work runs. The button keeps the focus, and a second
+  // press does nothing.
   async function busy(button, work) {
     if (button.getAttribute('aria-busy') === 'true') return;
     button.setAttribute('aria-busy', 'true');
@@ -213,7 +217,8 @@
     reveal(done.data);
   }
 
-  // reveal makes sure that a person sees the user just added, also when the list's order puts it on another page.
+  // reveal shows the user who was just added, even if the list's order puts that user on
+  // another page.
   function reveal(user) {
     let tr = rows.querySelector(`tr[data-user-id="${CSS.escape(user.id)}"]`);
     if (!tr) {
@@ -237,7 +242,7 @@
     if (focused) rows.querySelector(`tr[data-user-id="${CSS.escape(focused)}"] .delete`)?.focus();
   }
 
-  // The sentences are the ones of flash.go.
+  // The sentences are those of flash.go.
   async function slow() {
     const { slow: fault, slowMs } = document.body.dataset;
     const done = await call('GET', '/api/users?limit=1', { fault });
@@ -288,7 +293,8 @@
 
   window.addEventListener('popstate', () => turnTo());
 
-  // The address of a redirect says what a form did. Once shown it is dropped, so that a reload does not say it again.
+  // After a form's redirect the address contains the form's outcome. It is removed once
+  // the page shows it, so that a reload does not show it again.
   const address = new URL(location.href);
   for (const key of [...address.searchParams.keys()]) if (key !== 'cursor') address.searchParams.delete(key);
   if (address.href !== location.href) history.replaceState(null, '', address);

@@ -1,10 +1,9 @@
-// Package fault carries a fault that a caller asks for through a request: "let
-// this one be slow", "let this one fail". It travels as one W3C baggage entry,
-// so every service on the way hands it on without knowing about it, and the
-// service that owns the database realises it.
+// Package fault lets a caller ask for a fault with a request: a slow query or a failing
+// one. The wish travels as one entry of the W3C baggage. So each service passes it on
+// without knowing about it, and the service with the database injects the fault.
 //
-// The package only reads and writes the wish. Whether wishes are granted is the
-// caller's decision; see [Enabled].
+// The package only reads and writes the wish. The caller decides whether to inject the
+// fault; see [Enabled].
 package fault
 
 import (
@@ -18,16 +17,15 @@ import (
 // Key is the name of the baggage entry.
 const Key = "lab.fault"
 
-// MaxDelay bounds [Fault.Delay]. A longer wish is cut to it, so that a fault
-// always ends before the servers' own deadlines and the trace shows the slow
-// query rather than a timeout.
+// MaxDelay bounds [Fault.Delay]. A longer delay is shortened to it. A fault then ends
+// before the servers' timeouts, and the trace shows the slow query and not a timeout.
 const MaxDelay = 5 * time.Second
 
-// Fault is what should go wrong. The zero value is no fault.
+// Fault is a fault to inject. The zero value is no fault.
 type Fault struct {
 	// Delay is how much longer the database query takes: 0 to [MaxDelay].
 	Delay time.Duration
-	// Error makes the database query fail. It wins over Delay.
+	// Error makes the database query fail. Delay is then ignored.
 	Error bool
 }
 
@@ -42,9 +40,9 @@ func (f Fault) String() string {
 	return ""
 }
 
-// Parse reads the wire form. It reports false for anything that is not exactly
-// "error" or "delay:" with a positive Go duration; a longer delay than
-// [MaxDelay] is cut to it.
+// Parse decodes the wire form. It reports false unless the value is "error", or
+// "delay:" followed by a positive Go duration. A delay over [MaxDelay] is shortened to
+// it.
 func Parse(value string) (Fault, bool) {
 	if value == "error" {
 		return Fault{Error: true}, true
@@ -60,9 +58,9 @@ func Parse(value string) (Fault, bool) {
 	return Fault{Delay: min(delay, MaxDelay)}, true
 }
 
-// FromContext returns the fault that the baggage in ctx asks for. It reports
-// false if there is none, or if the value is malformed: a wish that cannot be
-// understood is no reason to fail a request.
+// FromContext returns the fault that the baggage in ctx asks for. It reports false if
+// there is none or if the value is malformed, because a malformed wish is no reason to
+// fail a request.
 func FromContext(ctx context.Context) (Fault, bool) {
 	member := baggage.FromContext(ctx).Member(Key)
 	if member.Key() == "" {
@@ -71,13 +69,13 @@ func FromContext(ctx context.Context) (Fault, bool) {
 	return Parse(member.Value())
 }
 
-// Baggage returns a copy of ctx whose baggage asks for f, in place of any fault
-// it asked for before; with the zero Fault it asks for none. Other entries stay.
+// Baggage returns a copy of ctx whose baggage asks for f instead of any earlier fault.
+// The zero Fault removes the wish. Other entries of the baggage stay.
 func Baggage(ctx context.Context, f Fault) context.Context {
 	bag := baggage.FromContext(ctx).DeleteMember(Key)
 	if value := f.String(); value != "" {
-		// Neither call can fail: key and value are made of token characters,
-		// and one short entry is within the limits of an empty baggage.
+		// Both calls succeed unless the baggage is full: key and value are token
+		// characters.
 		member, err := baggage.NewMemberRaw(Key, value)
 		if err != nil {
 			return ctx
@@ -89,9 +87,8 @@ func Baggage(ctx context.Context, f Fault) context.Context {
 	return baggage.ContextWithBaggage(ctx, bag)
 }
 
-// Enabled reads the LAB_FAULTS switch: true for the values that
-// [strconv.ParseBool] takes for true, false for all others, the empty one
-// included.
+// Enabled reports whether LAB_FAULTS switches faults on: whether [strconv.ParseBool]
+// returns true for its value. All other values, also the empty one, switch faults off.
 func Enabled(getenv func(string) string) bool {
 	on, err := strconv.ParseBool(getenv("LAB_FAULTS"))
 	return err == nil && on

@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A fault survives the way over the wire, next to other entries.
+// A fault survives its transport in the baggage, next to other entries.
 func TestBaggageRoundTrip(t *testing.T) {
 	other, err := baggage.NewMemberRaw("other", "kept")
 	if err != nil {

@@ -107,7 +107,7 @@ func TestHandlerOutcomes(t *testing.T) {
 			}
 			body := res.Body.String()
 			if strings.Contains(body, "secret") {
-				t.Errorf("the client learns %q", body)
+				t.Errorf("the answer contains %q", body)
 			}
 			if !aborted && res.Code != tt.status {
 				t.Errorf("status %d, want %d", res.Code, tt.status)

@@ -13,10 +13,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// BenchmarkScrub measures what removing one deleted user's data costs in a database of
-// many users: the longest wait of a client that creates users meanwhile, beside its
-// longest wait in as much time without a scrub, and the memory that the process needs
-// at its peak. The first scrub overwrites parts of nearly all pages, the second of few.
+// BenchmarkScrub measures the cost of scrubbing one deleted user in a database of many:
+// the slowest creation of a user during the scrub, the slowest one in as much time
+// without a scrub, and the peak of the memory. The first scrub changes nearly all
+// pages, the second only a few.
 //
 //	go test -run '^$' -bench Scrub -benchtime 1x ./services/internal/sqlite
 func BenchmarkScrub(b *testing.B) {
@@ -59,7 +59,7 @@ func scrubOnce(b *testing.B, l *harness, id int64) {
 	b.ReportMetric(float64(fileSize(b, l.cfg.Path))/(1<<20), "file-MiB")
 }
 
-// populate adds n users in one statement, with addresses in no order.
+// populate adds n users in one statement, with random addresses.
 func populate(b *testing.B, l *harness, n int) {
 	b.Helper()
 	_, err := l.writer.NewRaw(`INSERT INTO users (name, email, email_key, created_at)
@@ -83,8 +83,8 @@ func fileSize(b *testing.B, path string) int64 {
 	return info.Size()
 }
 
-// writeUntil creates one user after the other until stop is closed, and then tells
-// how long the slowest took.
+// writeUntil creates one user after another until stop is closed, and then sends how
+// long the slowest took.
 func writeUntil(b *testing.B, l *harness, stop <-chan struct{}) <-chan time.Duration {
 	result := make(chan time.Duration, 1)
 	run := time.Now().UnixNano()
@@ -108,8 +108,8 @@ func writeUntil(b *testing.B, l *harness, stop <-chan struct{}) <-chan time.Dura
 	return result
 }
 
-// resetPeak makes the kernel forget the peak of the process's memory, and returns
-// what it has now, in bytes.
+// resetPeak resets the kernel's record of the process's peak memory, and returns the
+// memory in use, in bytes.
 func resetPeak(b *testing.B) int64 {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		b.Skipf("the peak of the memory cannot be measured here: %v", err)

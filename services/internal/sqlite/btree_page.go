@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// What follows is chapter 1.6, "B-tree Pages", of https://www.sqlite.org/fileformat.html.
+// This file follows chapter 1.6, "B-tree Pages", of
+// https://www.sqlite.org/fileformat.html.
 
-// The kinds of b-tree page, as their first byte says.
+// The kinds of b-tree page: the values of the first byte.
 const (
 	indexInterior = 2
 	tableInterior = 5
@@ -16,16 +17,16 @@ const (
 	tableLeaf     = 13
 )
 
-// fileHeaderSize is how much of the first page comes before its b-tree.
+// fileHeaderSize is how many bytes of the first page come before its b-tree.
 const fileHeaderSize = 100
 
-// extent is a part of a page, from and including start, up to end.
+// extent is a part of a page: the bytes from start up to, but without, end.
 type extent struct{ start, end int }
 
-// clearUnused overwrites with zeros what no cell of a b-tree page uses, and reports
-// whether that changed the page. A page that is not a b-tree's, or that cannot be
-// read as one to its last byte, stays as it is: then its unused parts are not known.
-// usable is the page's size without the bytes that are reserved at its end.
+// clearUnused overwrites the unused parts of a b-tree page with zeros, and reports
+// whether that changed the page. It leaves every other page alone, and every page that
+// it cannot account for to the last byte. usable is the size of the page without the
+// bytes that are reserved at its end.
 func clearUnused(page []byte, number, usable int) (changed bool) {
 	if usable > len(page) {
 		return false
@@ -43,10 +44,10 @@ func clearUnused(page []byte, number, usable int) (changed bool) {
 	return changed
 }
 
-// unusedParts lists what a page's cells do not use: the gap between the array of
-// pointers and the cells, the inside of the free blocks, and the fragments between
-// cells. It reports false unless header, pointers, cells, free blocks and fragments
-// account for each byte of the page once.
+// unusedParts lists the parts of a page that its cells do not use: the gap between the
+// array of pointers and the cells, the inside of the free blocks, and the fragments
+// between cells. It reports false unless each byte of the page belongs to exactly one
+// of header, pointers, gap, cells, free blocks and fragments.
 func unusedParts(page []byte, number int) (unused []extent, ok bool) {
 	h, ok := readHeader(page, number)
 	if !ok {
@@ -95,10 +96,10 @@ func unusedParts(page []byte, number int) (unused []extent, ok bool) {
 // pageHeader is the header of a b-tree page.
 type pageHeader struct {
 	kind      byte
-	freeBlock int // the offset of the first one, 0 if there is none
+	freeBlock int // the offset of the first free block, 0 if there is none
 	cells     int
 	content   int // the offset of the first cell
-	fragments int // the number of bytes in them
+	fragments int // how many bytes they have together
 	pointers  int // the offset of the array
 }
 
@@ -131,7 +132,7 @@ func readHeader(page []byte, number int) (h pageHeader, ok bool) {
 	return h, h.pointers+2*h.cells <= h.content && h.content <= len(page)
 }
 
-// cellSize is how many bytes of its page the cell at the beginning of b takes.
+// cellSize returns how many bytes of its page the cell at the beginning of b takes.
 func cellSize(b []byte, kind byte, usable int) (size int, ok bool) {
 	if kind == indexInterior || kind == tableInterior {
 		size = 4 // the left child
@@ -141,7 +142,7 @@ func cellSize(b []byte, kind byte, usable int) (size int, ok bool) {
 	}
 	first, n := varint(b[size:])
 	if size += n; n == 0 || kind == tableInterior {
-		return size, n > 0 // first is the row's id, and there is no payload
+		return size, n > 0 // first is the row's id; there is no payload
 	}
 	most := (usable-12)*64/255 - 23
 	if kind == tableLeaf {
@@ -154,7 +155,8 @@ func cellSize(b []byte, kind byte, usable int) (size int, ok bool) {
 	if first <= uint64(most) {
 		return max(4, size+int(first)), true
 	}
-	// The rest of the payload is on overflow pages, the first one's number behind it.
+	// The rest of the payload is on overflow pages. The number of the first one
+	// follows.
 	least := (usable-12)*32/255 - 23
 	local := least + int((first-uint64(least))%uint64(usable-4))
 	if local > most {
@@ -163,7 +165,8 @@ func cellSize(b []byte, kind byte, usable int) (size int, ok bool) {
 	return size + local + 4, true
 }
 
-// varint reads a number of one to nine bytes, and tells how many; 0 if b is too short.
+// varint decodes a number of one to nine bytes. n is how many bytes it has, 0 if b is
+// too short.
 func varint(b []byte) (value uint64, n int) {
 	for i := range min(len(b), 9) {
 		if i == 8 {

@@ -15,8 +15,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// What a scrub may not touch: every row of tables with all kinds of pages and cells,
-// in files of all page sizes, with and without the pages that auto_vacuum adds.
+// A scrub keeps every row, in tables with all kinds of pages and cells, in files of all
+// page sizes, with and without the pages that auto_vacuum adds.
 func TestScrubKeepsEveryRow(t *testing.T) {
 	for _, pageSize := range []int{512, 1024, 4096, 65536} {
 		for _, mode := range []string{"none", "incremental"} {
@@ -50,9 +50,9 @@ func TestScrubKeepsEveryRow(t *testing.T) {
 	}
 }
 
-// fillStrangely makes tables and indexes with short values and with ones that need
-// many pages, and deletes half of the rows. The ids leave gaps, so that pages split in
-// the middle.
+// fillStrangely creates tables and indexes with short values and with values that need
+// many pages, and deletes half of the rows. The ids come in random order, so that pages
+// split in the middle.
 func fillStrangely(ctx context.Context, db *bun.DB) error {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, statement := range []string{
@@ -88,7 +88,7 @@ func fillStrangely(ctx context.Context, db *bun.DB) error {
 	return errors.Join(err1, err2, tx.Commit())
 }
 
-// dump is all that the tables hold, by way of their rows and of their indexes.
+// dump returns the content of all tables, read from the tables and from their indexes.
 func dump(t *testing.T, l *harness) string {
 	t.Helper()
 	var all strings.Builder
@@ -116,8 +116,8 @@ func dump(t *testing.T, l *harness) string {
 	return all.String()
 }
 
-// Pages of 32 bytes, in which "x" is left-over data. The rules for pages do not depend
-// on their size.
+// Pages of 32 bytes, in which "x" is left-over data. The format is the same for all
+// page sizes.
 func TestClearUnused(t *testing.T) {
 	const (
 		leaf     = "\x0d\x00\x17\x00\x01\x00\x12\x01" // table leaf; free block at 23, one cell, cells from 18, one byte in fragments
@@ -128,7 +128,7 @@ func TestClearUnused(t *testing.T) {
 		{"leaf", leaf + "\x00\x12" + "xxxxxxxx" + cell + "x" + "\x00\x00\x00\x09" + "xxxxx",
 			leaf + "\x00\x12" + zeros(8) + cell + zeros(1) + "\x00\x00\x00\x09" + zeros(5)},
 		{"interior", interior + "xxxxxxxxxxxxx" + "\x00\x00\x00\x08\x07", interior + zeros(13) + "\x00\x00\x00\x08\x07"},
-		// A page that tells SQLite the parents of others begins with the same numbers.
+		// A page of auto_vacuum's pointer map may begin like a b-tree page.
 		{"pointer map", "\x05\x00\x01\x00\x00" + "\x01\x00\x00\x00\x04" + strings.Repeat("\x01\x00\x00\x00\x09", 4) + "\x00\x00", ""},
 		{"no cells", "\x05\x00\x00\x00\x00" + "\x00\x10\x00\x00\x04" + strings.Repeat("\x05\x00\x00\x00\x09", 4) + "\x00\x00", ""},
 		{"overlap", leaf + "\x00\x14" + "xxxxxxxx" + cell + "x" + "\x00\x00\x00\x09" + "xxxxx", ""},
@@ -148,7 +148,7 @@ func TestClearUnused(t *testing.T) {
 
 func zeros(n int) string { return strings.Repeat("\x00", n) }
 
-// Whatever a page holds, it is cleared once and for all, or left alone.
+// For any page, a second call of clearUnused changes nothing.
 func FuzzClearUnused(f *testing.F) {
 	l := newHarness(f, Config{Sample: true})
 	for number := 1; number <= 12; number++ {

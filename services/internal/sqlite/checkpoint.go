@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// errBusyReaders: a checkpoint could not finish because somebody still reads
-// from the log.
+// errBusyReaders says that a checkpoint could not finish, because a reader still uses
+// the log.
 var errBusyReaders = errors.New("the write-ahead log is in use")
 
-// readerPatience is how long a checkpoint waits for readers of the log. It holds the
-// writer meanwhile, so it is short: the checkpoint is tried again.
+// readerPatience is how long a checkpoint waits for readers of the log. Writers wait
+// meanwhile, so it is short; a checkpoint that fails is repeated.
 const readerPatience = 200 * time.Millisecond
 
-// checkpoint moves the whole log into the database file and cuts the log to no
-// bytes. Most of the log is moved while writers go on.
+// checkpoint copies the log into the database file and truncates the log to 0 bytes. It
+// copies most of it without blocking writers.
 func (s *Store) checkpoint(ctx context.Context) error {
-	if err := s.moveLog(ctx); err != nil {
+	if err := s.copyLog(ctx); err != nil {
 		return err
 	}
 	conn, err := s.writer.DB.Conn(ctx)
@@ -41,8 +41,8 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// moveLog moves what it can of the log into the database file, and waits for nobody.
-func (s *Store) moveLog(ctx context.Context) error {
+// copyLog copies as much of the log into the database file as it can without waiting.
+func (s *Store) copyLog(ctx context.Context) error {
 	if _, err := s.scan.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}

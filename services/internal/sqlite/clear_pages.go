@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// batch is how many pages are read between two pauses, and the most that are changed
-// or moved in one transaction, in which no other writer gets a turn: some 2 ms.
+// batch is how many pages are read between two pauses. It is also how many pages one
+// transaction changes or moves at the most; other writers wait for it, some 2 ms.
 const batch = 64
 
-// checkpointEvery is after how many changed pages the scrubber moves the log into the
-// file itself. After 1000 SQLite does, with the writer waiting for the disk.
+// checkpointEvery is after how many changed pages the scrubber does a checkpoint.
+// SQLite does one after 1000 pages, in the writer's connection, so that writers wait
+// for the disk.
 const checkpointEvery = 4 * batch
 
-// clearPages clears what is unused in each page of the database. pause is called
-// after each batch, with the time that the batch took.
+// clearPages clears the unused parts of all pages of the database.
 func (s *Store) clearPages(ctx context.Context, pause func(time.Duration)) error {
 	var pages, size int
 	if err := s.scan.QueryRowContext(ctx, "SELECT page_count, page_size FROM pragma_page_count, pragma_page_size").Scan(&pages, &size); err != nil {
@@ -45,7 +45,7 @@ func (s *Store) clearPages(ctx context.Context, pause func(time.Duration)) error
 			return err
 		}
 		if inLog += len(dirty); inLog >= checkpointEvery {
-			if err := s.moveLog(ctx); err != nil {
+			if err := s.copyLog(ctx); err != nil {
 				return err
 			}
 			inLog = 0
@@ -55,8 +55,8 @@ func (s *Store) clearPages(ctx context.Context, pause func(time.Duration)) error
 	return nil
 }
 
-// rewritePages clears what is unused in the pages with these numbers. It reads them
-// again: a writer may have changed them since.
+// rewritePages clears the unused parts of the pages with these numbers. It reads the
+// pages again, because another writer may have changed them.
 func (s *Store) rewritePages(ctx context.Context, numbers []int, usable int) error {
 	if len(numbers) == 0 {
 		return nil
@@ -81,8 +81,7 @@ func (s *Store) rewritePages(ctx context.Context, numbers []int, usable int) err
 	return tx.Commit()
 }
 
-// readPage reads one page of the file, as the log has it. A page that is no longer
-// there is empty.
+// readPage reads one page of the database. A page that no longer exists is empty.
 func readPage(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, number int) (page []byte, err error) {
@@ -93,8 +92,8 @@ func readPage(ctx context.Context, db interface {
 	return page, err
 }
 
-// shrink gives the file's free pages back to the disk. In a database that was made
-// without auto_vacuum they stay, and are used again.
+// shrink returns the free pages to the file system, a batch at a time. A database that
+// was created without auto_vacuum keeps its free pages and uses them again.
 func (s *Store) shrink(ctx context.Context) error {
 	for {
 		var mode, free int
@@ -108,7 +107,7 @@ func (s *Store) shrink(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for rows.Next() { // each row is one page's work
+		for rows.Next() { // SQLite moves one page per row
 			continue
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
@@ -117,5 +116,5 @@ func (s *Store) shrink(ctx context.Context) error {
 	}
 }
 
-// incrementalVacuum is the value of the pragma auto_vacuum.
+// incrementalVacuum is the value of the pragma auto_vacuum for "incremental".
 const incrementalVacuum = 2

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// dataSource makes the driver's URI of a file's path, whatever is in the path.
-// The form "file:" matters: without it the driver would drop SQLite's own
+// dataSource returns the driver's URI for a file. The path may contain any character.
+// The URI must begin with "file:", because otherwise the driver ignores SQLite's own
 // parameters.
 func dataSource(path, query string) (string, error) {
 	abs, err := filepath.Abs(path)

@@ -12,9 +12,9 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
 )
 
-// Faults are realised by SQL functions, so that what is slow or fails in a trace
-// is a real statement of the database. They touch no table, hence hold no lock
-// that another request could wait for.
+// SQL functions inject the faults, so that the slow or failing span in a trace is a
+// real SQL statement. The functions touch no table, so they hold no lock that other
+// requests would wait for.
 const (
 	sleepFunction = "lab_sleep" // lab_sleep(milliseconds) returns them after sleeping
 	failFunction  = "lab_fail"  // lab_fail() fails
@@ -35,10 +35,10 @@ func sleep(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error)
 }
 
 func fail(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
-	return nil, errors.New("this statement was asked to fail")
+	return nil, errors.New("injected fault: the request asked for a failing statement")
 }
 
-// injectFault grants the fault that the request asks for, if that is on.
+// injectFault injects the fault that the request asks for, if faults are switched on.
 func (s *Store) injectFault(ctx context.Context) error {
 	if s.faults == nil {
 		return nil
@@ -52,12 +52,12 @@ func (s *Store) injectFault(ctx context.Context) error {
 	if f.Error {
 		query = query.ColumnExpr(failFunction + "()")
 	} else {
-		// Rounded up: a fault is never quicker than it was asked to be.
+		// Rounded up, so that the delay is never shorter than the requested one.
 		ms := (f.Delay + time.Millisecond - 1) / time.Millisecond
 		query = query.ColumnExpr(sleepFunction+"(?)", int64(ms))
 	}
 	if err := query.Scan(ctx, &discard); err != nil {
-		return fmt.Errorf("fault on request: %w", err)
+		return fmt.Errorf("injecting a fault: %w", err)
 	}
 	return nil
 }

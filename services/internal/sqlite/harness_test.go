@@ -16,7 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// harness is a store on a file of its own, whose telemetry stays in the process.
+// harness is a store with a file of its own, whose telemetry the test can read.
 type harness struct {
 	*Store
 	cfg     Config
@@ -25,7 +25,7 @@ type harness struct {
 	metrics *sdkmetric.ManualReader
 }
 
-// buffer is a log that tells how often it has a text.
+// buffer is a log in which texts can be counted.
 type buffer struct {
 	mu sync.Mutex
 	b  strings.Builder

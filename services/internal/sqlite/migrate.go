@@ -13,9 +13,10 @@ import (
 //go:embed migrations/*.sql sample/*.sql
 var migrationFiles embed.FS
 
-// migrateUp applies what is not applied yet. There is one process, hence no
-// lock: Bun's is a row that a crash would leave behind. A migration is marked
-// after it ran, so that one that was cut off runs again.
+// migrateUp applies the migrations that are not applied yet. It takes no lock: only one
+// process uses the database, and Bun's lock is a row that would survive a crash. A
+// migration is marked as applied after it has run, so that an interrupted one runs
+// again.
 func migrateUp(ctx context.Context, db *bun.DB, sample bool) error {
 	dirs := []string{"migrations"}
 	if sample {

@@ -12,15 +12,15 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// List returns up to limit users behind a cursor, in the order of their ids. The
-// limit is cut to 1..[MaxLimit].
+// List returns up to limit users after the cursor, in the order of their ids. A limit
+// outside 1..[MaxLimit] becomes the nearest bound.
 func (s *Store) List(ctx context.Context, limit int, after users.Cursor) (users.Page, error) {
 	limit = max(1, min(limit, MaxLimit))
 	if err := s.injectFault(ctx); err != nil {
 		return users.Page{}, err
 	}
 	var rows []row
-	// One more than asked for says whether there is a next page.
+	// One row more than the limit tells whether there is a next page.
 	err := s.reader.NewSelect().Model(&rows).
 		Column("id", "name", "email", "created_at").
 		Where("id > ?", after.After).
@@ -55,8 +55,9 @@ func (s *Store) Get(ctx context.Context, id int64) (users.User, error) {
 	return r.user(), nil
 }
 
-// Create stores a valid user (see [users.New.Normalize]) and returns it with its
-// id, or [users.ErrEmailTaken].
+// Create stores a user, which must be valid (see [users.New.Normalize]), and returns
+// the user with its id. If the e-mail address is taken, it returns
+// [users.ErrEmailTaken].
 func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
 	if err := s.injectFault(ctx); err != nil {
 		return users.User{}, err
@@ -74,10 +75,11 @@ func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
 	return r.user(), nil
 }
 
-// Delete removes a user, or returns [users.ErrNotFound].
+// Delete removes a user, or returns [users.ErrNotFound] if there is none.
 //
-// The data is gone, not only the row: what secure_delete does not overwrite in
-// the file is scrubbed some ScrubDelay later, or on Close.
+// It removes the data from the disk as well. SQLite's secure_delete overwrites most of
+// it at once; the scrubber removes the rest after ScrubDelay, or when the store is
+// closed.
 func (s *Store) Delete(ctx context.Context, id int64) error {
 	if err := s.injectFault(ctx); err != nil {
 		return err
@@ -98,7 +100,7 @@ func (s *Store) Delete(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Stats sums the users up.
+// Stats returns a summary of the users.
 func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
 	if err := s.injectFault(ctx); err != nil {
 		return users.Stats{}, err
@@ -118,8 +120,8 @@ func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
 	return stats, nil
 }
 
-// SQLite's result codes that mean something to the domain
-// (https://www.sqlite.org/rescode.html). The low byte is the primary code.
+// The result codes of SQLite (https://www.sqlite.org/rescode.html) that stand for an
+// error of the domain. The low byte is the primary code.
 const (
 	codeBusy       = 5
 	codeLocked     = 6
@@ -127,7 +129,8 @@ const (
 	codeUnique     = 2067
 )
 
-// translate puts an error into the domain's words, and says what was being done.
+// domainError returns the domain's error for err, if there is one. doing says what
+// failed.
 func domainError(doing string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return users.ErrNotFound
@@ -135,8 +138,7 @@ func domainError(doing string, err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch code := e.Code(); {
 		case code == codeUnique, code == codePrimaryKey:
-			// SQLite's message names the column, never the value; the domain's
-			// error says all there is.
+			// SQLite's message adds nothing to the domain's error.
 			return users.ErrEmailTaken
 		case isBusy(err):
 			return fmt.Errorf("%s: %w: %w", doing, users.ErrBusy, err)
@@ -145,8 +147,8 @@ func domainError(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// isBusy reports whether the database was locked for longer than the connection
-// waits.
+// isBusy reports whether err means that the database stayed locked for longer than the
+// connection waits.
 func isBusy(err error) bool {
 	if errors.Is(err, errBusyReaders) {
 		return true

@@ -20,17 +20,18 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// scope names the spans and metrics that this package makes.
+// scope is the instrumentation scope of this package's spans and metrics.
 const scope = "github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
 
-// durationBuckets are in seconds. The conventions' begin at 1 ms, by when nearly
-// every query here is done; the last ones are for faults, at most 5 s.
+// durationBuckets are in seconds. Those of the semantic conventions begin at 1 ms, but
+// nearly every query here takes less. The last buckets are for injected faults, which
+// take up to 5 s.
 var durationBuckets = metric.WithExplicitBucketBoundaries(
 	0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 )
 
-// queryHook makes a client span and a point of db.client.operation.duration for
-// every query, after the semantic conventions for SQL databases.
+// queryHook records a client span and db.client.operation.duration for every query, as
+// the semantic conventions for SQL databases define them.
 type queryHook struct {
 	tracer    trace.Tracer
 	duration  dbconv.ClientOperationDuration
@@ -62,7 +63,7 @@ func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) cont
 		trace.WithAttributes(attrs...),
 	)
 	if span.IsRecording() {
-		// Bun has put the values into the statement by now.
+		// Bun has already put the values into the statement.
 		span.SetAttributes(semconv.DBQueryText(sanitizeQuery(event.Query)))
 	}
 	event.Stash = map[any]any{h: attrs}
@@ -74,10 +75,11 @@ func (h *queryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 	end := time.Now()
 	span := trace.SpanFromContext(ctx)
 	attrs, _ := event.Stash[h].([]attribute.KeyValue)
-	attrs = attrs[1:] // the instrument adds db.system.name itself
+	attrs = attrs[1:] // the instrument adds db.system.name by itself
 	if failed := errorAttributes(event.Err); len(failed) > 0 {
 		span.SetAttributes(failed...)
-		// No description: SQLite's messages may quote what was in the statement.
+		// Without a description, because SQLite's messages may quote values of the
+		// statement.
 		span.SetStatus(codes.Error, "")
 		attrs = append(attrs, failed...)
 	}
@@ -85,7 +87,7 @@ func (h *queryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 	span.End(trace.WithTimestamp(end))
 }
 
-// errorAttributes is nothing for a query that went well; finding no row is well.
+// errorAttributes describes a failed query. A query that finds no row has not failed.
 func errorAttributes(err error) []attribute.KeyValue {
 	if err == nil || errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -97,7 +99,7 @@ func errorAttributes(err error) []attribute.KeyValue {
 	return []attribute.KeyValue{semconv.ErrorType(err)}
 }
 
-// table is the name of the table that a model is kept in, "" without a model.
+// table returns the name of the model's table, "" if there is no model.
 func table(model schema.Model) string {
 	if m, ok := model.(bun.TableModel); ok {
 		return m.Table().Name

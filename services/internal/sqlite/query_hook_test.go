@@ -17,7 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// attributes returns a span's attributes as text.
+// attributes returns a span's attributes as strings.
 func attributes(span sdktrace.ReadOnlySpan) map[string]string {
 	attrs := map[string]string{}
 	for _, kv := range span.Attributes() {
@@ -95,7 +95,7 @@ func TestSpans(t *testing.T) {
 	for _, span := range l.spans.Ended() {
 		for key, value := range attributes(span) {
 			if strings.Contains(strings.ToLower(value), "private") || strings.Contains(value, "O'Name") {
-				t.Errorf("%s of %q tells %q", key, span.Name(), value)
+				t.Errorf("%s of %q contains %q", key, span.Name(), value)
 			}
 		}
 	}
@@ -104,8 +104,8 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// operations counts the points of db.client.operation.duration by operation,
-// with the error behind a space.
+// operations counts the values of db.client.operation.duration by operation; the error
+// follows after a space.
 func (l *harness) operations(t *testing.T) map[string]uint64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -154,7 +154,7 @@ func TestFailedQuery(t *testing.T) {
 	if counts := l.operations(t); counts["INSERT 2067"] != 1 || counts["INSERT"] != 1 {
 		t.Errorf("db.client.operation.duration counts %v", counts)
 	}
-	// Not to find a row is an answer, not a failure.
+	// A query that finds no row has not failed.
 	if _, err := l.Get(t.Context(), 99); !errors.Is(err, users.ErrNotFound) {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestFaultsOff(t *testing.T) {
 	}
 }
 
-// A slow request holds up neither writers nor other readers.
+// A slow request delays neither writers nor readers.
 func TestFaultDoesNotBlock(t *testing.T) {
 	l := newHarness(t, Config{Faults: true})
 	slow := make(chan error, 1)
@@ -260,7 +260,7 @@ func TestSanitizeQuery(t *testing.T) {
 	}
 }
 
-// No value that Bun writes into a statement gets out of it.
+// No value that Bun writes into a statement remains in the sanitized one.
 func FuzzSanitizeQuery(f *testing.F) {
 	for _, seed := range []string{"ada@example.com", "it's", "''", `\'`, `"`, "--", "/*", "x'", "1e5", "?", "\n"} {
 		f.Add(seed, int64(7), []byte(seed))

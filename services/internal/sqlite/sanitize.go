@@ -2,14 +2,13 @@ package sqlite
 
 import "strings"
 
-// sanitizeQuery returns a statement with every literal replaced by "?": strings,
-// blobs and numbers. What is left are keywords, names and operators.
+// sanitizeQuery replaces every literal of a statement (string, blob or number) with
+// "?". Keywords, names and operators remain.
 //
-// It works on the finished statement, not on Bun's template, because that still
-// has a LIMIT's number, and because a value that somebody writes into a template
-// by hand must not get out either. It never needs to understand the statement:
-// in SQLite a value can only be a number or stand in single quotes, a name can
-// only be a word or stand in double quotes, backquotes or brackets.
+// It works on the finished statement and not on Bun's template, because a template may
+// contain values too, such as the number of a LIMIT. It need not understand the
+// statement. In SQLite, a value is a number or stands in single quotes; a name is a
+// word or stands in double quotes, backquotes or brackets.
 func sanitizeQuery(query string) string {
 	var b strings.Builder
 	b.Grow(len(query))
@@ -43,8 +42,9 @@ func sanitizeQuery(query string) string {
 	return b.String()
 }
 
-// skipQuoted returns the index behind the quoted text that begins at start. A
-// doubled quote is a quote inside; a text that does not end takes all the rest.
+// skipQuoted returns the index after the quoted text that begins at start. A doubled
+// quote stands for a quote within the text. A text without an end extends to the end of
+// the statement.
 func skipQuoted(query string, start int, quote byte) int {
 	for i := start + 1; i < len(query); i++ {
 		if query[i] != quote {
@@ -59,8 +59,8 @@ func skipQuoted(query string, start int, quote byte) int {
 	return len(query)
 }
 
-// skipNumber returns the index behind the number that begins at start: 12,
-// 1_000, 1.5e-3, 0x1f.
+// skipNumber returns the index after the number that begins at start, such as 12,
+// 1_000, 1.5e-3 or 0x1f.
 func skipNumber(query string, start int) int {
 	i := start
 	for ; i < len(query); i++ {

@@ -19,14 +19,15 @@ import (
 //   - in the write-ahead log, which has pages as they were: a checkpoint that
 //     truncates the log cuts them off.
 //
-// The scrubber does the last two, soon after a deletion. It reads each page of the
-// file, a few at a time, and holds the writer only while it changes some of them. So
-// its memory and the writers' wait do not depend on the size of the database. VACUUM
-// would do the same with all pages in memory, and no writer meanwhile.
+// The scrubber does the last two, soon after a deletion. It reads all pages of the
+// file, a few at a time, and blocks other writers only while it changes some of these
+// few. So the memory that it needs, and the time for which writers wait, do not grow
+// with the database. VACUUM would remove the same data, but holds the whole database in
+// memory, and blocks writers for all of that time.
 
-// scrubShare bounds what scrubbing costs, which grows with the database: the
-// pause before the next one is at least this many times as long as one took. Within
-// one, the scrubber pauses for as long as it works.
+// scrubShare bounds the cost of scrubbing, which grows with the database. The pause
+// before the next scrub is at least this many times as long as the last scrub. During a
+// scrub, the scrubber rests for as long as it works.
 const scrubShare = 10
 
 // rest pauses for d, or until ctx is done.
@@ -37,7 +38,8 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// requestScrub wakes the scrubber; requests that come while one waits are one.
+// requestScrub wakes the scrubber. Requests that arrive before the scrub begins share
+// it.
 func (s *Store) requestScrub() {
 	select {
 	case s.deleted <- struct{}{}:
@@ -45,8 +47,8 @@ func (s *Store) requestScrub() {
 	}
 }
 
-// scrubDeleted runs until ctx is done. ScrubDelay after a deletion it scrubs, and
-// tries again for as long as that does not succeed.
+// scrubDeleted runs until ctx is done. It scrubs ScrubDelay after a deletion, and
+// repeats a scrub that fails.
 func (s *Store) scrubDeleted(ctx context.Context) {
 	pause := s.cfg.ScrubDelay
 	for {
@@ -66,7 +68,7 @@ func (s *Store) scrubDeleted(ctx context.Context) {
 		took := time.Since(start)
 		pause = max(s.cfg.ScrubDelay, scrubShare*took)
 		if err != nil {
-			pause = max(s.cfg.ScrubDelay, took) // most of which was waiting
+			pause = max(s.cfg.ScrubDelay, took) // the failed scrub was mostly waiting
 			level := slog.LevelWarn
 			if isBusy(err) || ctx.Err() != nil {
 				level = slog.LevelDebug
@@ -77,7 +79,8 @@ func (s *Store) scrubDeleted(ctx context.Context) {
 	}
 }
 
-// scrubRequested reports whether there was a deletion since the last scrub.
+// scrubRequested reports whether a user was deleted since the last scrub. It takes the
+// request.
 func (s *Store) scrubRequested() bool {
 	select {
 	case <-s.deleted:
@@ -87,7 +90,8 @@ func (s *Store) scrubRequested() bool {
 	}
 }
 
-// scrubNow removes from the files what was deleted before.
+// scrubNow removes the data of earlier deletions from the files. It calls pause after
+// each batch of pages, with the time that the batch took.
 func (s *Store) scrubNow(ctx context.Context, pause func(time.Duration)) error {
 	if err := s.clearPages(ctx, pause); err != nil {
 		return fmt.Errorf("overwriting deleted data: %w", err)
@@ -101,8 +105,8 @@ func (s *Store) scrubNow(ctx context.Context, pause func(time.Duration)) error {
 	return s.checkpoint(ctx)
 }
 
-// scrubOnClose scrubs what is pending when the database is closed, for as long as
-// closePatience. What is left then is marked in the file, for the next Open.
+// scrubOnClose scrubs while the database is being closed, for closePatience at the
+// most. If it does not finish, it marks the file, so that the next Open scrubs again.
 func (s *Store) scrubOnClose() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.closePatience)
 	defer cancel()
@@ -114,13 +118,13 @@ func (s *Store) scrubOnClose() error {
 	return s.markScrub(context.Background(), scrubPending)
 }
 
-// The values of SQLite's user_version, which is the application's to use.
+// The values of user_version, a field of the file that SQLite leaves to applications.
 const (
 	scrubbed     = 0
 	scrubPending = 1
 )
 
-// markScrub writes into the file whether it has deleted data.
+// markScrub records in the file whether a scrub is pending.
 func (s *Store) markScrub(ctx context.Context, mark int) error {
 	if found, err := s.scrubMark(ctx); err != nil || found == mark {
 		return err
@@ -134,8 +138,8 @@ func (s *Store) scrubMark(ctx context.Context) (mark int, err error) {
 	return mark, err
 }
 
-// closedCleanly reports whether the last process closed the database: that removes
-// the log. A process that was killed may have left deleted data behind.
+// closedCleanly reports whether the last process closed the database, which removes the
+// log. A process that was killed may have left deleted data in the files.
 func closedCleanly(path string) bool {
 	_, err := os.Stat(path + "-wal")
 	return errors.Is(err, fs.ErrNotExist)

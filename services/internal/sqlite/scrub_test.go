@@ -13,12 +13,11 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// marker is in every name and address that fill makes, after and before bytes
-// that it does not match.
+// marker matches the random part of the names and addresses that fill creates.
 var marker = regexp.MustCompile(`[0-9a-f]{16}`)
 
-// traces counts the users whose name or address is anywhere in the files of a
-// database: the file itself, its log, its index of the log.
+// traces counts the users whose name or address is in one of the database's files: the
+// file itself, the log, or the index of the log.
 func traces(t *testing.T, path string, of []users.User) int {
 	t.Helper()
 	files, err := filepath.Glob(path + "*")
@@ -44,11 +43,10 @@ func traces(t *testing.T, path string, of []users.User) int {
 	return n
 }
 
-// leakingSeed makes fill leave copies of two deleted users in the unused part of
-// pages of others.
+// leakingSeed makes fill leave copies of two deleted users in unused parts of pages.
 const leakingSeed = 22
 
-// eventually waits for a condition that another goroutine brings about.
+// eventually waits until the condition holds.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(time.Millisecond) {
@@ -58,8 +56,8 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// fill creates n users in an order that splits and merges pages, and deletes
-// two thirds of them. It returns the deleted and the others.
+// fill creates n users in an order that splits and merges pages, and deletes two thirds
+// of them. It returns the deleted users and the remaining ones.
 func fill(t *testing.T, l *harness, n int, seed uint64) (gone, kept []users.User) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -77,11 +75,10 @@ func fill(t *testing.T, l *harness, n int, seed uint64) (gone, kept []users.User
 	return gone, kept
 }
 
-// What is deleted is soon nowhere in the files, while the database is open.
+// Deleted data disappears from the files while the database is open.
 func TestDeletionRemovesBytes(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Hour})
-	// With this seed copies stay that neither secure_delete nor a checkpoint
-	// removes.
+	// This seed leaves copies that neither secure_delete nor a checkpoint removes.
 	gone, kept := fill(t, l, 3000, leakingSeed)
 	if n := traces(t, l.cfg.Path, gone); n == 0 {
 		t.Fatal("nothing of the deleted users is left before a scrub: the test cannot fail")
@@ -119,8 +116,8 @@ func wantIntact(t *testing.T, l *harness) {
 	}
 }
 
-// Between two steps of a scrub the others read and write: it holds no lock for the
-// whole of its work.
+// Others can write between two batches of a scrub: a scrub holds no lock for all of its
+// time.
 func TestScrubLetsOthersWrite(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 3000, leakingSeed)
@@ -141,8 +138,8 @@ func TestScrubLetsOthersWrite(t *testing.T) {
 	wantIntact(t, l)
 }
 
-// A database of many deleted users gives its space back. One that was made without
-// auto_vacuum, as all were before, keeps it, and has nothing of the users either.
+// A scrub returns the space of deleted users to the file system. A database from before
+// auto_vacuum keeps the space, but not the data.
 func TestScrubOfOlderDatabase(t *testing.T) {
 	for _, older := range []bool{false, true} {
 		t.Run(fmt.Sprintf("older=%t", older), func(t *testing.T) {
@@ -180,17 +177,17 @@ func TestScrubOfOlderDatabase(t *testing.T) {
 	}
 }
 
-// atOnce is the pause of a scrub that makes none.
+// atOnce makes a scrub without pauses.
 func atOnce(time.Duration) {}
 
-// The scrubber does it by itself.
+// The scrubber removes deleted data without being called.
 func TestScrubberRuns(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Millisecond})
 	gone, _ := fill(t, l, 30, 1)
 	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
 }
 
-// A reader that is in the middle of the log delays a scrub, and no more.
+// A reader that uses the log delays a scrub, and does not prevent it.
 func TestScrubWaitsForReaders(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Millisecond})
 	l.create(t, "N", "n@example.com")
@@ -205,7 +202,7 @@ func TestScrubWaitsForReaders(t *testing.T) {
 	if err := l.checkpoint(t.Context()); !isBusy(err) {
 		t.Errorf("checkpoint() = %v under a reader, want busy", err)
 	}
-	// No deletion asks for another scrub by now: what comes is the retry.
+	// There is no further deletion, so these are retries.
 	const failed = "deleted data is still on the disk"
 	begun := l.out.count(failed)
 	eventually(t, "the scrubber fails twice more", func() bool { return l.out.count(failed) >= begun+2 })
@@ -215,7 +212,7 @@ func TestScrubWaitsForReaders(t *testing.T) {
 	eventually(t, "nothing of deleted users is on the disk", func() bool { return traces(t, l.cfg.Path, gone) == 0 })
 }
 
-// Closing leaves one file, without what was deleted a moment before.
+// Closing leaves a single file, without the data that was deleted just before.
 func TestCloseScrubs(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, kept := fill(t, l, 300, 1)
@@ -233,8 +230,7 @@ func TestCloseScrubs(t *testing.T) {
 	}
 }
 
-// A database that is too large to be scrubbed while it is closed is scrubbed when it
-// is opened again.
+// If Close has no time to finish a scrub, the next Open scrubs.
 func TestOpenScrubsWhatCloseLeft(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 3000, leakingSeed)
@@ -254,11 +250,11 @@ func TestOpenScrubsWhatCloseLeft(t *testing.T) {
 	})
 }
 
-// A process that was killed scrubs at its next start.
+// After a process was killed, the next one scrubs.
 func TestOpenScrubsAfterCrash(t *testing.T) {
 	l := newHarness(t, Config{ScrubDelay: time.Hour})
 	gone, _ := fill(t, l, 300, 1)
-	// What a killed process leaves is what is on the disk while it runs.
+	// A killed process leaves the files as they are while it runs.
 	crashed := filepath.Join(t.TempDir(), "users.db")
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(l.cfg.Path + suffix)

@@ -1,9 +1,9 @@
-// Package sqlite keeps the users in one SQLite file, through Bun over a driver
-// without cgo.
+// Package sqlite stores the users in an SQLite file. It uses Bun, and a driver that
+// needs no cgo.
 //
-// One connection writes and several read (WAL): SQLite has one writer anyway,
-// and a queue in Go is fairer than busy locks in SQLite. What is deleted is
-// removed from the file's bytes, see [Store.Delete].
+// One connection writes and several read, in WAL mode. SQLite allows only one writer at
+// a time, and queueing for a connection in Go is fairer than waiting for SQLite's lock.
+// Deleted data is removed from the bytes of the file, see [Store.Delete].
 package sqlite
 
 import (
@@ -30,39 +30,38 @@ import (
 // MaxLimit is the largest page that [Store.List] returns.
 const MaxLimit = 200
 
-// The sizes of the pools. A sleeping query holds its connection, so faults have
-// connections of their own: what is slow on request delays neither other reads nor
-// the readiness probe.
+// The sizes of the pools. A sleeping query occupies its connection. Faults have their
+// own pool, so that slow queries delay neither other reads nor the readiness probe.
 const (
 	readerConnections = 16 // reads take well under a millisecond
-	faultConnections  = 16 // a fault more than that waits for one to end
+	faultConnections  = 16 // a 17th fault waits until one ends
 )
 
-// How long a connection waits for a lock of another process on the database.
+// How long a connection waits for a lock on the database.
 const (
 	writerPatience = 5 * time.Second
 	probePatience  = 500 * time.Millisecond // less than the probe's own timeout
 )
 
-// Config is what [Open] needs. Path and Telemetry are required.
+// Config configures [Open]. Path and Telemetry are required.
 type Config struct {
-	// Path is the database file. It is created, its folder is not.
+	// Path is the database file. Open creates the file, but not its folder.
 	Path string
-	// Telemetry receives a span and a metric for every query that a request makes.
+	// Telemetry receives a span and a metric for each query of a request.
 	Telemetry *telemetry.Telemetry
-	// Sample puts some sample users into the database, once in its life.
+	// Sample adds sample users to the database. This happens once per database.
 	Sample bool
-	// Faults grants the faults that requests ask for; see package fault.
+	// Faults switches on the faults that requests ask for; see package fault.
 	Faults bool
-	// ScrubDelay is how long deleted data may stay on the disk, so that many
-	// deletions share one scrub; 0 means one second.
+	// ScrubDelay is the time from a deletion to the scrub that removes its data from
+	// the disk. Deletions in between share that scrub. 0 means one second.
 	ScrubDelay time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Store is an open database. Its methods are safe for concurrent use. Their
-// errors are those of package users where that has one, and SQLite's otherwise.
+// Store is an open database. Its methods are safe for concurrent use. They return
+// errors of package users where there is a matching one, and SQLite's errors otherwise.
 type Store struct {
 	cfg      Config
 	writer   *bun.DB // one connection
@@ -77,12 +76,12 @@ type Store struct {
 
 	closePatience time.Duration // how long Close scrubs
 
-	deleted chan struct{} // signals the scrubber
+	deleted chan struct{} // wakes the scrubber
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
 
-// row is a user as the table has it.
+// row is a row of the table users.
 type row struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
@@ -97,8 +96,8 @@ func (r row) user() users.User {
 	return users.User{ID: r.ID, Name: r.Name, Email: r.Email, CreatedAt: r.CreatedAt.UTC()}
 }
 
-// Open opens the database, creates it if need be, and brings its schema up to
-// date. The caller must call [Store.Close].
+// Open opens the database, or creates it, and applies the migrations that are missing.
+// The caller must call [Store.Close].
 func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -162,8 +161,8 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	return s, nil
 }
 
-// openPool opens up to size connections to the file, all of them kept. patience is
-// how long each waits for a lock.
+// openPool returns a pool of up to size connections to the file. Idle connections stay
+// open. patience is how long a connection waits for a lock.
 func openPool(path string, size int, patience time.Duration, query string) (*bun.DB, error) {
 	dsn, err := dataSource(path, fmt.Sprintf("%s&_busy_timeout=%d&_foreign_keys=on&_dqs=0", query, patience.Milliseconds()))
 	if err != nil {
@@ -179,15 +178,16 @@ func openPool(path string, size int, patience time.Duration, query string) (*bun
 	return bun.NewDB(pool, sqlitedialect.New()), nil
 }
 
-// namespace is db.namespace: the file's base name without its extension.
+// namespace returns the value of db.namespace, which is the file's name without its
+// extension.
 func namespace(path string) string {
 	base := filepath.Base(path)
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
-// Close waits for the queries that run, scrubs what was deleted and closes the
-// file, which removes the write-ahead log. It scrubs for 5 s at the most; the next
-// Open does the rest. It may be called twice.
+// Close waits for running queries, scrubs deleted data, and closes the file, which
+// removes the write-ahead log. Scrubbing takes 5 s at the most; the next Open does the
+// rest. Close may be called twice.
 func (s *Store) Close() error {
 	if s.stop != nil {
 		s.stop()
@@ -212,8 +212,8 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Ping reports whether the users can be read. It makes no telemetry, and waits for no
-// other query.
+// Ping returns an error if the users cannot be read. It leaves no telemetry, and has
+// its own connection, so that slow queries do not delay it.
 func (s *Store) Ping(ctx context.Context) error {
 	if _, err := s.probe.NewSelect().Model((*row)(nil)).Where("id = 0").Exists(ctx); err != nil {
 		return fmt.Errorf("reading the database: %w", err)
@@ -221,10 +221,11 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Count is the number of users, without asking the database.
+// Count returns the number of users, without a query.
 func (s *Store) Count() int64 { return s.count.Load() }
 
-// size is what the database and its write-ahead log take on the disk, in bytes.
+// size returns how much space the database and its write-ahead log take on the disk, in
+// bytes.
 func (s *Store) size() (int64, error) {
 	var total int64
 	for _, path := range []string{s.cfg.Path, s.cfg.Path + "-wal"} {

@@ -39,7 +39,7 @@ func TestCreateGetDelete(t *testing.T) {
 	if n := l.Count(); n != 0 {
 		t.Errorf("Count() = %d, want 0", n)
 	}
-	// An id is never used again, else a cursor or a bookmark would mean somebody else.
+	// An id is never used again: a cursor or a bookmark must not lead to another user.
 	if next := l.create(t, "Bob", "bob@example.com"); next.ID != 2 {
 		t.Errorf("the next id is %d, want 2", next.ID)
 	}
@@ -59,7 +59,7 @@ func TestUniqueEmail(t *testing.T) {
 	}
 }
 
-// Values are stored as they are, whatever they look like.
+// Values are stored unchanged, even if they look like SQL.
 func TestHostileValues(t *testing.T) {
 	l := newHarness(t, Config{})
 	for i, name := range []string{"Robert'); DROP TABLE users;--", `"?" ?0 :a @b $c`, "%s %d {{.}}", `\'; --`, "阿达 🙂"} {
@@ -83,7 +83,7 @@ func TestListPages(t *testing.T) {
 			t.Errorf("in pages of %d: %v, want %v", limit, got, want)
 		}
 	}
-	// A page goes on behind a user that was deleted in between.
+	// A cursor works even if its user has been deleted.
 	first, err := l.List(t.Context(), 5, users.Cursor{})
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// Migrations and sample users come once; what was done to them stays.
+// Migrations and sample users are applied once; later changes remain.
 func TestReopen(t *testing.T) {
 	l := newHarness(t, Config{Sample: true})
 	sample := l.all(t, 50)
@@ -149,7 +149,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// A migration that ran, but was not marked before a crash, runs again.
+// A migration that ran before a crash, but was not marked as applied, runs again.
 func TestMigrationTwice(t *testing.T) {
 	l := newHarness(t, Config{Sample: true})
 	if _, err := l.writer.NewRaw("DELETE FROM bun_migrations").Exec(t.Context()); err != nil {
@@ -165,7 +165,7 @@ func TestMigrationTwice(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	l := newHarness(t, Config{ScrubDelay: time.Millisecond}) // scrubs in between, too
+	l := newHarness(t, Config{ScrubDelay: time.Millisecond}) // scrubs run in between
 	const writers, each = 8, 40
 	var writing, reading sync.WaitGroup
 	stop := make(chan struct{})
@@ -212,7 +212,7 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// The store of another process holds the lock for too long.
+// Another process holds the lock for too long.
 func TestBusy(t *testing.T) {
 	l := newHarness(t, Config{})
 	if _, err := l.writer.NewRaw("PRAGMA busy_timeout = 10").Exec(t.Context()); err != nil {
@@ -267,7 +267,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// The path is a path, also where a URI would read something else.
+// Every character of the path counts as such, even where it has a meaning in a URI.
 func TestStrangePaths(t *testing.T) {
 	for _, name := range []string{"a b.db", "a?mode=memory.db", "a#b.db", "a%41.db", "ä&_query_only=1.db"} {
 		t.Run(name, func(t *testing.T) {

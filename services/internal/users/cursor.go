@@ -7,22 +7,22 @@ import (
 	"strconv"
 )
 
-// Cursor is a place in the list of users: behind the user with the id After. The
-// zero Cursor is the list's beginning.
+// Cursor is a position in the list of users: after the user with the id After. The zero
+// Cursor is the beginning of the list.
 type Cursor struct {
 	After int64
 }
 
-// cursorVersion is the first byte of an encoded cursor, so that another order
-// of the list can be told from this one later.
+// cursorVersion is the first byte of an encoded cursor. It lets later versions change
+// the order of the list.
 const cursorVersion = 1
 
-// cursorLen is version, id (8 bytes) and checksum (4).
+// cursorLen is the length of an encoded cursor: version, id (8 bytes) and checksum (4).
 const cursorLen = 1 + 8 + 4
 
-// String returns the cursor's opaque text, 18 characters of URL-safe base64; ""
-// for the zero Cursor. The checksum in it is no secret: it tells a cursor that
-// was cut or typed from one that we made.
+// String returns the cursor's opaque text, 18 characters of URL-safe base64; "" for the
+// zero Cursor. The checksum is no secret. It detects a cursor that was truncated or
+// invented.
 func (c Cursor) String() string {
 	if c.After == 0 {
 		return ""
@@ -34,8 +34,8 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseCursor reads the text that [Cursor.String] wrote. Any other text, but for
-// the empty one, is an [ErrBadCursor].
+// ParseCursor decodes a text from [Cursor.String]. The empty text is the zero Cursor.
+// Any other text is an [ErrBadCursor].
 func ParseCursor(text string) (Cursor, error) {
 	if text == "" {
 		return Cursor{}, nil
@@ -45,16 +45,16 @@ func ParseCursor(text string) (Cursor, error) {
 		return Cursor{}, ErrBadCursor
 	}
 	c := Cursor{After: int64(binary.BigEndian.Uint64(b[1:]))}
-	// Writing it again checks all the rest: version, checksum, spare bits, and
-	// the line breaks that the decoder skips.
+	// Encoding it again checks the rest: version, checksum, spare bits, and line
+	// breaks, which the decoder ignores.
 	if c.After <= 0 || c.String() != text {
 		return Cursor{}, ErrBadCursor
 	}
 	return c, nil
 }
 
-// ParseID reads a user's id as it stands in a path: decimal digits without sign
-// or leading zero, 1 to the largest int64. Anything else is an [ErrBadID].
+// ParseID parses a user's id from a path. An id has decimal digits, without a sign or
+// leading zeros, and is 1 to the largest int64. Anything else is an [ErrBadID].
 func ParseID(text string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != text {

@@ -2,7 +2,7 @@ package users
 
 import "strings"
 
-// Error is a way in which the domain says no. Compare with errors.Is.
+// Error is an error of the domain. Compare it with errors.Is.
 type Error struct {
 	message, errorType string
 }
@@ -13,18 +13,19 @@ func (e *Error) Error() string { return e.message }
 // ErrorType is the error.type attribute of spans and metrics.
 func (e *Error) ErrorType() string { return e.errorType }
 
-// The errors of the domain, beside [ValidationError].
+// The errors of the domain, except [ValidationError].
 var (
-	// ErrNotFound: there is no user with this id.
+	// ErrNotFound means that there is no user with this id.
 	ErrNotFound = &Error{"there is no such user", "not_found"}
-	// ErrEmailTaken: another user has this e-mail address, in whatever case.
+	// ErrEmailTaken means that another user has this e-mail address, in upper or lower
+	// case.
 	ErrEmailTaken = &Error{"the e-mail address is taken", "email_taken"}
-	// ErrBusy: the store is locked for longer than it was worth waiting. Trying
-	// again a little later is likely to work.
+	// ErrBusy means that the store stayed locked for too long. A retry a little later
+	// will probably succeed.
 	ErrBusy = &Error{"the store is busy", "busy"}
-	// ErrBadCursor: this is no cursor that a page handed out.
+	// ErrBadCursor means that the cursor does not come from a page.
 	ErrBadCursor = &Error{"the cursor is not valid", "bad_cursor"}
-	// ErrBadID: this is no id that a user can have.
+	// ErrBadID means that no user can have this id.
 	ErrBadID = &Error{"the id is not valid", "bad_id"}
 )
 
@@ -32,16 +33,17 @@ var (
 type Field struct {
 	// Name is the JSON name.
 	Name string
-	// Detail is a sentence for people. It does not repeat the value.
+	// Detail says what is wrong, in one sentence for people. It does not repeat the
+	// value.
 	Detail string
 }
 
-// ValidationError says which fields of a user are wrong.
+// ValidationError names the invalid fields of a user.
 type ValidationError struct {
 	Fields []Field
 }
 
-// Error names the fields, not their values: it ends up in logs.
+// Error names the fields, but not their values, because it is logged.
 func (e *ValidationError) Error() string {
 	names := make([]string, len(e.Fields))
 	for i, f := range e.Fields {

@@ -49,7 +49,7 @@ func TestNormalize(t *testing.T) {
 				for _, f := range invalid.Fields {
 					fields = append(fields, f.Name)
 					if f.Detail == "" {
-						t.Errorf("%s is wrong for no reason", f.Name)
+						t.Errorf("%s is invalid without a detail", f.Name)
 					}
 				}
 			} else if err != nil {
@@ -149,7 +149,7 @@ func FuzzNormalize(f *testing.F) {
 			t.Fatalf("%q is valid, but becomes %q, %v", got, again, err)
 		}
 		if !utf8.ValidString(got.Name+got.Email) || strings.ContainsAny(got.Name+got.Email, "\x00\r\n") || len(got.Email) > MaxEmail {
-			t.Fatalf("%q is taken for valid", got)
+			t.Fatalf("%q is accepted", got)
 		}
 	})
 }

@@ -1,5 +1,5 @@
--- Every statement can run twice: the mark that a migration is applied is set
--- outside its transaction.
+-- Each statement must be able to run twice: the migration is marked as applied
+-- outside its transaction, and a crash in between makes it run again.
 CREATE TABLE IF NOT EXISTS users (
     id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, so a cursor cannot skip a newer user
     name       TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- People whose work everybody here uses. Created one hour apart, the last one now.
+-- Pioneers of computing. Their creation times are an hour apart; the last is now.
 INSERT OR IGNORE INTO users (name, email, email_key, created_at)
 SELECT column1, column2, column2, strftime('%Y-%m-%d %H:%M:%S+00:00', 'now', column3)
 FROM (VALUES
