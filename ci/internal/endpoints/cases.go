@@ -25,8 +25,8 @@ type Case struct {
 	// Optional makes the case skipped, with this reason, when the answer is 200
 	// though another status is wanted.
 	Optional string
-	// Walk is made instead of a request, for what takes several.
-	Walk func(context.Context, *session) (measured string, err error)
+	// Steps makes several requests in the place of the one.
+	Steps func(context.Context, *session) (measured string, err error)
 }
 
 var (
@@ -128,7 +128,7 @@ func createCases() []Case {
 		{Name: "create with an e-mail that is taken, in capitals", Method: "POST", Path: "{api}/users", Header: jsonBody,
 			Body: `{"name":"Another","email":"{EMAIL}"}`, Want: problem(409)},
 		{Name: "a user takes no PATCH", Method: "PATCH", Path: "{api}/users/{id}", Header: jsonBody, Body: `{}`, Want: notAllowed("GET", "DELETE")},
-		{Name: "pages hold every user once", Walk: walkPages},
+		{Name: "pages hold every user once", Steps: checkPagination},
 	}
 }
 
@@ -196,9 +196,9 @@ func pageCases() []Case {
 	return []Case{
 		{Name: "the page", Method: "GET", Path: "/", Want: Want{Status: 200, Type: typeHTML,
 			Header: map[string]string{"Content-Security-Policy": `.*default-src .*`}, Body: []Predicate{contains("<form"), contains("/ui/users")}}},
-		{Name: "what the page loads is there", Walk: walkAssets},
+		{Name: "what the page loads is there", Steps: checkAssets},
 		{Name: "the page takes no POST", Method: "POST", Path: "/", Want: notAllowed("GET")},
-		{Name: "the form adds a user and the form deletes it", Walk: walkForms},
+		{Name: "the form adds a user and the form deletes it", Steps: checkForms},
 		{Name: "the form for a slow query", Method: "POST", Path: "/ui/slow", Header: formBody, Want: back},
 		{Name: "the form for a failing query", Method: "POST", Path: "/ui/error", Header: formBody, Want: back},
 		{Name: "the forms' addresses take no GET", Method: "GET", Path: "/ui/users", Want: notAllowed("POST")},

@@ -132,13 +132,13 @@ func (s *session) check(ctx context.Context, c Case) report.Check {
 	return out
 }
 
-// try makes the request of a case, or its walk, and compares.
+// try makes the request of a case, or its steps, and compares the answer.
 func (s *session) try(ctx context.Context, c Case) (measured string, err error) {
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("stopped: %w", errSkip)
 	}
-	if c.Walk != nil {
-		return c.Walk(ctx, s)
+	if c.Steps != nil {
+		return c.Steps(ctx, s)
 	}
 	path, err := s.expand(c.Path)
 	if err != nil {

@@ -32,7 +32,7 @@ func (b baseline) get(selector string) counter {
 	case ok:
 		return c
 	case len(b) == 0: // the check of the earlier run has failed for it
-		return counter{selector: selector, err: notAsked("what was counted before the traffic is not known")}
+		return counter{selector: selector, err: skipReason("what was counted before the traffic is not known")}
 	}
 	return counter{selector: selector, err: fmt.Errorf("%s was not read before the traffic: does another version of the lab send it?", selector)}
 }

@@ -18,28 +18,28 @@ import (
 // keeps the one that it had.
 func (v *verifier) grafana(ctx context.Context) {
 	if v.Addresses.Grafana == "" {
-		v.add("grafana", "provisioned", "", outcome{err: notAsked("Grafana does not run on this target")}, 0)
+		v.add("grafana", "provisioned", "", outcome{err: skipReason("Grafana does not run on this target")}, 0)
 		return
 	}
 	g := query.Grafana{URL: v.Addresses.Grafana, HTTP: v.http}
-	questions := []question{{name: "health", expected: "its database is ok", ask: func(ctx context.Context) (string, error) { return denied(g.Version(ctx)) }}}
+	checks := []concurrentCheck{{name: "health", expected: "its database is ok", run: func(ctx context.Context) (string, error) { return denied(g.Version(ctx)) }}}
 	for _, s := range v.sources {
-		questions = append(questions, question{name: "data source " + s.UID, expected: "is there, and works", ask: func(ctx context.Context) (string, error) {
+		checks = append(checks, concurrentCheck{name: "data source " + s.UID, expected: "is there, and works", run: func(ctx context.Context) (string, error) {
 			return denied(sourceWorks(ctx, g, s))
 		}})
 	}
 	for _, d := range v.dashboards {
-		questions = append(questions, question{name: "dashboard " + d.UID, expected: fmt.Sprintf("the committed one, of %d panels, from a file", len(d.Panels)), ask: func(ctx context.Context) (string, error) {
+		checks = append(checks, concurrentCheck{name: "dashboard " + d.UID, expected: fmt.Sprintf("the committed one, of %d panels, from a file", len(d.Panels)), run: func(ctx context.Context) (string, error) {
 			return denied(sameDashboard(ctx, g, d))
 		}})
 	}
-	v.askAll(ctx, "grafana", v.timing.grafana, questions)
+	v.checkAll(ctx, "grafana", v.timing.grafana, checks)
 }
 
 // denied makes of an answer that nobody may see a check that is skipped.
 func denied(measured string, err error) (string, error) {
 	if errors.Is(err, query.ErrDenied) {
-		return "", notAsked("Grafana: " + err.Error())
+		return "", skipReason("Grafana: " + err.Error())
 	}
 	return measured, err
 }

@@ -17,7 +17,7 @@ import (
 // links follows every link between the signals that Grafana is provisioned with, from
 // what the one request has left, as somebody would by clicking.
 func (v *verifier) links(ctx context.Context, p *probe) {
-	var questions []question
+	var checks []concurrentCheck
 	of := func(kind string) (found []grafana.Datasource) {
 		for _, s := range v.sources {
 			if s.Type == kind {
@@ -27,39 +27,39 @@ func (v *verifier) links(ctx context.Context, p *probe) {
 		return found
 	}
 	// add adds the questions of a kind of link; that there is none is a failure.
-	add := func(kind string, all []question) {
+	add := func(kind string, all []concurrentCheck) {
 		if len(all) == 0 {
-			all = []question{{name: kind, expected: "a link", ask: func(context.Context) (string, error) {
+			all = []concurrentCheck{{name: kind, expected: "a link", run: func(context.Context) (string, error) {
 				return "none", errors.New("config/grafana/provisioning/datasources has no such link")
 			}}}
 		}
 		for _, q := range all {
-			q.of = q.name // each asks others than the next, and all of them are few
-			questions = append(questions, q)
+			q.backend = q.name // each asks others than the next, and all of them are few
+			checks = append(checks, q)
 		}
 	}
-	var derived, logs, metrics, exemplars, graphs []question
+	var derived, logs, metrics, exemplars, graphs []concurrentCheck
 	for _, s := range of(dashboards.Loki) {
 		for _, f := range s.Links.Derived {
-			derived = append(derived, question{name: "log → trace, by " + f.Name, expected: "the trace of the line", ask: func(ctx context.Context) (string, error) { return v.derivedField(ctx, p, f) }})
+			derived = append(derived, concurrentCheck{name: "log → trace, by " + f.Name, expected: "the trace of the line", run: func(ctx context.Context) (string, error) { return v.derivedField(ctx, p, f) }})
 		}
 	}
 	for _, s := range of(dashboards.Tempo) {
 		if l := s.Links.Logs; l.UID != "" {
-			logs = append(logs, question{name: "trace → logs", expected: "the lines of each service's span", ask: func(ctx context.Context) (string, error) { return v.logsOfSpan(ctx, p, l) }})
+			logs = append(logs, concurrentCheck{name: "trace → logs", expected: "the lines of each service's span", run: func(ctx context.Context) (string, error) { return v.logsOfSpan(ctx, p, l) }})
 		}
 		for _, q := range s.Links.Metrics.Queries {
-			metrics = append(metrics, question{name: "trace → metrics, " + q.Name, expected: "data for each service's span", ask: func(ctx context.Context) (string, error) {
+			metrics = append(metrics, concurrentCheck{name: "trace → metrics, " + q.Name, expected: "data for each service's span", run: func(ctx context.Context) (string, error) {
 				return v.metricsOfSpan(ctx, p, s.Links.Metrics, q.Query)
 			}})
 		}
 		if uid := s.Links.ServiceMap.UID; uid != "" {
-			graphs = append(graphs, question{name: "service map", expected: "edges", ask: func(ctx context.Context) (string, error) { return v.serviceMap(ctx, uid) }})
+			graphs = append(graphs, concurrentCheck{name: "service map", expected: "edges", run: func(ctx context.Context) (string, error) { return v.serviceMap(ctx, uid) }})
 		}
 	}
 	for _, s := range of(dashboards.Prometheus) {
 		for _, e := range s.Links.Exemplars {
-			exemplars = append(exemplars, question{name: "exemplar → trace, by " + e.Name, expected: "a trace of each histogram", ask: func(ctx context.Context) (string, error) { return v.traceOfExemplar(ctx, e) }})
+			exemplars = append(exemplars, concurrentCheck{name: "exemplar → trace, by " + e.Name, expected: "a trace of each histogram", run: func(ctx context.Context) (string, error) { return v.traceOfExemplar(ctx, e) }})
 		}
 	}
 	add("log → trace", derived)
@@ -67,7 +67,7 @@ func (v *verifier) links(ctx context.Context, p *probe) {
 	add("trace → metrics", metrics)
 	add("exemplar → trace", exemplars)
 	add("service map", graphs)
-	v.askAll(ctx, "links", v.timing.links, questions)
+	v.checkAll(ctx, "links", v.timing.links, checks)
 }
 
 // leadsTo fails unless there is a data source with that uid, of that type.
@@ -87,9 +87,9 @@ func (v *verifier) leadsTo(uid, kind string) error {
 func (p *probe) spansOf() (map[string]query.Span, error) {
 	switch {
 	case p.err != nil:
-		return nil, notAsked("there is no request to follow: " + p.err.Error())
+		return nil, skipReason("there is no request to follow: " + p.err.Error())
 	case p.wayErr != nil:
-		return nil, notAsked("there is no whole trace to begin at: " + p.wayErr.Error())
+		return nil, skipReason("there is no whole trace to begin at: " + p.wayErr.Error())
 	}
 	return map[string]query.Span{"frontend": p.way.server, "backend": p.way.backend}, nil
 }
@@ -97,7 +97,7 @@ func (p *probe) spansOf() (map[string]query.Span, error) {
 // derivedField takes the value out of the request's log line and asks for the trace.
 func (v *verifier) derivedField(ctx context.Context, p *probe, f grafana.DerivedField) (string, error) {
 	if p.err != nil {
-		return "", notAsked("there is no request to follow: " + p.err.Error())
+		return "", skipReason("there is no request to follow: " + p.err.Error())
 	}
 	if err := v.leadsTo(f.UID, dashboards.Tempo); err != nil {
 		return "", err

@@ -47,48 +47,48 @@ func (w view) step(q dashboards.Query) time.Duration { return q.Step(w.length, m
 // for its values. Each must return data since the traffic began, but for the panels
 // that say themselves that they may be empty.
 func (v *verifier) panels(ctx context.Context) {
-	var questions []question
+	var checks []concurrentCheck
 	for _, d := range v.dashboards {
 		w, err := open(d)
 		if err != nil {
-			questions = append(questions, question{name: view{Dashboard: d}.name(), expected: "a time range", ask: func(context.Context) (string, error) { return "", err }})
+			checks = append(checks, concurrentCheck{name: view{Dashboard: d}.name(), expected: "a time range", run: func(context.Context) (string, error) { return "", err }})
 			continue
 		}
 		for _, variable := range d.Variables {
 			if variable.Type == "query" { // the others have their values with them
-				questions = append(questions, v.variableQuestion(w, variable))
+				checks = append(checks, v.variableCheck(w, variable))
 			}
 		}
-		questions = append(questions, v.panelQuestions(w)...)
+		checks = append(checks, v.panelChecks(w)...)
 	}
-	v.askAll(ctx, "panels", v.timing.panels, questions)
+	v.checkAll(ctx, "panels", v.timing.panels, checks)
 }
 
-// panelQuestions are one for each panel; on a machine without a cluster, one for each
+// panelChecks are one for each panel; on a machine without a cluster, one for each
 // row that only a cluster can fill.
-func (v *verifier) panelQuestions(w view) (questions []question) {
+func (v *verifier) panelChecks(w view) (checks []concurrentCheck) {
 	away := map[string]int{}
 	for _, p := range w.Panels {
 		if p.InCluster() && !v.Kubernetes {
 			away[p.Row]++
 			continue
 		}
-		q := question{name: w.name() + " / " + p.Title, expected: "every query returns data", ask: func(ctx context.Context) (string, error) { return v.panel(ctx, w, p) }}
+		q := concurrentCheck{name: w.name() + " / " + p.Title, expected: "every query returns data", run: func(ctx context.Context) (string, error) { return v.panel(ctx, w, p) }}
 		if len(p.Queries) > 0 {
-			q.of = p.Queries[0].Datasource
+			q.backend = p.Queries[0].Datasource
 		}
 		if p.NoValue != "" {
 			q.expected = "every query is answered; without data: " + p.NoValue
 		}
-		questions = append(questions, q)
+		checks = append(checks, q)
 	}
 	for _, row := range w.Rows {
 		if n := away[row.Title]; n > 0 {
-			why := notAsked(fmt.Sprintf("%d panels that only a cluster can fill", n))
-			questions = append(questions, question{name: w.name() + " / " + row.Title, ask: func(context.Context) (string, error) { return "", why }})
+			why := skipReason(fmt.Sprintf("%d panels that only a cluster can fill", n))
+			checks = append(checks, concurrentCheck{name: w.name() + " / " + row.Title, run: func(context.Context) (string, error) { return "", why }})
 		}
 	}
-	return questions
+	return checks
 }
 
 // errEmpty says that a query was answered, and has no data.

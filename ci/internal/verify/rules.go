@@ -18,25 +18,25 @@ import (
 // rules checks that Mimir's ruler has the committed rules and no others, evaluates
 // them, and has the metrics that they select; and that no alert fires that should not.
 func (v *verifier) rules(ctx context.Context) {
-	questions := []question{{name: "loaded", expected: fmt.Sprintf("%d groups as in config/mimir/rules, no others", len(v.groups)), ask: v.rulesLoaded}}
+	checks := []concurrentCheck{{name: "loaded", expected: fmt.Sprintf("%d groups as in config/mimir/rules, no others", len(v.groups)), run: v.rulesLoaded}}
 	for _, g := range v.groups {
-		questions = append(questions, question{name: "group " + g.Name, expected: fmt.Sprintf("evaluated every %v, without an error", g.Interval), ask: func(ctx context.Context) (string, error) {
+		checks = append(checks, concurrentCheck{name: "group " + g.Name, expected: fmt.Sprintf("evaluated every %v, without an error", g.Interval), run: func(ctx context.Context) (string, error) {
 			return v.groupEvaluated(ctx, g)
 		}})
 	}
 	for _, g := range v.groups {
 		for _, r := range g.Rules {
 			if r.Record != "" {
-				questions = append(questions, question{name: selectorOf(r), expected: "≥ 1 series, recorded just now", ask: func(ctx context.Context) (string, error) {
+				checks = append(checks, concurrentCheck{name: selectorOf(r), expected: "≥ 1 series, recorded just now", run: func(ctx context.Context) (string, error) {
 					return v.recorded(ctx, g, r)
 				}})
 			}
 		}
 	}
-	questions = append(questions,
-		question{name: "metrics that rules name", expected: "each is in Mimir", ask: v.ruleMetrics},
-		question{name: "alerts", expected: watchdog + " fires, and none that would wake somebody", ask: v.alerts})
-	v.askAll(ctx, "rules", v.timing.rules, questions)
+	checks = append(checks,
+		concurrentCheck{name: "metrics that rules name", expected: "each is in Mimir", run: v.ruleMetrics},
+		concurrentCheck{name: "alerts", expected: watchdog + " fires, and none that would wake somebody", run: v.alerts})
+	v.checkAll(ctx, "rules", v.timing.rules, checks)
 }
 
 // selectorOf is the selector of what a rule records: several may record one metric with

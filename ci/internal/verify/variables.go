@@ -17,16 +17,16 @@ var labelValues = regexp.MustCompile(`^label_values\((?:(.+),\s*)?(\w+)\)$`)
 // podLabels is how the names of labels begin that telemetry has in a cluster only.
 const podLabels = "k8s_"
 
-// variableQuestion asks what somebody can choose at the top of the dashboard.
-func (v *verifier) variableQuestion(w view, variable dashboards.Variable) question {
-	return question{name: w.name() + " / $" + variable.Name, expected: "≥ 1 value to choose from", of: dashboards.Prometheus, ask: func(ctx context.Context) (string, error) {
+// variableCheck asks what somebody can choose at the top of the dashboard.
+func (v *verifier) variableCheck(w view, variable dashboards.Variable) concurrentCheck {
+	return concurrentCheck{name: w.name() + " / $" + variable.Name, expected: "≥ 1 value to choose from", backend: dashboards.Prometheus, run: func(ctx context.Context) (string, error) {
 		filled := dashboards.Query{Expr: variable.Query}.Fill(w.values, dashboards.ScrapeInterval, w.length)
 		m := labelValues.FindStringSubmatch(filled)
 		if m == nil || variable.Datasource != dashboards.Prometheus {
 			return "", fmt.Errorf("%s, of the data source %q: verify knows of Prometheus' label_values alone", variable.Query, variable.Datasource)
 		}
 		if strings.HasPrefix(m[2], podLabels) && !v.Kubernetes {
-			return "", notAsked("only in a cluster does telemetry have " + m[2])
+			return "", skipReason("only in a cluster does telemetry have " + m[2])
 		}
 		selector := m[1]
 		if selector == "" {

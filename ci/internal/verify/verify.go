@@ -228,7 +228,7 @@ func (v *verifier) check(group, name, expected string, run func() (measured stri
 
 func (v *verifier) add(group, name, expected string, o outcome, took time.Duration) {
 	c := report.Check{Group: group, Name: name, Expected: expected, Measured: o.measured, Status: report.Pass, Duration: took}
-	if why, ok := errors.AsType[notAsked](o.err); ok {
+	if why, ok := errors.AsType[skipReason](o.err); ok {
 		c.Status, c.Detail = report.Skip, why.Error()
 	} else if o.err != nil {
 		c.Status, c.Detail = report.Fail, o.err.Error()

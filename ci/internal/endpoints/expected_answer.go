@@ -265,3 +265,22 @@ func listOfUsers(most int) Predicate {
 		return nil
 	}
 }
+
+// ownRequestID fails unless the service made the request's id: it must not take the
+// one that was sent.
+func ownRequestID(a *answer, _ map[string]string) error {
+	got := a.header.Get("X-Request-Id")
+	if got == a.requestID || !requestIDShape.MatchString(got) {
+		return fmt.Errorf("header X-Request-Id is %q, want one that the service made", got)
+	}
+	return nil
+}
+
+// freshTrace fails unless the answer has the id of a trace that the service began.
+// Without tracing the answer need not have one.
+func freshTrace(a *answer, vars map[string]string) error {
+	if got := a.header.Get("X-Trace-Id"); vars["traces"] != "off" && !traceIDShape.MatchString(got) {
+		return fmt.Errorf("header X-Trace-Id is %q, want 32 hex digits", got)
+	}
+	return nil
+}

@@ -1,17 +1,11 @@
 package verify
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
-	"github.com/lgtm-lab/lgtm-lab/config/grafana"
 )
 
 // find returns a check of a report by its group and name.
@@ -102,59 +96,5 @@ func TestGrafanaSkipped(t *testing.T) {
 	}
 	if got := skipped(f); len(got) != 0 {
 		t.Errorf("where only the type of a data source is not to be read these are skipped: %q", got)
-	}
-}
-
-func TestAskAll(t *testing.T) {
-	v := &verifier{timing: timing{again: time.Millisecond}}
-	var tries atomic.Int32
-	hang := func(ctx context.Context) (string, error) { <-ctx.Done(); return "nothing", ctx.Err() }
-	wrong := 0
-	questions := []question{
-		{name: "right", ask: func(context.Context) (string, error) { return "1", nil }},
-		{name: "right at last", ask: func(context.Context) (string, error) {
-			if tries.Add(1) < 3 {
-				return "", errors.New("not yet")
-			}
-			return "3", nil
-		}},
-		{name: "cannot be asked", ask: func(context.Context) (string, error) { return "", notAsked("nobody is there") }},
-		{name: "always wrong", ask: func(context.Context) (string, error) { wrong++; return "0", errors.New("it is 0") }},
-		{name: "wrong, then hangs", of: "another", ask: func() func(context.Context) (string, error) {
-			n := 0
-			return func(ctx context.Context) (string, error) {
-				if n++; n > 1 {
-					return hang(ctx)
-				}
-				return "2", errors.New("it is 2")
-			}
-		}()},
-	}
-	for range maxAtOnce {
-		questions = append(questions, question{name: "hangs", of: "a third", ask: hang})
-	}
-	questions = append(questions, question{name: "behind those that hang", of: "a third", ask: hang})
-	v.askAll(t.Context(), "some", 100*time.Millisecond, questions)
-	var got []string
-	for _, c := range v.report.Checks {
-		got = append(got, string(c.Status)+" "+c.Name+": "+c.Measured+"; "+c.Detail)
-	}
-	want := []string{
-		"pass right: 1; ", "pass right at last: 3; ", "skip cannot be asked: ; nobody is there", "fail always wrong: 0; after 100ms: it is 0",
-		"fail wrong, then hangs: 2; after 100ms: it is 2",
-		"fail hangs: nothing; after 100ms: context deadline exceeded", "fail hangs: nothing; after 100ms: context deadline exceeded",
-		"fail hangs: nothing; after 100ms: context deadline exceeded", "fail hangs: nothing; after 100ms: context deadline exceeded",
-		"fail behind those that hang: –; not asked: the others of the group have taken all of 100ms",
-	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("the checks are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
-// TestDeriveOfText is for a derived field that is found in the text of a line.
-func TestDeriveOfText(t *testing.T) {
-	f := grafana.DerivedField{MatcherType: "regex", Matcher: `trace_id=(\w+)`}
-	if got, err := derive(f, query.Line{Text: "request trace_id=abc done"}); got != "abc" || err != nil {
-		t.Errorf("it is %q, %v", got, err)
 	}
 }

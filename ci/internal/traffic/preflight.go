@@ -2,14 +2,10 @@ package traffic
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -64,77 +60,6 @@ func preflight(ctx context.Context, client *http.Client, base string, faults boo
 		return 2, fmt.Errorf("a request with the fault \"error\" answered %d, want 500: %s", status, clip(body))
 	}
 	return 2, nil
-}
-
-// cleanUp deletes the users of this run that its requests have not deleted. It
-// goes on when ctx has ended, within a time of its own.
-func (a *attack) cleanUp(ctx context.Context) {
-	ids, unknown := a.planner.leftovers()
-	if len(ids) == 0 && !unknown {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	defer cancel()
-	a.progress(a.collector.event(Cleanup, time.Now()))
-	out := &a.report.Outside
-	if unknown {
-		found, requests, err := a.findByEmail(ctx)
-		out.Cleanup += requests
-		if err != nil {
-			out.CleanupError = err.Error()
-		}
-		ids = append(ids, found...)
-	}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		if ctx.Err() != nil {
-			out.Left++
-			out.CleanupError = "not within " + cleanupTimeout.String()
-			continue
-		}
-		out.Cleanup++
-		status, body, err := ask(ctx, a.client, http.MethodDelete, a.report.Frontend+"/api/users/"+strconv.FormatInt(id, 10), "")
-		switch {
-		case err != nil:
-			out.Left++
-			out.CleanupError = err.Error()
-		case status != http.StatusNoContent && status != http.StatusNotFound:
-			out.Left++
-			out.CleanupError = fmt.Sprintf("deleting user %d answered %d: %s", id, status, clip(body))
-		}
-	}
-}
-
-// findByEmail walks all users for those of this run: a creation that was never
-// answered may have happened all the same.
-func (a *attack) findByEmail(ctx context.Context) (ids []int64, requests int, err error) {
-	query := "?limit=200"
-	for {
-		requests++
-		status, body, err := ask(ctx, a.client, http.MethodGet, a.report.Frontend+"/api/users"+query, "")
-		if err != nil {
-			return ids, requests, fmt.Errorf("looking for users left behind: %w", err)
-		}
-		var page struct {
-			Users []struct {
-				ID    int64  `json:"id"`
-				Email string `json:"email"`
-			} `json:"users"`
-			NextCursor string `json:"next_cursor"`
-		}
-		if err := json.Unmarshal(body, &page); status != http.StatusOK || err != nil {
-			return ids, requests, fmt.Errorf("looking for users left behind: GET /api/users answered %d: %s", status, clip(body))
-		}
-		for _, u := range page.Users {
-			if strings.HasPrefix(u.Email, emailPrefix(a.report.TracePrefix)) {
-				ids = append(ids, u.ID)
-			}
-		}
-		if page.NextCursor == "" {
-			return ids, requests, nil
-		}
-		query = "?limit=200&cursor=" + url.QueryEscape(page.NextCursor)
-	}
 }
 
 // ask makes one request that is no part of the run.
