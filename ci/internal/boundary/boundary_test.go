@@ -1,5 +1,5 @@
-// Package boundary holds no code. Its test says which packages of this project
-// may import which, and fails when one imports what it should not know of.
+// Package boundary holds no code. Its tests say which packages of this project may
+// import which, and that none of its code imports a program under AGPL-3.0.
 package boundary
 
 import (
@@ -26,8 +26,8 @@ type edge struct {
 }
 
 // may lists, for packages at the bottom, all packages of this project that their
-// code may import; tests may import more. Who is not listed is bound only by the
-// other rules.
+// code may import; tests may import more. A package that is not listed must keep only
+// the other rules.
 var may = map[string][]string{
 	"ci/internal/target":    nil,
 	"ci/internal/filelock":  nil,
@@ -59,13 +59,13 @@ var rules = []struct {
 	text   string
 	broken func(edge) bool
 }{
-	{"the services do not know of the pipeline: they would not run without it", func(e edge) bool {
+	{"the services do not import the pipeline: they must run without it", func(e edge) bool {
 		return within(e.from, "services") && !within(e.to, "services")
 	}},
-	{"the pipeline knows the services by their HTTP API and their telemetry alone, as any user does", func(e edge) bool {
+	{"the pipeline does not import the services: it uses their HTTP API and their telemetry alone, as any user does", func(e edge) bool {
 		return !within(e.from, "services") && within(e.to, "services")
 	}},
-	{"a package at the bottom knows nobody but those listed for it in this test", func(e edge) bool {
+	{"a package at the bottom imports only the packages that this test lists for it", func(e edge) bool {
 		allowed, bottom := may[e.from]
 		return bottom && !e.test && !slices.Contains(allowed, e.to)
 	}},
