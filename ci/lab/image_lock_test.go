@@ -108,7 +108,7 @@ func TestOwnClusterStaysOnlyIfThere(t *testing.T) {
 		stays bool
 	}{
 		"no cluster":            {"", false},
-		"one of an earlier run": {"lgtm-lab-verify-control-plane", true},
+		"one of an earlier run": {"lgtm-lab-temporary-abc-control-plane", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fakeDocker(t, fmt.Sprintf("case $1 in ps) echo %s;; inspect) echo '[{}]';; *) exit 1;; esac\n", test.names))

@@ -75,7 +75,7 @@ func (e *env) snapshot(cmd *cobra.Command, f *snapshotFlags) error {
 		args = append(args, "--commit="+o.Commit)
 	}
 	l, err := target.Do(cmd.Context(), t, target.Work[snapshot.Listing]{
-		Args: args, Remark: e.say,
+		Args: args, Asks: []string{target.Loki, target.Tempo, target.Mimir}, Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (snapshot.Listing, error) {
 			o.Addresses, o.Kubernetes = at, at.InCluster()
 			return snapshot.Draw(ctx, o)

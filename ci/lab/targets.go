@@ -34,7 +34,7 @@ func (e *env) registerCluster(cmd *cobra.Command) {
 }
 
 // lab is the target that the command line chooses, of a lab that is up.
-func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{}) }
+func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -1}) }
 
 // wanted is the target that the command line chooses, with the flags of a lab that
 // is to be brought up.

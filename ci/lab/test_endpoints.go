@@ -30,6 +30,7 @@ input, and compares the answers with what is documented, errors included.`,
 			}
 			r, err := target.Do(cmd.Context(), t, target.Work[report.Report]{
 				Args: append([]string{"test-endpoints"}, given(cmd, "frontend", "backend")...),
+				Asks: []string{target.Frontend, target.Backend},
 				Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
 					return endpoints.Report(ctx, endpoints.Target{Frontend: cmp.Or(frontend, at.Frontend), Backend: cmp.Or(backend, at.Backend)}), nil
 				},

@@ -40,7 +40,7 @@ zeros, in capitals, with dashes, or as a whole header such as traceparent.`,
 			if err != nil {
 				return err
 			}
-			return target.Print(cmd.Context(), t, e.stdout, []string{"trace", id},
+			return target.Print(cmd.Context(), t, e.stdout, []string{"trace", id}, []string{target.Tempo, target.Loki},
 				func(ctx context.Context, w io.Writer, at target.Addresses) error {
 					client := &http.Client{Timeout: 30 * time.Second}
 					return traceview.Print(ctx, w, query.Tempo{URL: at.Tempo, HTTP: client}, query.Loki{URL: at.Loki, HTTP: client}, id)

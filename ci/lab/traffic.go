@@ -46,6 +46,7 @@ func trafficCommand(e *env) *cobra.Command {
 			}
 			r, err := target.Do(cmd.Context(), t, target.Work[traffic.Report]{
 				Args: append([]string{"traffic", flags.profile}, given(cmd, append(trafficFlagNames, "frontend", "no-faults")...)...),
+				Asks: []string{target.Frontend},
 				Here: func(ctx context.Context, at target.Addresses) (traffic.Report, error) {
 					o := traffic.Options{
 						Frontend: cmp.Or(frontend, at.Frontend), Profile: profile, NoFaults: noFaults, Progress: e.trafficProgress(),

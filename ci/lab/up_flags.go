@@ -70,11 +70,12 @@ func (f *upFlags) registerCluster(flags *pflag.FlagSet) {
 
 // registerNodes adds what a cluster is made of.
 func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
-	flags.IntVar(&f.workers, "workers", 0, "kind: nodes besides the control plane")
+	flags.IntVar(&f.workers, "workers", -1, "kind: nodes besides the control plane (default as many as the cluster has, or 0)")
+	flags.Lookup("workers").DefValue = "0" // else the help prints -1
 	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
 	registerImages(flags, &f.images)
 	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack leave them. Images that are in it are taken from there, the others are built and pulled as usual")
-	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default 127.0.0.1)")
+	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default that of the cluster, or 127.0.0.1)")
 	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: try, whatever seems to be missing")
 	flags.BoolVar(&f.recreate, "recreate", false, "kind: make a cluster anew, without its data, that was made with other settings or does not come to life")
 }

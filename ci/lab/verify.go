@@ -106,7 +106,7 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 		args = append(args, "--run="+string(raw))
 	}
 	result, err := target.Do(cmd.Context(), t, target.Work[report.Report]{
-		Args: args, Remark: e.say,
+		Args: args, Asks: target.All(), Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
 			return verify.Run(ctx, verify.Options{
 				Addresses: at, Kubernetes: at.InCluster(), Profile: profile, NoFaults: f.up.noFaults, Run: run, Progress: e.step,

@@ -24,6 +24,9 @@ type JobOptions struct {
 	ID string
 	// Image is the reference of the lab image, whose entrypoint is `lab`.
 	Image string
+	// Pull says whether a node fetches the image; empty is never, for a cluster that
+	// images are loaded into.
+	Pull corev1.PullPolicy
 	// Args are its arguments.
 	Args []string
 	// Env is added to its environment.
@@ -58,6 +61,9 @@ func Job(kind string, o JobOptions) ([]byte, error) {
 	}
 	if !jobName.MatchString(name) {
 		return nil, fmt.Errorf("job %q: not a name of small letters, digits and dashes", name)
+	}
+	if o.Pull == "" {
+		o.Pull = corev1.PullNever
 	}
 	if o.Image == "" {
 		return nil, errors.New("job " + name + ": no image")
@@ -105,7 +111,7 @@ func (o JobOptions) pod() corev1.PodSpec {
 		Containers: []corev1.Container{{
 			Name:            "lab",
 			Image:           o.Image,
-			ImagePullPolicy: corev1.PullIfNotPresent,
+			ImagePullPolicy: o.Pull,
 			Args:            o.Args,
 			Env:             env,
 			WorkingDir:      "/tmp",

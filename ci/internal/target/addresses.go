@@ -27,6 +27,9 @@ const (
 // StackComponents are the components that are programs of others.
 func StackComponents() []string { return []string{Loki, Tempo, Mimir, Alloy, Grafana} }
 
+// All are the names of all components.
+func All() []string { return []string{Frontend, Backend, Alloy, Loki, Tempo, Mimir, Grafana} }
+
 // Addresses holds the base URLs of the lab's components, without a trailing
 // slash. An empty URL means that this target has no such component.
 type Addresses struct {

@@ -21,6 +21,9 @@ var (
 	ErrNotUp = errors.New("the lab is not up")
 	// ErrUnknownComponent says that the lab has no component of that name.
 	ErrUnknownComponent = errors.New("no such component")
+	// ErrUnreachable says that no connection to a component came about from inside the
+	// target. Its text begins what a Job prints, and tells whoever has started the Job.
+	ErrUnreachable = errors.New("no connection to")
 	// ErrNotHere says that a target cannot do what it was asked to.
 	ErrNotHere = errors.New("this target cannot do that")
 )
@@ -56,6 +59,15 @@ type Reachable interface {
 	Target
 	// Addresses says where the lab's components listen.
 	Addresses(ctx context.Context) (Addresses, error)
+}
+
+// Gated is a target that may let this program in to its components only after a
+// while, such as a cluster whose network policies must learn of a new pod.
+type Gated interface {
+	Reachable
+	// Await returns once every one of the components takes a connection. It fails with
+	// [ErrUnreachable] when that takes too long.
+	Await(ctx context.Context, at Addresses, components []string) error
 }
 
 // Remote is a target whose components only a program inside can reach.

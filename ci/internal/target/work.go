@@ -16,6 +16,8 @@ type Work[R any] struct {
 	// Args are the words of the command that does it inside a target, without
 	// --target and --output.
 	Args []string
+	// Asks are the components that Here sends requests to.
+	Asks []string
 	// Here does it from this program.
 	Here func(ctx context.Context, at Addresses) (R, error)
 	// NeedsNoLab says that Here uses none of the target's addresses, because the
@@ -38,7 +40,7 @@ func Do[R any](ctx context.Context, t Target, w Work[R]) (result R, err error) {
 	case Reachable:
 		var at Addresses
 		if !w.NeedsNoLab {
-			if at, err = t.Addresses(ctx); err != nil {
+			if at, err = reach(ctx, t, w.Asks); err != nil {
 				return result, err
 			}
 		}
@@ -49,8 +51,8 @@ func Do[R any](ctx context.Context, t Target, w Work[R]) (result R, err error) {
 
 // Print does work whose result is text for people, and writes the text to w. args are
 // the words of the command that does it inside a target, here does it from this
-// program.
-func Print(ctx context.Context, t Target, w io.Writer, args []string, here func(context.Context, io.Writer, Addresses) error) error {
+// program, and asks the components in asks.
+func Print(ctx context.Context, t Target, w io.Writer, args, asks []string, here func(context.Context, io.Writer, Addresses) error) error {
 	switch t := t.(type) {
 	case Remote:
 		done, err := t.Execute(ctx, args)
@@ -63,13 +65,22 @@ func Print(ctx context.Context, t Target, w io.Writer, args []string, here func(
 		_, err = w.Write(done.Output)
 		return err
 	case Reachable:
-		at, err := t.Addresses(ctx)
+		at, err := reach(ctx, t, asks)
 		if err != nil {
 			return err
 		}
 		return here(ctx, w, at)
 	}
 	return fmt.Errorf("%s: %w", args[0], ErrNotHere)
+}
+
+// reach finds where the components listen, and waits until they let this program in.
+func reach(ctx context.Context, t Reachable, components []string) (Addresses, error) {
+	at, err := t.Addresses(ctx)
+	if gated, ok := t.(Gated); ok && err == nil {
+		err = gated.Await(ctx, at, components)
+	}
+	return at, err
 }
 
 // decode reads the JSON that a command has printed, whatever its exit code: a

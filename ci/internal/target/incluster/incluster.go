@@ -13,7 +13,7 @@ import (
 // Target is the lab around this pod.
 type Target struct{}
 
-var _ target.Reachable = Target{}
+var _ target.Gated = Target{}
 
 // Addresses implements [target.Reachable] with the names of the Services.
 func (Target) Addresses(context.Context) (target.Addresses, error) { return target.Cluster(), nil }

@@ -13,15 +13,15 @@ import (
 // sentence what it did.
 func (t *Target) MakeCluster(ctx context.Context) (done string, err error) {
 	begin := time.Now()
-	c, _, err := t.wanted()
+	c, _, err := t.wanted(ctx)
 	if err != nil {
 		return "", err
 	}
-	unlock, err := t.prepare(ctx, c)
+	unguard, err := t.prepare(ctx, c)
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer unguard()
 	made, err := c.Ensure(ctx)
 	if err != nil {
 		return "", err

@@ -30,7 +30,24 @@ func (t *Target) Execute(ctx context.Context, args []string) (target.Executed, e
 		return target.Executed{}, err
 	}
 	done, err := deploy.RunJob(ctx, c, manifest, deploy.JobOptions{Progress: t.say})
+	if err == nil && done.ExitCode != 0 && strings.Contains(string(done.Output), target.ErrUnreachable.Error()) {
+		err = t.unreachable(ctx, c, strings.TrimSpace(string(done.Output)))
+	}
 	return target.Executed{Output: done.Output, ExitCode: done.ExitCode}, err
+}
+
+// unreachable says which of the two it was, when a Job could not reach a component:
+// the component is not ready, or it does not let the Job in.
+func (t *Target) unreachable(ctx context.Context, c *cluster.Cluster, said string) error {
+	found, err := deploy.Look(ctx, c, namespaces...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s\nHow the components are cannot be found out: %w", said, err)
+	case found.Ready():
+		return fmt.Errorf("%s\nEvery component is ready, so the Job was not let in: its network policies, or a network plugin\n"+
+			"that does not know the Job's pod yet. See `go run ./ci/lab cluster kubectl get networkpolicies -A`", said)
+	}
+	return fmt.Errorf("%s\nA component is not ready: see `go run ./ci/lab status --target kind`", said)
 }
 
 // labImageNote is the annotation of the namespace of the Jobs with the reference of

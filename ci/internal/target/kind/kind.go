@@ -30,19 +30,22 @@ type Options struct {
 	Root func() (string, error)
 	// Lock loads the image lock; only what makes something asks.
 	Lock func() (images.Lock, error)
-	// Ports are the host's ports other than the usual ones, each as NAME=NUMBER.
+	// Ports are the host's ports, each as NAME=NUMBER. Those that are left out are as
+	// in the cluster that is there, or else the usual ones.
 	Ports []string
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Retention is how long the backends keep data, whole hours.
 	Retention retention.Periods
-	// Workers is the number of nodes besides the control plane.
+	// Workers is the number of nodes besides the control plane; negative is as many as
+	// the cluster has that is there, or else none.
 	Workers int
 	// NodeImage is the reference of the nodes' image; empty is the lock's.
 	NodeImage string
 	// Archives is a directory with images as files; empty for none.
 	Archives string
-	// Listen is the host's address that ports are published on; empty is 127.0.0.1.
+	// Listen is the host's address that ports are published on; empty is that of the
+	// cluster that is there, or else 127.0.0.1.
 	Listen string
 	// Timeout bounds the wait until every workload is ready.
 	Timeout time.Duration
@@ -61,8 +64,11 @@ type Options struct {
 
 // Target is the lab in a Kind cluster, as the commands use it.
 type Target struct {
-	o     Options
+	o Options
+	// ports are those that were asked for, until settle fills in the others.
 	ports hostPorts
+	// anyPorts leaves the ports that were not asked for to the runtime.
+	anyPorts bool
 }
 
 var _ target.Remote = (*Target)(nil)
@@ -73,11 +79,11 @@ func New(o Options) (*Target, error) {
 	if o.Name == "" {
 		o.Name = cluster.DefaultName
 	}
-	t := &Target{o: o, ports: hostPorts{frontend: target.FrontendHostPort, grafana: target.GrafanaHostPort}}
+	t := &Target{o: o}
 	if err := t.ports.assign(o.Ports); err != nil {
 		return nil, err
 	}
-	return t, nil
+	return t, t.ports.or(usualPorts).distinct()
 }
 
 // namespaces are those that the lab's workloads are in.
@@ -115,6 +121,13 @@ func (t *Target) Down(ctx context.Context) (string, error) {
 	there, err := c.Exists(ctx)
 	if err != nil {
 		return "", err
+	}
+	if there {
+		release, err := t.guard(ctx, c)
+		if err != nil {
+			return "", err
+		}
+		defer release()
 	}
 	// Also when no node is there: a network may be.
 	if err := c.Delete(ctx); err != nil {

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,14 @@ const apiPort = "api"
 // hostPorts are the host's ports of the frontend, Grafana and the API server; 0
 // where the runtime picks one.
 type hostPorts struct{ frontend, grafana, api int }
+
+// usualPorts are those of a cluster that nobody has asked otherwise of.
+var usualPorts = hostPorts{frontend: target.FrontendHostPort, grafana: target.GrafanaHostPort}
+
+// or fills in the ports that are 0.
+func (p hostPorts) or(other hostPorts) hostPorts {
+	return hostPorts{cmp.Or(p.frontend, other.frontend), cmp.Or(p.grafana, other.grafana), cmp.Or(p.api, other.api)}
+}
 
 // distinct refuses one port for two purposes.
 func (p hostPorts) distinct() error {
@@ -57,5 +66,5 @@ func (p *hostPorts) assign(given []string) error {
 			return fmt.Errorf("--port %q: a cluster publishes frontend, grafana and api, and nothing else", assignment)
 		}
 	}
-	return p.distinct()
+	return nil
 }

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,45 +33,46 @@ func (t *Target) Up(ctx context.Context) (target.Summary, error) {
 
 // bring brings the lab up without a word to standard output.
 func (t *Target) bring(ctx context.Context) (deployed, error) {
-	c, root, err := t.wanted()
-	if err != nil {
-		return deployed{}, err
-	}
-	unlock, err := t.prepare(ctx, c)
-	if err != nil {
-		return deployed{}, err
-	}
-	defer unlock()
-	loaded, refs, err := t.clusterWithImages(ctx, c, root)
-	if err != nil {
-		return deployed{}, err
-	}
-	done, err := t.deploy(ctx, c, root, refs)
-	done.loaded = len(loaded.New)
+	done, unguard, err := t.bringGuarded(ctx)
+	unguard()
 	return done, err
 }
 
-// prepare does what comes before a cluster is made: it keeps others from it until
-// unlock is called, looks for what is missing, and finds the nodes' image.
-func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unlock func(), err error) {
-	if unlock, err = t.lock(ctx); err != nil {
-		return nil, err
-	}
-	if !t.o.NoPreflight {
-		err = t.preflight(ctx, c)
-	}
-	if err == nil {
-		c.NodeArchive, err = t.nodeArchive(ctx, c)
-	}
+// bringGuarded brings the lab up, and keeps others from the cluster until unguard is
+// called, which is never nil.
+func (t *Target) bringGuarded(ctx context.Context) (done deployed, unguard func(), err error) {
+	c, root, err := t.wanted(ctx)
 	if err != nil {
-		unlock()
+		return deployed{}, func() {}, err
+	}
+	if unguard, err = t.prepare(ctx, c); err != nil {
+		return deployed{}, func() {}, err
+	}
+	loaded, refs, err := t.clusterWithImages(ctx, c, root)
+	if err != nil {
+		return deployed{}, unguard, err
+	}
+	done, err = t.deploy(ctx, c, root, refs)
+	done.loaded = len(loaded.New)
+	return done, unguard, err
+}
+
+// prepare does what comes before a cluster is made: it looks for what is missing, finds
+// the nodes' image, and keeps others from the cluster until unguard is called.
+func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unguard func(), err error) {
+	if !t.o.NoPreflight {
+		if err := t.preflight(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if c.NodeArchive, err = t.nodeArchive(ctx, c); err != nil {
 		return nil, err
 	}
-	return unlock, nil
+	return t.guard(ctx, c)
 }
 
 // wanted is the cluster that the options ask for, and the checkout's root.
-func (t *Target) wanted() (*cluster.Cluster, string, error) {
+func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, string, error) {
 	root, err := t.o.Root()
 	if err != nil {
 		return nil, "", err
@@ -84,6 +86,7 @@ func (t *Target) wanted() (*cluster.Cluster, string, error) {
 			return nil, "", fmt.Errorf("--archives %s: there is no such directory; `lab images pull --to` makes one", t.o.Archives)
 		}
 	}
+	t.settle(ctx)
 	cfg := cluster.Config{
 		Name: t.o.Name, Kind: kind, NodeImage: t.o.NodeImage, Workers: t.o.Workers, Listen: t.o.Listen, Progress: t.say,
 		Ports:    map[int]int{target.FrontendNodePort: t.ports.frontend, target.GrafanaNodePort: t.ports.grafana},
@@ -106,13 +109,26 @@ func (t *Target) wanted() (*cluster.Cluster, string, error) {
 	return cluster.New(cfg), root, nil
 }
 
-// lock keeps two `lab up` of one cluster apart.
-func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
-	file, err := t.path("kind-" + t.o.Name + ".lock")
-	if err != nil {
-		return nil, err
+// settle fills in what was not asked for: it is as in the cluster that is there.
+func (t *Target) settle(ctx context.Context) {
+	// A runtime that does not answer is for the preflight to report.
+	made, _ := t.cluster().Made(ctx)
+	if made != nil {
+		t.ports = t.ports.or(hostPorts{made.Ports[target.FrontendNodePort], made.Ports[target.GrafanaNodePort], made.Ports[cluster.APIPort]})
+		t.o.Listen = cmp.Or(t.o.Listen, made.Listen)
+		if t.o.Workers < 0 {
+			t.o.Workers = made.Workers
+		}
 	}
-	return filelock.Acquire(ctx, file, func() { t.say(filelock.Waiting("the cluster " + t.o.Name)) })
+	t.o.Workers = max(t.o.Workers, 0)
+	if !t.anyPorts {
+		t.ports = t.ports.or(usualPorts)
+	}
+}
+
+// guard keeps every other caller from the cluster, wherever it runs.
+func (t *Target) guard(ctx context.Context, c *cluster.Cluster) (release func(), err error) {
+	return c.Guard(ctx, func() { t.say(filelock.Waiting("the cluster " + t.o.Name)) })
 }
 
 // preflight fails when something that a cluster needs is missing, and says all of it.

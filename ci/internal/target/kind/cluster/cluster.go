@@ -64,6 +64,8 @@ type Cluster struct {
 	docker docker
 	kind   provider
 	limits limits
+	// hold is [hold], but in tests.
+	hold func(ctx context.Context, name, image string) (release func(), err error)
 
 	mu    sync.Mutex
 	nodes []nodes.Node
@@ -84,7 +86,7 @@ func New(cfg Config) *Cluster {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
 	}
-	c := &Cluster{Config: cfg, docker: command, limits: usual}
+	c := &Cluster{Config: cfg, docker: command, limits: usual, hold: hold}
 	c.kind = cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(logger{c.Progress}))
 	return c
 }
@@ -140,11 +142,27 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 		return err
 	}
 	args = append([]string{"--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
-	if err := inNode(ctx, found[0], w, stdin, "kubectl", args...); err != nil {
+	command := append([]string{"kubectl"}, args...)
+	if stdin == nil {
+		// An exec that is interrupted leaves its process behind in the node. This one
+		// ends with its standard input, which ends with the exec.
+		hangUp, never := io.Pipe()
+		defer never.Close()
+		stdin, command = hangUp, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
+	}
+	if err := inNode(ctx, found[0], w, stdin, command[0], command[1:]...); err != nil {
 		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
 	}
 	return nil
 }
+
+// endWithInput is a shell script that runs its arguments as a command until the
+// command ends, or standard input does. Its exit code is the command's.
+const endWithInput = `exec 3<&0
+"$@" </dev/null 3<&- &
+command=$!
+{ cat <&3; kill $command; } >/dev/null 2>&1 &
+wait $command`
 
 // inNode runs a command in a node. The error says why the command failed in its
 // own words.

@@ -50,6 +50,9 @@ func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 		return true, c.create(ctx)
 	}
 	differs, whole := want.differences(found), c.marked(ctx)
+	if other := otherImage(found, c.nodeReference()); other != "" {
+		differs = append(differs, other)
+	}
 	// What is going to be deleted need not be started.
 	switch {
 	case !whole && slices.ContainsFunc(found, container.stopped):
@@ -119,11 +122,14 @@ func (c *Cluster) start(ctx context.Context, found []container) (started bool, e
 	return started, nil
 }
 
-// marked tells whether the cluster was whole once. The file can be copied out of a
-// node that does not run, too. Where that cannot be found out, the cluster counts
-// as if it was: it is not deleted because a runtime has hiccups.
-func (c *Cluster) marked(ctx context.Context) bool {
-	_, err := c.docker(ctx, nil, "cp", c.controlPlane()+":"+marker, "-")
+// marked tells whether the cluster was whole once.
+func (c *Cluster) marked(ctx context.Context) bool { return c.has(ctx, marker) }
+
+// has tells whether the control-plane node has a file. The file can be copied out of a
+// node that does not run, too. Where that cannot be found out, the answer is yes: a
+// cluster is not deleted because a runtime has hiccups.
+func (c *Cluster) has(ctx context.Context, file string) bool {
+	_, err := c.docker(ctx, nil, "cp", c.controlPlane()+":"+file, "-")
 	if err == nil {
 		return true
 	}
@@ -281,6 +287,9 @@ func inTheWay(err error) bool {
 	return strings.Contains(text, "node(s) already exist") || strings.Contains(text, "is already in use by container")
 }
 
+// pullAdvice is what to do when the nodes' image cannot be pulled.
+const pullAdvice = "The runtime cannot pull the node image. Give it as a file (--archives DIR with node.tar), or another with --node-image."
+
 // explainCreate adds to Kind's error what to do about it, where that is known.
 func explainCreate(err error) error {
 	err = quoted(err)
@@ -288,7 +297,8 @@ func explainCreate(err error) error {
 		{"port is already allocated", "Another container has the port: `docker ps` shows which. --port frontend=8081 or grafana=3001 uses others."},
 		{"address already in use", "Another program listens on the port. --port frontend=8081 or grafana=3001 uses others."},
 		{"no space left on device", "The container runtime's disk is full: `docker system df` shows with what."},
-		{"failed to pull image", "The runtime cannot pull the node image. Give it as a file (--archives DIR with node.tar), or another with --node-image."},
+		{"Unable to find image", pullAdvice},
+		{"failed to pull image", pullAdvice},
 		{"could not find a log line that matches", "The node's init did not come up. Mostly the inotify limits are too low (sysctl fs.inotify.max_user_instances=512), or the runtime does not allow privileged containers."},
 	} {
 		if strings.Contains(err.Error(), known.sign) {

@@ -58,10 +58,11 @@ func TestEnsureLeavesAlone(t *testing.T) {
 	f := newFake()
 	f.status[node], f.marked, f.whole = "running", true, true
 	for name, change := range map[string]func(*Config){
-		"its port 30080 is the host's port 8080, not 9000": func(c *Config) { c.Ports = map[int]int{30080: 9000} },
-		"it has 1 nodes, not 3":                            func(c *Config) { c.Workers = 2 },
-		"is published on 127.0.0.1, not on 0.0.0.0":        func(c *Config) { c.Listen = "0.0.0.0" },
-		"its port 6443 is the host's port (none), not 7":   func(c *Config) { c.Ports = map[int]int{APIPort: 7} },
+		"its port 30080 is the host's port 8080, not 9000":            func(c *Config) { c.Ports = map[int]int{30080: 9000} },
+		"it has 1 nodes, not 3":                                       func(c *Config) { c.Workers = 2 },
+		"is published on 127.0.0.1, not on 0.0.0.0":                   func(c *Config) { c.Listen = "0.0.0.0" },
+		"of the image kindest/node:v1.34.4, not kindest/node:v1.35.0": func(c *Config) { c.NodeImage = "kindest/node:v1.35.0" },
+		"its port 6443 is the host's port (none), not 7":              func(c *Config) { c.Ports = map[int]int{APIPort: 7} },
 	} {
 		made, err := f.cluster(t, change).Ensure(context.Background())
 		if made || err == nil || !strings.Contains(err.Error(), name) {

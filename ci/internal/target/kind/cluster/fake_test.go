@@ -23,6 +23,7 @@ type fakeRuntime struct {
 	status map[string]string
 	ports  string // of the control plane, as HostConfig.PortBindings
 	marked bool
+	image  string // that the nodes are made of
 	// whole says that kubectl finds a whole cluster.
 	whole bool
 	// network is "", "lab" when this package has made it, or "other".
@@ -43,7 +44,7 @@ type fakeRuntime struct {
 }
 
 func newFake() *fakeRuntime {
-	return &fakeRuntime{status: map[string]string{}, images: map[string]string{}, ports: `{"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}`,
+	return &fakeRuntime{status: map[string]string{}, image: "kindest/node:v1.34.4", images: map[string]string{}, ports: `{"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}`,
 		published: "127.0.0.1:43567\n[::1]:43567\n",
 		info:      `{"MemTotal":8000000000,"OSType":"linux","CgroupVersion":"2"}`}
 }
@@ -93,7 +94,7 @@ func (f *fakeRuntime) docker(_ context.Context, stdin io.Reader, args ...string)
 	case is("inspect --type=container"):
 		var parts []string
 		for _, name := range args[2:] {
-			parts = append(parts, fmt.Sprintf(`{"Name":"/%s","State":{"Status":%q},"HostConfig":{"PortBindings":%s},"Config":{"Image":"kindest/node"}}`, name, f.status[name], f.ports))
+			parts = append(parts, fmt.Sprintf(`{"Name":"/%s","State":{"Status":%q},"HostConfig":{"PortBindings":%s},"Config":{"Image":%q}}`, name, f.status[name], f.ports, f.image))
 		}
 		out = "[" + strings.Join(parts, ",") + "]"
 	case is("port " + node + " 6443/tcp"):

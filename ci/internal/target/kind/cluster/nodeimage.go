@@ -45,6 +45,19 @@ func (c *Cluster) ensureNodeImage(ctx context.Context) (string, error) {
 	return tag, nil
 }
 
+// nodeReference is the reference that the nodes are to be made from: that of the image
+// in the archive when no other is given.
+func (c *Cluster) nodeReference() string {
+	if c.NodeImage != "" || c.NodeArchive == "" {
+		return c.NodeImage
+	}
+	archive, err := ReadArchive(c.NodeArchive)
+	if err != nil || len(archive.Tags) == 0 {
+		return ""
+	}
+	return archive.Tags[0]
+}
+
 func (c *Cluster) hasImage(ctx context.Context, ref string) bool {
 	_, err := c.docker(ctx, nil, "image", "inspect", "--format", "{{.Id}}", ref)
 	return err == nil

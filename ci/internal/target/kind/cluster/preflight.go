@@ -60,7 +60,11 @@ func machine() outside {
 
 // dockerInfo is what preflight wants to know of the container runtime.
 type dockerInfo struct {
-	MemTotal      int64
+	MemTotal int64
+	// Host is Podman's; Docker has nothing of that name.
+	Host *struct{ MemTotal int64 }
+	// Version is an object of Podman's, and nothing of Docker's.
+	Version       *struct{ Version string }
 	OSType        string
 	CgroupVersion string
 	ServerErrors  []string
@@ -93,6 +97,9 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 		return []Problem{{What: fmt.Sprintf("No container runtime answers at %s: %v.", endpoint(m), strings.TrimRight(err.Error(), ".?")),
 			Do: "Start it (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --target local needs none."}}, nil
 	}
+	if info.Host != nil {
+		return []Problem{podman(info)}, nil
+	}
 	problems := c.judgeRuntime(info)
 	if local(m) {
 		problems = append(problems, c.judgeLimits(m)...)
@@ -103,6 +110,20 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 	}
 	taken, err := c.judgePorts(ctx, m)
 	return append(problems, taken...), err
+}
+
+// podman is the problem that the docker command is Podman's: its answers have another
+// shape, and Kind treats Podman as a provider of its own.
+func podman(info dockerInfo) Problem {
+	version := ""
+	if info.Version != nil {
+		version = " " + info.Version.Version
+	}
+	return Problem{
+		What: fmt.Sprintf("The docker command here is Podman's (podman%s, %.1f GB of memory), and the lab's cluster is made with Docker's.", version, float64(info.Host.MemTotal)/1e9),
+		Do: "Put Docker's own command first in PATH. It may talk to a Podman that runs as root: systemctl enable --now podman.socket,\n" +
+			"    DOCKER_HOST=unix:///run/podman/podman.sock. --target local needs no containers at all.",
+	}
 }
 
 // judgeRuntime judges the runtime by what it says of itself.

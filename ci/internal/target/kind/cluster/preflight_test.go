@@ -31,6 +31,9 @@ func TestPreflight(t *testing.T) {
 		{name: "daemon's own errors", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"ServerErrors":["no permission"]}` }, want: []string{"no permission"}},
 		{name: "no JSON", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `<html>` }, want: []string{"reading `docker info`"}},
 		{name: "little memory", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":2000000000}` }, want: []string{"has 2.0 GB of memory"}, likely: true},
+		{name: "Podman", set: func(f *fakeRuntime, _ *outside, _ *Config) {
+			f.info = `{"host":{"memTotal":16000000000,"os":"linux"},"version":{"APIVersion":"5.4.0","Version":"5.4.0"}}`
+		}, want: []string{"is Podman's (podman 5.4.0, 16.0 GB of memory)"}},
 		{name: "Windows containers", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":8000000000,"OSType":"windows"}` }, want: []string{"runs windows containers"}},
 		{name: "old cgroups", set: func(f *fakeRuntime, _ *outside, c *Config) {
 			f.info, c.NodeImage = `{"MemTotal":8000000000,"CgroupVersion":"1"}`, "kindest/node:v1.35.8@sha256:0123"

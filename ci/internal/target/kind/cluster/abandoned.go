@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// keptMarker is a file in the control-plane node of a cluster that is to be looked at.
+const keptMarker = "/kind/lgtm-lab-kept"
+
+// Keep says that the cluster is not abandoned, though no caller is at work on it.
+func (c *Cluster) Keep(ctx context.Context) error {
+	_, err := c.docker(ctx, nil, "exec", c.controlPlane(), "touch", keptMarker)
+	return err
+}
+
+// Abandoned returns the names of the clusters that begin with the prefix, that no
+// caller is at work on, and that nobody has asked to [Cluster.Keep]: a run that was
+// killed has left them.
+func (c *Cluster) Abandoned(ctx context.Context, prefix string) ([]string, error) {
+	out, err := c.docker(ctx, nil, "ps", "-a", "--filter", "label="+clusterLabel, "--format", `{{.Label "`+clusterLabel+`"}}`)
+	if err != nil {
+		return nil, err
+	}
+	names := strings.Fields(string(out))
+	slices.Sort(names)
+	var abandoned []string
+	for _, name := range slices.Compact(names) {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		other := *New(Config{Name: name, Progress: c.Progress})
+		other.docker = c.docker
+		guarded, err := other.Guarded(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !guarded && !other.has(ctx, keptMarker) {
+			abandoned = append(abandoned, name)
+		}
+	}
+	return abandoned, nil
+}

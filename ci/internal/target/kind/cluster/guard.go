@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// guardLabel marks the container that [Cluster.Guard] runs, with the cluster's name.
+const guardLabel = "lgtm-lab.guard"
+
+// releaseWithin bounds the end of a guard; after that its container is removed by force.
+const releaseWithin = 5 * time.Second
+
+// guardName is the name of the container that stands for "somebody is at work on
+// this cluster". The runtime gives a name to one container only, whichever machine,
+// checkout or container the caller is in.
+func (c *Cluster) guardName() string { return c.Name + "-guard" }
+
+// Guard keeps every other caller from the cluster until release is called. It waits
+// while another has it, and calls waiting once when it has to.
+//
+// The guard is a container in the runtime that lives as long as this program does: it
+// reads a standard input that ends when this program ends, however that happens, and
+// the runtime then removes it. It is made of the nodes' image, which is there anyway.
+func (c *Cluster) Guard(ctx context.Context, waiting func()) (release func(), err error) {
+	image, err := c.guardImage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for told := false; ; {
+		release, err := c.hold(ctx, c.guardName(), image)
+		switch {
+		case err == nil:
+			return release, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case !errors.Is(err, errHeld):
+			return nil, explainCreate(fmt.Errorf("keeping others from the cluster %s: %w", c.Name, err))
+		}
+		if !told {
+			told = true
+			waiting()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(c.limits.every):
+		}
+	}
+}
+
+// guardImage is an image that the runtime has: that of the cluster's nodes, or the one
+// that they are going to be made of.
+func (c *Cluster) guardImage(ctx context.Context) (string, error) {
+	found, err := c.containers(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 && c.hasImage(ctx, found[0].Image) {
+		return found[0].Image, nil
+	}
+	return c.ensureNodeImage(ctx)
+}
+
+// errHeld says that another caller has the guard.
+var errHeld = errors.New("another caller has it")
+
+// hold runs the guard's container and returns once it lives.
+func hold(ctx context.Context, name, image string) (release func(), err error) {
+	cmd := exec.Command("docker", "run", "--rm", "--interactive", "--name", name, "--label", guardLabel+"="+name,
+		"--network", "none", "--entrypoint", "cat", image)
+	ownGroup(cmd) // the terminal's Ctrl-C is for this program, which still has work to end
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	lives := make(chan bool, 1)
+	go func() {
+		_, _ = stdin.Write([]byte("alive\n"))
+		_, err := bufio.NewReader(stdout).ReadString('\n')
+		lives <- err == nil
+		ended <- cmd.Wait()
+	}()
+	end := func() {
+		_ = stdin.Close()
+		select {
+		case <-ended:
+		case <-time.After(releaseWithin):
+			_ = cmd.Process.Kill()
+			clear, cancel := context.WithTimeout(context.Background(), releaseWithin)
+			defer cancel()
+			_, _ = command(clear, nil, "rm", "--force", name)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		end()
+		return nil, context.Cause(ctx)
+	case ok := <-lives:
+		if ok {
+			return end, nil
+		}
+	}
+	err = <-ended
+	said := lastLines(complaint.String(), 4)
+	if strings.Contains(said, "is already in use") {
+		return nil, errHeld
+	}
+	return nil, fmt.Errorf("docker run %s: %w: %s", name, err, said)
+}
+
+// Guarded tells whether a caller is at work on the cluster now.
+func (c *Cluster) Guarded(ctx context.Context) (bool, error) {
+	out, err := c.docker(ctx, nil, "ps", "--quiet", "--filter", "label="+guardLabel+"="+c.guardName())
+	return strings.TrimSpace(string(out)) != "", err
+}

@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// The second caller waits until the first has let go.
+func TestGuard(t *testing.T) {
+	f := newFake()
+	f.images["kindest/node:v1.34.4"] = "id"
+	c := f.cluster(t, nil)
+	var holders atomic.Int32
+	c.hold = func(_ context.Context, name, image string) (func(), error) {
+		if name != "lab-guard" || image != "kindest/node:v1.34.4" {
+			t.Errorf("the guard is %s of %s", name, image)
+		}
+		if !holders.CompareAndSwap(0, 1) {
+			return nil, errHeld
+		}
+		return func() { holders.Store(0) }, nil
+	}
+	release, err := c.Guard(t.Context(), func() { t.Error("the first caller waits") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan bool, 1)
+	second := make(chan error, 1)
+	go func() {
+		release, err := c.Guard(t.Context(), func() { waited <- true })
+		if err == nil {
+			release()
+		}
+		second <- err
+	}()
+	<-waited
+	release()
+	if err := <-second; err != nil {
+		t.Errorf("the second Guard = %v", err)
+	}
+	release, err = c.Guard(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Guard(ctx, func() {}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Guard of one that is held = %v, want that ctx ended it", err)
+	}
+}
+
+// dockerRun puts a docker command on PATH whose `run` acts as the real one does: it
+// passes standard input to cat, and refuses a name that is taken.
+func dockerRun(t *testing.T) (taken string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the fake docker is a shell script")
+	}
+	dir := t.TempDir()
+	taken = filepath.Join(dir, "taken")
+	script := "#!/bin/sh\nif ! mkdir " + taken + " 2>/dev/null; then echo 'The container name is already in use by container' >&2; exit 125; fi\ncat\nrmdir " + taken + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return taken
+}
+
+func TestHold(t *testing.T) {
+	taken := dockerRun(t)
+	release, err := hold(t.Context(), "lab-guard", "image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hold(t.Context(), "lab-guard", "image"); !errors.Is(err, errHeld) {
+		t.Errorf("a second hold = %v, want errHeld", err)
+	}
+	release()
+	if _, err := os.Stat(taken); !os.IsNotExist(err) {
+		t.Error("the guard outlives its release")
+	}
+}
+
+func TestAbandoned(t *testing.T) {
+	c := newFake().cluster(t, nil)
+	c.docker = func(_ context.Context, _ io.Reader, args ...string) ([]byte, error) {
+		line := strings.Join(args, " ")
+		switch {
+		case strings.HasPrefix(line, "ps -a --filter label="+clusterLabel+" "):
+			return []byte("tmp-killed\ntmp-kept\ntmp-kept\ntmp-works\nlgtm-lab\n"), nil
+		case line == "ps --quiet --filter label="+guardLabel+"=tmp-works-guard":
+			return []byte("id\n"), nil
+		case strings.HasPrefix(line, "ps --quiet"):
+			return nil, nil
+		case line == "cp tmp-kept-control-plane:"+keptMarker+" -":
+			return nil, nil
+		case strings.HasPrefix(line, "cp "):
+			return nil, errors.New("Could not find the file")
+		}
+		t.Errorf("docker %s", line)
+		return nil, errors.New("not expected")
+	}
+	if names, err := c.Abandoned(t.Context(), "tmp-"); err != nil || !slices.Equal(names, []string{"tmp-killed"}) {
+		t.Errorf("Abandoned = %v, %v; want the one that no caller works on and nobody keeps", names, err)
+	}
+}
+
+func TestMade(t *testing.T) {
+	f := newFake()
+	c := f.cluster(t, nil)
+	if m, err := c.Made(t.Context()); m != nil || err != nil {
+		t.Errorf("Made of no cluster = %v, %v", m, err)
+	}
+	f.status[node], f.status["lab-worker"] = "exited", "exited"
+	if m, err := c.Made(t.Context()); m != nil || err != nil {
+		t.Errorf("Made of one that was never whole = %v, %v", m, err)
+	}
+	f.marked = true
+	m, err := c.Made(t.Context())
+	if err != nil || m == nil || m.Workers != 1 || m.Ports[30080] != 8080 || m.Listen != "127.0.0.1" {
+		t.Errorf("Made = %+v, %v", m, err)
+	}
+}
+
+func TestOtherImage(t *testing.T) {
+	const a, b = "@sha256:aa", "@sha256:bb"
+	for _, test := range []struct {
+		have, want string
+		other      bool
+	}{
+		{"kindest/node:v1.34.4" + a, "kindest/node:v1.34.4" + a, false},
+		{"kindest/node:v1.34.4", "kindest/node:v1.34.4" + a, false}, // out of an archive
+		{"mirror/node:v1.34.4" + a, "kindest/node:v1.34.4" + a, false},
+		{"kindest/node:v1.34.4" + b, "kindest/node:v1.34.4" + a, true},
+		{"kindest/node:v1.33.0", "kindest/node:v1.34.4" + a, true},
+		{"kindest/node:v1.33.0", "", false},
+	} {
+		if got := otherImage([]container{{Image: test.have}}, test.want); (got != "") != test.other {
+			t.Errorf("otherImage(%s, %s) = %q", test.have, test.want, got)
+		}
+	}
+}
+
+// A command in a node ends when its exec is cut off, and passes its exit code on.
+func TestEndWithInput(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs sh")
+	}
+	var out strings.Builder
+	cmd := exec.Command("sh", "-c", endWithInput, "sh", "sh", "-c", "echo one; exit 3")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = &out
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 3 || out.String() != "one\n" {
+		t.Errorf("Run = %v, %q; want exit code 3 and one", err, out.String())
+	}
+	_ = stdin.Close()
+
+	cmd = exec.Command("sh", "-c", endWithInput, "sh", "sleep", "600")
+	if stdin, err = cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = stdin.Close() // as when the client of an exec is killed
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		_ = cmd.Process.Kill()
+		t.Error("the command goes on without its exec")
+	}
+}
