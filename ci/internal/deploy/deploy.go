@@ -8,7 +8,6 @@ package deploy
 import (
 	"context"
 	"io"
-	"time"
 )
 
 // Kubectl runs kubectl against the cluster, such as *cluster.Cluster does in its
@@ -27,15 +26,3 @@ const Manager = "lgtm-lab"
 // managedBy is the label on everything that Apply has applied, and nothing else.
 // What has it and is in the manifests no more is pruned.
 const managedBy = "app.kubernetes.io/managed-by"
-
-// sleep waits, or returns early with the reason why ctx has ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

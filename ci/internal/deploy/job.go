@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // JobOptions say how to run a Job.
@@ -142,7 +144,7 @@ func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod
 		} else if now.Sub(begin) > limit {
 			return pod, fmt.Errorf("the job does not start: %w", err)
 		}
-		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 300*time.Millisecond); err != nil {
 			return pod, err
 		}
 	}
@@ -170,7 +172,7 @@ func follow(ctx context.Context, k Kubectl, pod Pod, progress func(string)) erro
 		if errors.Is(err2, errPodGone) {
 			return fmt.Errorf("the job's pod %s was deleted while it ran", pod.Name)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := wait.For(ctx, time.Second); err != nil {
 			return err
 		}
 		_ = err // a broken stream: what matters is whether the pod still runs
@@ -225,7 +227,7 @@ func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error
 		if time.Now().After(deadline) {
 			return JobResult{}, fmt.Errorf("the job %s: %w", job.Name, err)
 		}
-		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 300*time.Millisecond); err != nil {
 			return JobResult{}, err
 		}
 	}

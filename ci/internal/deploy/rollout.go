@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // RolloutOptions say how to wait.
@@ -93,7 +95,7 @@ func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) 
 		} else if time.Since(r.begin) > o.Timeout {
 			return r.took, fmt.Errorf("waiting for the workloads: %w", err)
 		}
-		if err := sleep(ctx, pollEvery); err != nil {
+		if err := wait.For(ctx, pollEvery); err != nil {
 			return r.took, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
 // maxAnswer bounds what is read of an answer: a page of 200 users is some 30 KB.
@@ -42,10 +43,10 @@ func (s *session) do(ctx context.Context, method, path, body string, header map[
 	if err != nil {
 		return nil, err
 	}
-	traceID := "e" + randomHex(16)[1:] // a first digit that is not 0: such ids are printed shortened by some tools
+	traceID := traceparent.NewTraceID()
 	req.Header.Set("User-Agent", "lgtm-lab-endpoints")
 	req.Header.Set("X-Request-Id", fmt.Sprintf("endpoints-%s-%d", s.run, s.requests))
-	req.Header.Set("Traceparent", "00-"+traceID+"-a"+randomHex(8)[1:]+"-01")
+	req.Header.Set("Traceparent", traceparent.Header(traceID, traceparent.NewSpanID()))
 	for name, value := range header {
 		req.Header.Set(name, value)
 		if value == "" {

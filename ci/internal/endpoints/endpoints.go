@@ -10,7 +10,6 @@ package endpoints
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -97,7 +96,7 @@ func newSession(t Target, service, base, api string) *session {
 		client = *t.HTTP
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	run := randomHex(4)
+	run := strings.ToLower(rand.Text()[:8])
 	traces := "on"
 	if t.WithoutTraces {
 		traces = "off"
@@ -211,10 +210,4 @@ func (s *session) cleanUp(ctx context.Context) (c report.Check, needed bool) {
 		Measured: fmt.Sprintf("%d users left behind", left), Expected: "none", Duration: time.Since(started),
 		Detail: fmt.Sprint(errors.Join(errs...)),
 	}, left > 0
-}
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails, see crypto/rand
-	return hex.EncodeToString(b)
 }

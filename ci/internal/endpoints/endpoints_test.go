@@ -130,7 +130,7 @@ func TestWrongAnswersFail(t *testing.T) {
 			"get a user who is not there", "the problem's status is"},
 		{"problem of another request", func(r *http.Request, a *labtest.Answer) { replace(a, `"request_id":"e`, `"request_id":"x`) },
 			"get with id 0", "the problem's request_id is"},
-		{"problem of another trace", func(r *http.Request, a *labtest.Answer) { replace(a, `"trace_id":"e`, `"trace_id":"f`) },
+		{"problem of another trace", func(r *http.Request, a *labtest.Answer) { replace(a, `"trace_id":"`, `"trace_id":"0`) },
 			"get with id 0", "the problem's trace_id is"},
 		{"problem without its fields", func(r *http.Request, a *labtest.Answer) { replace(a, `"field":"email"`, `"field":"mail"`) },
 			"create with an e-mail that is none", `name the fields ["mail"], want ["email"]`},

@@ -29,6 +29,15 @@ func (i Image) FindLayout(dir string) string {
 	return ""
 }
 
+// FindNamed returns NAME.tar in dir, the archive of an image that is not in the lock or
+// is not to be the lock's; "" if there is none.
+func FindNamed(dir, name string) string {
+	if file := filepath.Join(dir, name+".tar"); isFile(file) {
+		return file
+	}
+	return ""
+}
+
 func isFile(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.Mode().IsRegular()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // tries is how often in a row something may fail before it is given up. The pauses
@@ -21,14 +23,7 @@ const tries = 5
 // pause waits before the next try; failed counts the failures in a row. It returns
 // the cause when ctx ends.
 func (c Client) pause(ctx context.Context, failed int) error {
-	t := time.NewTimer(cmp.Or(c.FirstPause, time.Second) << (failed - 1))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
+	return wait.For(ctx, cmp.Or(c.FirstPause, time.Second)<<(failed-1))
 }
 
 // Retry calls f until it succeeds, fails for good, or has failed five times. f begins

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // counted is a service and the number of requests that it must have counted and
@@ -38,7 +39,7 @@ func (v *verifier) completeness(ctx context.Context, before baseline) error {
 	v.Progress("every trace, log line and count of it")
 	v.allTraces(ctx, t)
 	// What is stored or counted twice may come later than what is right.
-	if err := sleep(ctx, time.Until(t.Finished.Add(v.timing.export))); err != nil {
+	if err := wait.For(ctx, time.Until(t.Finished.Add(v.timing.export))); err != nil {
 		return err
 	}
 	for _, s := range services {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // A concurrentCheck is one of many checks of a group that do not depend on each
@@ -67,7 +69,7 @@ func (v *verifier) checkBackend(ctx context.Context, checks []concurrentCheck, r
 		}
 		_ = round.Wait() // the failures are in the results
 		numbers = slices.DeleteFunc(numbers, func(i int) bool { return results[i].final })
-		if len(numbers) == 0 || sleep(ctx, v.timing.again) != nil {
+		if len(numbers) == 0 || wait.For(ctx, v.timing.again) != nil {
 			return
 		}
 	}

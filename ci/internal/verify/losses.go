@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // A loss is a counter of what a component has thrown away, refused or failed to do.
@@ -87,7 +89,7 @@ func (l loss) present() string {
 func (v *verifier) nothingLost(ctx context.Context, before baseline, arrived time.Time) {
 	// The stack is scraped at its own times: what was lost last must be in the
 	// samples.
-	if sleep(ctx, time.Until(arrived.Add(v.timing.export))) != nil {
+	if wait.For(ctx, time.Until(arrived.Add(v.timing.export))) != nil {
 		return
 	}
 	outcomes, took := make([]outcome, len(losses)), make([]time.Duration, len(losses))

@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
 // probe is one request with a known trace id, and what became of it.
@@ -57,14 +56,14 @@ var signals = []string{traceByID, traceSearch, logLine, metric, exemplar, spanMe
 // get makes a GET request that begins the trace traceID, below a span that
 // nobody stores, with the given baggage.
 func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, status int, body []byte) {
-	p = &probe{traceID: randomHex(16), parentID: randomHex(8), found: map[string]outcomeAt{}}
+	p = &probe{traceID: traceparent.NewTraceID(), parentID: traceparent.NewSpanID(), found: map[string]outcomeAt{}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Addresses.Frontend+path, nil)
 	if err != nil {
 		p.err = err
 		return p, 0, nil
 	}
 	req.Header.Set("User-Agent", "lgtm-lab-verify")
-	req.Header.Set("Traceparent", "00-"+p.traceID+"-"+p.parentID+"-01")
+	req.Header.Set("Traceparent", traceparent.Header(p.traceID, p.parentID))
 	if baggage != "" {
 		req.Header.Set("Baggage", baggage)
 	}
@@ -220,14 +219,4 @@ func (v *verifier) freshness(p *probe) {
 		}
 		v.add("freshness", name, fmt.Sprintf("≤ %.0f s", v.timing.fresh[name].Seconds()), o, at.after)
 	}
-}
-
-// randomHex returns n random bytes in hexadecimal. The first digit is not 0:
-// Tempo writes a trace id without its leading zeros, and its search does not find
-// a trace by an id that has them.
-func randomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	b[0] |= 0x80
-	return hex.EncodeToString(b)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // tally is what became of a run's traces.
@@ -91,7 +92,7 @@ func (v *verifier) fetch(ctx context.Context, id string, deadline time.Time, all
 			all.add(id, spans, wrong)
 			return nil
 		}
-		if err := sleep(ctx, v.timing.every); err != nil {
+		if err := wait.For(ctx, v.timing.every); err != nil {
 			return err
 		}
 	}

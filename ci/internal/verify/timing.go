@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // timing is how long verify waits for what. Only tests use another than [usual].
@@ -96,7 +98,7 @@ func (v *verifier) poll(ctx context.Context, within time.Duration, try func(cont
 		}
 		if limited.Err() == nil {
 			last = err
-			_ = sleep(limited, v.timing.every)
+			_ = wait.For(limited, v.timing.every)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -107,16 +109,6 @@ func (v *verifier) poll(ctx context.Context, within time.Duration, try func(cont
 			return fmt.Errorf("no answer within %v", within)
 		}
 		return fmt.Errorf("after %v: %w", within, last)
-	}
-}
-
-// sleep waits, or returns why ctx has ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
 	}
 }
 

@@ -131,16 +131,6 @@ func TestCountersBeginAnew(t *testing.T) {
 	}
 }
 
-// TestProbeIDs guards what Tempo's search cannot find: a trace id that begins
-// with 0.
-func TestProbeIDs(t *testing.T) {
-	for range 1000 {
-		if id := randomHex(16); len(id) != 32 || id[0] == '0' {
-			t.Fatalf("%q is not an id of 32 digits that does not begin with 0", id)
-		}
-	}
-}
-
 func TestPoll(t *testing.T) {
 	const within = 50 * time.Millisecond
 	v := &verifier{timing: timing{every: time.Millisecond}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -80,10 +79,7 @@ func (t *Target) given(lock images.Lock, platform string) (all []archive, missin
 func (t *Target) findArchive(lock images.Lock, name, dir, platform string) (string, error) {
 	img, err := lock.Get(name)
 	if errors.Is(err, images.ErrUnknown) { // ours: built here, and named by nobody else
-		if file := filepath.Join(dir, name+".tar"); isFile(file) {
-			return file, nil
-		}
-		return "", nil
+		return images.FindNamed(dir, name), nil
 	}
 	if err != nil {
 		return "", err
@@ -101,12 +97,8 @@ func (t *Target) nodeArchive(ctx context.Context, c *cluster.Cluster) (string, e
 	if t.o.Archives == "" {
 		return "", nil
 	}
-	plain := filepath.Join(t.o.Archives, images.Node+".tar")
 	if t.o.NodeImage != "" { // not the lock's
-		if isFile(plain) {
-			return plain, nil
-		}
-		return "", nil
+		return images.FindNamed(t.o.Archives, images.Node), nil
 	}
 	lock, err := t.o.Lock()
 	if err != nil {

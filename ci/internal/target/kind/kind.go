@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -150,8 +149,3 @@ func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool
 
 // TrafficFile implements [target.Target].
 func (t *Target) TrafficFile() (string, error) { return t.path("last-traffic-" + t.o.Name + ".json") }
-
-func isFile(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
-}
