@@ -21,6 +21,9 @@ func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 // The timeouts are in the order that server.go describes.
 func TestTimeoutsAreInOrder(t *testing.T) {
 	limits := []time.Duration{fault.MaxDelay, httpx.DefaultTimeout, backendTimeout, backendTimeout + answerTime, httpx.DefaultReadTimeout}
+	if idleTimeout >= httpx.DefaultIdleTimeout {
+		t.Errorf("the frontend keeps an idle connection for %v, and the backend closes it after %v", idleTimeout, httpx.DefaultIdleTimeout)
+	}
 	for i, limit := range limits[1:] {
 		if limit < limits[i]+time.Second {
 			t.Errorf("of %v the limit %v is not a second more than %v", limits, limit, limits[i])

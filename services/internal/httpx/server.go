@@ -45,13 +45,19 @@ type ServerConfig struct {
 	// WriteTimeout bounds the time from the end of the request's header to the end of
 	// the response; default 15 s. It must be longer than the router's Timeout.
 	WriteTimeout time.Duration
-	// IdleTimeout is how long an idle connection is kept; default 60 s.
+	// IdleTimeout is how long an idle connection is kept; default
+	// [DefaultIdleTimeout].
 	IdleTimeout time.Duration
 }
 
 // DefaultReadTimeout is how long a request may take to arrive, header and body
 // together.
 const DefaultReadTimeout = 12 * time.Second
+
+// DefaultIdleTimeout is how long an idle connection is kept. It must be longer than
+// clients keep one, which is 60 s for the frontend and for most load balancers: a
+// server that closes first may do so while a request is on its way.
+const DefaultIdleTimeout = 75 * time.Second
 
 // maxHeaderBytes bounds a request's header. The standard library allows 1 MiB, which
 // only services with large cookies need.
@@ -155,7 +161,7 @@ func (cfg *ServerConfig) setDefaults() {
 		{&cfg.ReadHeaderTimeout, 5 * time.Second},
 		{&cfg.ReadTimeout, DefaultReadTimeout},
 		{&cfg.WriteTimeout, 15 * time.Second},
-		{&cfg.IdleTimeout, 60 * time.Second},
+		{&cfg.IdleTimeout, DefaultIdleTimeout},
 	} {
 		if *d.value == 0 {
 			*d.value = d.or

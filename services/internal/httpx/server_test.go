@@ -1,10 +1,7 @@
 package httpx
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,90 +65,6 @@ func (r *running) wait(t *testing.T) error {
 	case <-time.After(10 * time.Second):
 		t.Fatal("Run did not end within 10 s")
 		return nil
-	}
-}
-
-// The server ends a connection that sends its header or body too slowly, not at all, or
-// too much of it. It serves other clients meanwhile.
-func TestSlowAndHugeClients(t *testing.T) {
-	l := newHarness(t, RouterConfig{Timeout: 500 * time.Millisecond})
-	l.Handle("GET /quick", func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, "quick") })
-	l.Handle("POST /things", func(w http.ResponseWriter, r *http.Request) error {
-		var got thing
-		if err := DecodeJSON(w, r, &got); err != nil {
-			return err
-		}
-		return WriteJSON(w, 201, got)
-	})
-	// One server for each timeout, so that the other timeout cannot fire first.
-	const patience, forever = 100 * time.Millisecond, time.Minute
-	forHeader := runServer(t, l, ServerConfig{ReadHeaderTimeout: patience, ReadTimeout: forever})
-	forBody := runServer(t, l, ServerConfig{ReadHeaderTimeout: forever, ReadTimeout: patience})
-	forHandler := runServer(t, l, ServerConfig{ReadHeaderTimeout: forever, ReadTimeout: forever}) // waits as long as the router
-
-	head := "POST /things HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
-	for _, tt := range []struct {
-		server     *running
-		name, sent string
-		drip       bool   // goes on with a byte every few milliseconds
-		late       string // comes after the router's timeout
-		answer     string // the status line, "" for none
-	}{
-		{forHeader, "silent", "", false, "", ""},
-		{forHeader, "header cut off", "GET /quick HTTP/1.1\r\nHost: te", false, "", ""},
-		{forHeader, "header drips", "GET /quick HTTP/1.1\r\nX-Slow: ", true, "", ""},
-		{forBody, "body missing", head + "Content-Length: 20\r\n\r\n{", false, "", "HTTP/1.1 408 Request Timeout"},
-		{forBody, "body drips", head + "Content-Length: 60000\r\n\r\n{", true, "", "HTTP/1.1 408 Request Timeout"},
-		{forBody, "huge body", head + "Content-Length: 1048576\r\n\r\n{\"name\":\"" + strings.Repeat("a", 1<<20) + `"}`, false, "", "HTTP/1.1 413 Request Entity Too Large"},
-		{forHeader, "huge header", "GET /quick HTTP/1.1\r\nX-Big: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", false, "", "HTTP/1.1 431 Request Header Fields Too Large"},
-		{forHandler, "body late", head + "Content-Length: 20\r\n\r\n{", false, strings.Repeat(" ", 18) + "}", "HTTP/1.1 408 Request Timeout"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", tt.server.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			// A write may fail, because the server may close the connection before all
-			// is sent.
-			go func() {
-				_, err := io.WriteString(conn, tt.sent)
-				for tt.drip && err == nil {
-					time.Sleep(5 * time.Millisecond)
-					_, err = io.WriteString(conn, "a")
-				}
-				if tt.late != "" && err == nil {
-					time.Sleep(600 * time.Millisecond)
-					_, _ = io.WriteString(conn, tt.late)
-				}
-			}()
-			quick(t, tt.server.addr)
-			line, err := bufio.NewReader(conn).ReadString('\n')
-			if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-				t.Fatal("the server still waits after 5 s")
-			}
-			if got := strings.TrimSpace(line); got != tt.answer {
-				t.Errorf("answer %q, want %q", got, tt.answer)
-			}
-			quick(t, tt.server.addr)
-		})
-	}
-}
-
-// quick makes one request, which must succeed.
-func quick(t *testing.T, addr string) {
-	t.Helper()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + addr + "/quick")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != 200 {
-		t.Errorf("status %d", res.StatusCode)
 	}
 }
 
@@ -329,54 +242,5 @@ func TestPortTaken(t *testing.T) {
 	err = Run(t.Context(), ServerConfig{Addr: taken.Addr().String(), Handler: l, Telemetry: l.tel, Close: func() error { closed = true; return nil }})
 	if _, ok := errors.AsType[*net.OpError](err); !ok || !closed {
 		t.Errorf("Run() = %v, closed %v", err, closed)
-	}
-}
-
-// Clients depend on the document, so the test compares every byte.
-func TestProblemGolden(t *testing.T) {
-	l := newHarness(t, RouterConfig{})
-	e := Errorf(422, "The user is not valid.")
-	e.Fields = []FieldError{{Field: "name", Detail: `Not "<this>".`}}
-	l.Handle("GET /users/{id}", func(http.ResponseWriter, *http.Request) error { return e })
-	server := runServer(t, l, ServerConfig{})
-	req, err := http.NewRequest("GET", "http://"+server.addr+"/users/a%20b?email=x", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set(HeaderRequestID, "id-1")
-	req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = `{
-  "type": "about:blank",
-  "title": "Unprocessable Entity",
-  "status": 422,
-  "detail": "The user is not valid.",
-  "instance": "/users/a%20b",
-  "request_id": "id-1",
-  "trace_id": "0af7651916cd43dd8448eb211c80319c",
-  "errors": [
-    {
-      "field": "name",
-      "detail": "Not \"\u003cthis\u003e\"."
-    }
-  ]
-}
-`
-	var got bytes.Buffer
-	if err := json.Indent(&got, body, "", "  "); err != nil || got.String() != want {
-		t.Errorf("problem is %v %s\nwant %s", err, &got, want)
-	}
-	for name, want := range map[string]string{"Content-Type": ProblemContentType, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
-		if got := res.Header.Get(name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
-		}
 	}
 }
