@@ -14,6 +14,7 @@ var workloads = []string{"loki", "tempo", "mimir", "alloy", "grafana"}
 //
 // It returns for each an OCI archive with all platforms, one that docker and kind
 // load, and the SBOMs; and digests.json. With --publish it pushes them, too.
+// +cache="never"
 func (m *LgtmLab) Build(ctx context.Context,
 	// The platforms to build for.
 	// +default=["linux/amd64", "linux/arm64"]
@@ -21,10 +22,12 @@ func (m *LgtmLab) Build(ctx context.Context,
 	// Push to this repository, as REPOSITORY/frontend and so on.
 	// +optional
 	publish string,
-	// The registry's credentials with --publish: Docker's config.json, such as
-	// file:$HOME/.docker/config.json.
+	// The user that pushes, with --publish.
 	// +optional
-	dockerConfig *dagger.Secret,
+	user string,
+	// The user's password or token, such as env:REGISTRY_TOKEN.
+	// +optional
+	password *dagger.Secret,
 ) (*dagger.Directory, error) {
 	c, err := m.builder(ctx, platforms)
 	if err != nil {
@@ -34,8 +37,9 @@ func (m *LgtmLab) Build(ctx context.Context,
 	if publish != "" {
 		args = append(args, "--publish", publish)
 		c = always(c)
-		if dockerConfig != nil {
-			c = c.WithMountedSecret("/root/.docker/config.json", dockerConfig)
+		if user != "" && password != nil {
+			args = append(args, "--user", user, "--password-file", "/run/password")
+			c = c.WithMountedSecret("/run/password", password)
 		}
 	}
 	return c.WithExec(append([]string{"lab"}, args...)).Directory("/out"), nil

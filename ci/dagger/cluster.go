@@ -155,5 +155,5 @@ func kind(command []string, flags ...string) []string {
 		"--listen", "0.0.0.0", "--port", "api="+strconv.Itoa(published["api"]), "--recreate"), flags...)
 }
 
-// up is the command that brings the lab up inside the engine.
-func up() []string { return kind([]string{"up", "--target", "kind"}) }
+// up is the command that brings the lab up inside the engine, on one node.
+func up() []string { return kind([]string{"up", "--target", "kind"}, "--workers", "0") }

@@ -318,14 +318,21 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg publish", err))
 				}
 			}
-			var dockerConfig *dagger.Secret
-			if inputArgs["dockerConfig"] != nil {
-				err = json.Unmarshal([]byte(inputArgs["dockerConfig"]), &dockerConfig)
+			var user string
+			if inputArgs["user"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["user"]), &user)
 				if err != nil {
-					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg dockerConfig", err))
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg user", err))
 				}
 			}
-			return (*LgtmLab).Build(&parent, ctx, platforms, publish, dockerConfig)
+			var password *dagger.Secret
+			if inputArgs["password"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["password"]), &password)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg password", err))
+				}
+			}
+			return (*LgtmLab).Build(&parent, ctx, platforms, publish, user, password)
 		case "Cluster":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

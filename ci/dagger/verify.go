@@ -31,7 +31,8 @@ func (m *LgtmLab) Verify(ctx context.Context,
 //
 // verify.txt is the table, verify.json and junit.xml the same for programs;
 // snapshot.html shows every panel of the dashboards, for people. The file passed
-// says true or false.
+// says true or false. up.txt and up.log are what bringing the lab up has printed: when
+// that fails they say why, and there is nothing else.
 // +cache="never"
 func (m *LgtmLab) Evidence(ctx context.Context,
 	// The traffic that completeness is proved with: smoke, steady or heavy.
@@ -42,9 +43,15 @@ func (m *LgtmLab) Evidence(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	verified := c.
+	brought := c.
 		WithDirectory("/evidence", dag.Directory()).
-		WithExec(up()).
+		WithExec(up(), dagger.ContainerWithExecOpts{
+			Expect: dagger.ReturnTypeAny, RedirectStdout: "/evidence/up.txt", RedirectStderr: "/evidence/up.log",
+		})
+	if code, err := brought.ExitCode(ctx); err != nil || code != 0 {
+		return brought.WithNewFile("/evidence/passed", "false\n").Directory("/evidence"), err
+	}
+	verified := brought.
 		WithExec([]string{"lab", "verify", "--target", "kind", "--traffic", traffic, "--json", "/evidence/verify.json", "--junit", "/evidence/junit.xml"},
 			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny, RedirectStdout: "/evidence/verify.txt"})
 	code, err := verified.ExitCode(ctx)

@@ -81,11 +81,11 @@ func TestMeaninglessFlags(t *testing.T) {
 			}
 			if other := f.Annotations[withFlag]; len(other) > 0 {
 				conditions++
-				on := target.Local
+				line := append(words(cmd), arguments(cmd, "--"+f.Name+"="+value(f))...)
 				if targets := f.Annotations[onTargets]; len(targets) > 0 {
-					on = targets[0]
+					line = append(line, "--target="+targets[0])
 				}
-				refused(t, "--"+f.Name+" means nothing without --"+other[0], append(words(cmd), arguments(cmd, "--target="+on, "--"+f.Name+"="+value(f))...)...)
+				refused(t, "--"+f.Name+" means nothing without --"+other[0], line...)
 			}
 		})
 	}

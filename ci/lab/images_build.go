@@ -1,6 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
@@ -8,7 +13,7 @@ import (
 
 func imagesBuildCommand(e *env, f *imageFlags) *cobra.Command {
 	var b buildFlags
-	var out, version, publish, load string
+	var out, version, publish, load, user, passwordFile string
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the images of frontend, backend and lab",
@@ -40,6 +45,9 @@ too; without -o json it prints the references.`,
 			if o.Cache, err = e.labPath("cache", "ko"); err != nil {
 				return err
 			}
+			if o.Login, err = login(user, passwordFile); err != nil {
+				return err
+			}
 			built, err := build.Build(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -53,5 +61,24 @@ too; without -o json it prints the references.`,
 	cmd.Flags().StringVar(&load, "load-platform", "", "the `PLATFORM` of NAME.tar (default this machine's, else the first)")
 	cmd.Flags().StringVar(&version, "version", "", "the `VERSION` that the services report (default dev)")
 	cmd.Flags().StringVar(&publish, "publish", "", "push to `REPOSITORY`/NAME too")
+	cmd.Flags().StringVar(&user, "user", "", "with --publish: the `USER` that pushes (default the one that `docker login` has stored)")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "with --user: a `FILE` with the password or token")
+	onlyWith(cmd.Flags(), "publish", "user")
+	onlyWith(cmd.Flags(), "user", "password-file")
 	return cmd
+}
+
+// login reads who pushes; nil where no user is named.
+func login(user, passwordFile string) (*build.Login, error) {
+	if user == "" {
+		return nil, nil
+	}
+	if passwordFile == "" {
+		return nil, usageError{errors.New("--user wants --password-file, too")}
+	}
+	raw, err := os.ReadFile(passwordFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the password: %w", err)
+	}
+	return &build.Login{User: user, Password: strings.TrimRight(string(raw), "\r\n")}, nil
 }

@@ -48,6 +48,7 @@ type Options struct {
 	Cache        string       // a directory that makes the next build quicker; empty keeps nothing
 	Publish      string       // push to Publish/NAME too; empty pushes nothing
 	Insecure     bool         // speak plain HTTP with the registries of Base and Publish
+	Login        *Login       // who pushes; nil: whom `docker login` has stored
 	Progress     func(string) // told a line at a time how far it is; may be nil
 
 	baseAnew bool     // see Reproduce
@@ -97,6 +98,11 @@ func Build(ctx context.Context, o Options) ([]Image, error) {
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	defer unlock()
+	forget, err := o.logIn()
+	if err != nil {
+		return nil, fmt.Errorf("build: %w", err)
+	}
+	defer forget()
 	if err := runBuilder(ctx, o); err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
