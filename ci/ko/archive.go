@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,6 +22,9 @@ import (
 // an earlier build left and is the same now is kept.
 func writeAll(o options, b base, built []result) (digests, error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return digests{}, err
+	}
+	if err := removeUnfinished(o.out); err != nil {
 		return digests{}, err
 	}
 	before := readDigests(o.out)
@@ -43,6 +47,20 @@ func writeAll(o options, b base, built []result) (digests, error) {
 		list.Images = append(list.Images, img)
 	}
 	return list, nil
+}
+
+// removeUnfinished deletes the archives in dir that a killed build has not finished.
+// ci/internal/build lets one build at a time write with the same cache.
+func removeUnfinished(dir string) error {
+	var errs []error
+	for _, p := range programs {
+		left, err := filepath.Glob(filepath.Join(dir, "."+p.name+".*-*"))
+		errs = append(errs, err)
+		for _, file := range left {
+			errs = append(errs, os.Remove(file))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // replace writes a file whole or not at all, and returns its size in bytes.

@@ -31,7 +31,7 @@ type base struct {
 }
 
 // openBase gets the base image, from a registry or from a layout, and checks that
-// it has every platform asked for: ko leaves out what is missing without a word.
+// it has every platform asked for: ko leaves out a missing platform without a word.
 func openBase(ctx context.Context, o options, cfg config) (base, error) {
 	want, err := pinned(cfg.Base)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/google/ko/pkg/build"
 )
 
-// canonical makes of a base what all copies of it have in common. A copy that another
+// canonical reduces a base to the parts that all copies of it share. A copy that another
 // tool has exported, such as Dagger's engine, has the very layers of the original,
 // but a manifest and a configuration of its own, with the time of the export in them.
 // Our images would get another digest from each.
@@ -101,8 +101,8 @@ func canonicalImage(img v1.Image, platform v1.Platform) (v1.Image, error) {
 
 // exportedAnew is a copy of a base as another tool might export it: with the very
 // layers, but other manifests and configurations, a time in them, and the platforms
-// in another order. What is built on it must be the same; `lab images reproduce`
-// proves that.
+// in another order. Images built on it must be the same; `lab images reproduce` proves
+// that.
 func exportedAnew(base build.Result, at time.Time) (v1.ImageIndex, error) {
 	images, err := variants(base)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// config is what this program and the ko command both read in .ko.yaml.
+// config is the part of .ko.yaml that this program and the ko command both read.
 type config struct {
 	Base      string   `json:"defaultBaseImage"`
 	Platforms []string `json:"defaultPlatforms"`
@@ -24,8 +24,8 @@ type config struct {
 	Ldflags   []string `json:"defaultLdflags"`
 }
 
-// readConfig reads a .ko.yaml. Members that this program would not heed are an
-// error: the ko command would heed them, and the images would differ.
+// readConfig reads a .ko.yaml. A member that this program does not know is an error: the
+// ko command would act on it, and the images would differ.
 func readConfig(path string) (config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -46,9 +46,9 @@ func readConfig(path string) (config, error) {
 	return c, nil
 }
 
-// apply makes the environment of this process that of every go command. The
-// listing of packages and the compiler must agree, and what the person or the CI
-// runner has set for builds of their own must not reach ours.
+// apply makes the environment of this process that of every go command. The listing of
+// packages and the compiler must agree, and settings that a person or a CI runner has
+// made for other builds must not reach ours.
 func (c config) apply(o options) error {
 	for _, name := range []string{
 		"GOOS", "GOARCH", "GOARM", "GOEXPERIMENT", "GOGCCFLAGS", "GOTMPDIR", "KOCACHE", "KO_GO_PATH", "SOURCE_DATE_EPOCH", "KO_DATA_DATE_EPOCH",

@@ -76,12 +76,13 @@ func describe(r result, load string) (imageEntry, error) {
 	return e, nil
 }
 
-// matches tells whether "linux/arm64/v8" is what "linux/arm64" asks for.
+// matches tells whether a platform meets a wish: "linux/arm64/v8" meets "linux/arm64".
 func matches(have, want string) bool {
 	return have == want || len(have) > len(want) && have[:len(want)+1] == want+"/"
 }
 
-// readDigests reads what an earlier build wrote into dir; nothing if it cannot.
+// readDigests reads the list that an earlier build wrote into dir. The list is empty if
+// there is none, or if it cannot be read.
 func readDigests(dir string) digests {
 	var d digests
 	data, err := os.ReadFile(filepath.Join(dir, digestsFile))

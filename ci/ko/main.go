@@ -3,14 +3,14 @@
 //
 //	go run -C ci/ko . --root . --out DIR
 //
-// The .ko.yaml of the checkout says how. What is built depends on the checkout,
-// on the content of the base image and on the Go version that .ko.yaml names, and
-// on nothing else: not on the directory, the machine or the time. In DIR it leaves
-// for every image
+// The .ko.yaml of the checkout says how. The images depend on the checkout, on the
+// content of the base image and on the Go version that .ko.yaml names, and on nothing
+// else: not on the directory, the machine, the time, or the tool that has exported the
+// base. In DIR it leaves for every image
 //
 //	NAME.oci.tar         an OCI layout of all platforms, in a tar file
 //	NAME.tar             one platform for `docker load` and `kind load image-archive`
-//	sbom/NAME-….spdx.json  what is in it, one file a platform and one for the index
+//	sbom/NAME-….spdx.json  its SBOMs, one file a platform and one for the index
 //	digests.json         all digests, tags and sizes; written last
 //
 // It is a module of its own because ko's requirements are many and nothing else
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// patience is how long a build that nobody waits for any more may take to clean up.
+// patience is how long a build may take to clean up after its parent has ended.
 const patience = 5 * time.Second
 
 // options is the command line.
@@ -174,7 +174,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // loadPlatform is the platform of which NAME.tar is made: linux on this machine's
-// processor, which is what a container runtime here runs, if it is built at all.
+// processor, which a container runtime here can run, if that platform is built.
 func loadPlatform(platforms []string) string {
 	for _, p := range platforms {
 		if strings.HasPrefix(p+"/", "linux/"+runtime.GOARCH+"/") {

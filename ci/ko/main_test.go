@@ -303,6 +303,23 @@ func TestReplaceIsWholeOrNot(t *testing.T) {
 	}
 }
 
+// A killed build leaves an archive in the making, which has a name of its own each time.
+func TestRemoveUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	for _, file := range []string{".frontend.tar-123", ".lab.oci.tar-45", "frontend.tar", ".notes-1"} {
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeUnfinished(dir); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 || left[0].Name() != ".notes-1" || left[1].Name() != "frontend.tar" {
+		t.Errorf("left %v (%v), want what is not unfinished", left, err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	tests := []struct {
 		name string

@@ -46,7 +46,7 @@ func registryOptions(o options) []name.Option {
 	return nil
 }
 
-// pushSBOMs pushes what ko attached to the index and to each image in it, under
+// pushSBOMs pushes the SBOMs that ko attached to the index and to each image, under
 // the tag that cosign derives from the digest.
 func pushSBOMs(ctx context.Context, pusher *remote.Pusher, repo name.Repository, r result) error {
 	entity, ok := r.Result.(oci.SignedEntity)

@@ -1,6 +1,6 @@
 // Package build makes the container images of frontend, backend and lab, without
 // any container runtime. The work is done by the program in ci/ko, a module of
-// its own; this package runs it and reads what it leaves.
+// its own; this package runs that program and reads its results.
 //
 // An image depends on the checkout, on the content of the base image and on the
 // Go version in .ko.yaml, and on nothing else: [Reproduce] proves it.
@@ -20,7 +20,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
-// DigestsFile is what the list of images is called in [Options].Out.
+// DigestsFile is the name of the list of images in [Options].Out.
 const DigestsFile = "digests.json"
 
 // Names lists the images, in the order in which they are built.
@@ -80,8 +80,8 @@ type Platform struct {
 	Size     int64  `json:"size_bytes"` // bytes of all layers, compressed
 }
 
-// ErrNoBuilder is what [Build] wraps when the builder itself cannot be compiled:
-// there is no Go, or its modules cannot be had.
+// ErrNoBuilder is wrapped by the error of [Build] when the builder itself cannot be
+// compiled: there is no Go, or the builder's modules cannot be had.
 var ErrNoBuilder = errors.New("the image builder cannot be compiled")
 
 // Build builds all images and writes them to o.Out. The error quotes what the

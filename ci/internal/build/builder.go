@@ -21,7 +21,7 @@ import (
 // command compiles the builder.
 const started = "builder: "
 
-// quoted bounds what an error quotes of the output, in lines.
+// quoted is how many lines of output an error quotes at most.
 const quoted = 40
 
 // runBuilder compiles and runs ci/ko. Go keeps the compiled builder in its cache.
@@ -85,9 +85,9 @@ func pinnedToolchain(root string) (string, error) {
 	return string(m[1]), nil
 }
 
-// follower reads what the builder, or the go command before it, prints on standard
-// error, and passes on the lines that tell how far the build is; the last one again,
-// with the time, when nothing comes for long.
+// follower reads the standard error of the builder, and of the go command before it. It
+// passes on the lines that tell how far the build is, and repeats the last one, with the
+// time, when no line comes for long.
 type follower struct {
 	tell    func(string)
 	lines   []string

@@ -69,8 +69,8 @@ func Reproduce(ctx context.Context, o Options) ([]Image, error) {
 		}
 	}()
 	o.Cache, o.Publish = "", ""
-	// Another length, another depth, and a space: what a path can do to a build.
-	// Both are copied before the first is built, lest an edit comes in between.
+	// The paths differ in length and depth, and one has a space. Both copies are made
+	// before the first build, so that no edit comes between them.
 	here := filepath.Join(work, "first", "checkout")
 	there := filepath.Join(work, "second", "some where", "else", "altogether")
 	if err := errors.Join(copyCheckout(here, o.Root), copyCheckout(there, o.Root)); err != nil {
@@ -101,7 +101,7 @@ func (o Options) once(ctx context.Context, dir, root, zone string) ([]Image, err
 	}
 	if o.gocache == "" {
 		o.gocache = filepath.Join(dir, "gocache")
-		// It has a gigabyte or so, and the second build wants the room.
+		// The cache has about a gigabyte, which the second build needs.
 		defer os.RemoveAll(filepath.Join(dir, "gocache"))
 	}
 	images, err := Build(ctx, o)
@@ -111,8 +111,8 @@ func (o Options) once(ctx context.Context, dir, root, zone string) ([]Image, err
 	return images, err
 }
 
-// Compare lists what differs between two builds, image by image; nothing if they
-// are equal.
+// Compare lists the differences between two builds, image by image. The list is empty
+// if they are equal.
 func Compare(first, second []Image) []Difference {
 	all := map[[2]string]Difference{}
 	for _, img := range first {

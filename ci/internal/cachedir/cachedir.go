@@ -1,5 +1,5 @@
-// Package cachedir is the folder in which the lab keeps what it can get again: the
-// stack's programs and what is being downloaded.
+// Package cachedir knows the folder in which the lab keeps files that it can get again:
+// the stack's programs and downloads.
 package cachedir
 
 import (
@@ -16,7 +16,7 @@ import (
 const TagFile = "CACHEDIR.TAG"
 
 const tag = "Signature: 8a477f597d28d172789f06886806bc55\n" +
-	"# lgtm-lab keeps here what it can fetch or compile again. `lab stack prune` tidies up.\n"
+	"# lgtm-lab can fetch or compile all files here again. `lab stack prune` tidies up.\n"
 
 // Default is lgtm-lab in the user's cache directory. It need not be there yet.
 func Default() (string, error) {

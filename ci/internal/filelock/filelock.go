@@ -2,9 +2,9 @@
 // the same time: a lab's folder, a cluster, a program in the cache, a build's cache.
 //
 // The operating system holds the lock for the process and takes it back when the
-// process ends, however it ends. A lock file that lies about therefore means
-// nothing, and removing one while somebody holds it only makes the others take
-// the new file.
+// process ends, however it ends. The mere presence of a lock file therefore means
+// nothing. If a lock file is removed while a process holds it, the waiting processes
+// lock a new file.
 package filelock
 
 import (
@@ -17,15 +17,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// poll is how often a lock that somebody else holds is tried again. The systems
-// have no wait that a context could end.
+// poll is how often a lock is tried again that another process holds. The systems have
+// no wait that a context could end.
 const poll = 100 * time.Millisecond
 
 // Acquire takes the lock of the file path against all other processes, and against
 // other calls in this one. It makes the file and its folder if they are absent.
 //
-// If somebody else holds the lock, Acquire calls waiting once, which may be nil,
-// and waits until the lock is free or ctx ends. The error names path, and wraps
+// If the lock is held already, Acquire calls waiting once, which may be nil, and waits
+// until the lock is free or ctx ends. The error names path, and wraps
 // the cause of ctx when that ended the wait.
 //
 // The caller calls release when its work is done; a second call does nothing. The
@@ -92,8 +92,8 @@ func try(path string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// current tells whether the locked file is still the one at its path. Somebody may
-// have removed it since it was opened, and then another process locks a new one.
+// current tells whether the locked file is still the one at its path. If the file was
+// removed after it was opened, another process locks a new one.
 func current(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
 	if err != nil {

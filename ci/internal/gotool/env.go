@@ -2,7 +2,7 @@
 // programs, of the two services and of the image builder.
 //
 // There is one environment for all of them (see [Env]), and one way to end them:
-// a compile starts dozens of processes, and none of them outlives [Command.Run].
+// a compile starts dozens of processes, and all have ended when [Command.Run] returns.
 package gotool
 
 import (
@@ -15,7 +15,7 @@ import (
 
 // passed are the Go settings of the user that reach the go command. They say where
 // modules come from, where caches are, which Go to take and how much of the machine
-// a compile may have; they do not change what is compiled.
+// a compile may have. They do not change the program.
 var passed = []string{
 	"GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS", // the network
 	"GOCACHE", "GOCACHEPROG", "GOENV", "GOMODCACHE", "GOPATH", "GOTMPDIR", // folders
@@ -23,9 +23,9 @@ var passed = []string{
 	"GOGC", "GOMAXPROCS", "GOMEMLIMIT",
 }
 
-// fixed are the settings that decide what is compiled. Each is given, not just left
-// out, because `go env -w` stores settings, which the go command takes for every
-// variable that is absent or empty.
+// fixed are the settings that decide the result of a compile. Each is given a value: for
+// a variable that is absent or empty, the go command takes the value that `go env -w`
+// has stored.
 func fixed() []string {
 	settings := []string{
 		"CGO_ENABLED=0",
@@ -47,7 +47,8 @@ func fixed() []string {
 }
 
 // setting matches the variables that configure the go command, its compiler and
-// its linker. A GO… of somebody else's has an underscore, as GOOGLE_CLOUD_PROJECT.
+// its linker. Other programs' variables that begin with GO have an underscore, as
+// GOOGLE_CLOUD_PROJECT.
 var setting = regexp.MustCompile(`^(GO[A-Z0-9]+|CGO_.*|GO_EXTLINK_ENABLED|GO_LDSO)$`)
 
 // Env is the environment of every go command that the lab runs: that of this

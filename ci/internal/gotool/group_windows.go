@@ -50,7 +50,7 @@ func startGroup(cmd *exec.Cmd) (group, error) {
 	return g, nil
 }
 
-// interrupt kills at once: Windows has no signal that go build would heed here.
+// interrupt kills at once: on Windows, go build has no signal to listen to here.
 func (g group) interrupt() { g.kill() }
 
 // askToEnd is for a tree that was asked already, through its standard input: it has

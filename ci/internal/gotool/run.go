@@ -19,8 +19,8 @@ type Command struct {
 	Dir  string   // where it runs; "" is the working directory
 	Args []string // without the "go" in front
 	Env  []string // settings on top of [Env]
-	// Stdout and Stderr are told what it prints, line by line and never both at a
-	// time; nil drops the lines.
+	// Stdout and Stderr are called with each line that the command prints, one call at
+	// a time. nil drops the lines.
 	Stdout, Stderr func(line string)
 	// Attended is for `go run` of a program that ends when its standard input does.
 	// Run closes it when ctx ends, and it closes by itself when this process is
@@ -28,7 +28,7 @@ type Command struct {
 	Attended bool
 }
 
-// ErrNoGo is what Installed, Run and Output return where there is no go command.
+// ErrNoGo is the error of Installed, Run and Output where there is no go command.
 var ErrNoGo = errors.New("the go command is not on PATH; install Go from https://go.dev/dl")
 
 // Installed returns [ErrNoGo] if there is no go command, else nil.

@@ -6,7 +6,7 @@ import (
 )
 
 // Carried are the images of the lock that a machine without a registry needs for a
-// cluster with the lab in it: what runs, the nodes' image, and the base of our own.
+// cluster with the lab in it: the workloads', the nodes', and the base of our own.
 func Carried() []string { return slices.Concat(Workloads(), []string{Node, Base}) }
 
 // PullCarried fetches an image into dir in the form that it is used in: the base that

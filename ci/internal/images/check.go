@@ -25,21 +25,20 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s %s", f.File, f.Line, f.Reference, f.Problem)
 }
 
-// searched are the parts of a checkout in which images are named: manifests,
-// pipelines and what builds them.
+// searched are the parts of a checkout that name images: manifests, pipelines and
+// their builds.
 var searched = []string{"config", "ci", ".ci", ".github", ".ko.yaml", ".env", "dagger.json"}
 
 // maxText bounds the files that are searched; the largest of ours has 100 KiB.
 const maxText = 1 << 20
 
 // Check searches the checkout for references to images that are not those of the
-// lock. A name of the lock, or one of own (the images that are built here), is
-// what a manifest should say. A whole reference, tag and digest, may stand in a
-// file that another program reads, such as .ko.yaml, if it is the lock's to the
-// letter. Everything else is a finding: another digest, a tag alone, an image that
-// the lock does not know.
+// lock. A manifest should say a name of the lock, or one of own, the images that are
+// built here. A file that another program reads, such as .ko.yaml, may have a whole
+// reference, tag and digest, if it is the lock's to the letter. Everything else is a
+// finding: another digest, a tag alone, an image that the lock does not know.
 //
-// Tests and their data are not searched, comments neither, nor generated Go code.
+// Check leaves out tests and their data, comments, and generated Go code.
 func Check(checkout fs.FS, lock Lock, own ...string) ([]Finding, error) {
 	c := checker{own: own}
 	for _, name := range lock.Names() {
@@ -127,8 +126,8 @@ var (
 	// A member of a manifest, a workflow or .ko.yaml whose value is an image.
 	named = regexp.MustCompile(`^\s*(?:-\s+)?(?:image|newName|container|defaultBaseImage|uses):\s+["']?(?:docker://)?([^"'\s]+)["']?\s*$`)
 	from  = regexp.MustCompile(`(?i)^\s*FROM\s+(?:--\S+\s+)*(\S+)`)
-	// What is an image wherever it stands: a digest behind a name, or a name behind
-	// the host of a public registry.
+	// These are images wherever they stand: a name with a digest behind it, and a name
+	// with the host of a public registry before it.
 	pinnedText = regexp.MustCompile(`[\w][\w./:-]*@sha256:[0-9a-f]{64}`)
 	hostedText = regexp.MustCompile(`\b(?:(?:index\.)?docker\.io|ghcr\.io|quay\.io|(?:[a-z]+\.)?gcr\.io|[a-z0-9-]+\.pkg\.dev|registry\.k8s\.io|mcr\.microsoft\.com|public\.ecr\.aws|cgr\.dev)/[a-z0-9][\w./-]*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?`)
 	tagText    = regexp.MustCompile(`^:[A-Za-z0-9_][\w.-]*`)
@@ -147,7 +146,7 @@ func (c *checker) name(file string, line int, ref string) {
 	}
 }
 
-// text judges what looks like an image in a line of anything.
+// text judges all words that look like an image in a line of any file.
 func (c *checker) text(file string, line int, s string) {
 	for _, pattern := range []*regexp.Regexp{pinnedText, hostedText} {
 		for _, ref := range pattern.FindAllString(s, -1) {
@@ -170,7 +169,7 @@ func (c *checker) text(file string, line int, s string) {
 	}
 }
 
-// judge notes what is wrong with a reference, if anything is.
+// judge notes the problem of a reference, if it has one.
 func (c *checker) judge(file string, line int, ref string) {
 	problem := "is not in the lock"
 	for _, img := range c.locked {

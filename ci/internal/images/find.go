@@ -6,11 +6,10 @@ import (
 	"slices"
 )
 
-// Find returns the file in dir that has img for a platform ("linux/amd64"): the one
-// that [Pull] makes of it, whose name says which image it is, or else NAME.tar, as
-// [Pack] and `docker save -o` leave it, whose name does not. When there is none, file
-// is "" and others are those that [Pull] has made of another version of the image
-// or for another platform.
+// Find returns the file in dir that has the image for a platform ("linux/amd64"). It
+// prefers the file that [Pull] makes, whose name has the digest in it, to NAME.tar, as
+// [Pack] and `docker save -o` leave it. If neither is there, file is "", and others are
+// the files that [Pull] has made of another version or for another platform.
 func (i Image) Find(dir, platform string) (file string, others []string) {
 	for _, name := range []string{i.ArchiveName(platform), i.Name + ".tar"} {
 		if file := filepath.Join(dir, name); isFile(file) {
@@ -29,8 +28,8 @@ func (i Image) FindLayout(dir string) string {
 	return ""
 }
 
-// FindNamed returns NAME.tar in dir, the archive of an image that is not in the lock or
-// is not to be the lock's; "" if there is none.
+// FindNamed returns NAME.tar in dir, or "" if there is no such file. It is for an image
+// that is not in the lock, or that takes the place of the lock's.
 func FindNamed(dir, name string) string {
 	if file := filepath.Join(dir, name+".tar"); isFile(file) {
 		return file

@@ -24,16 +24,16 @@ import (
 )
 
 // LayoutName is the name of the file that [PullLayout] makes. As in
-// [Image.ArchiveName], the digest in it says what the file can only be.
+// [Image.ArchiveName], the digest is part of it: a file of that name is that image.
 func (i Image) LayoutName() string {
 	return i.Name + "-" + strings.TrimPrefix(i.Digest, "sha256:") + ".oci.tar"
 }
 
 // PullLayout writes all platforms of img to dir, as an OCI layout in a tar file
-// under [Image.LayoutName]. It is for what others are built on: the layout has the
-// very digest of the lock, so that what is built on it is what would be built on
-// the registry's. Otherwise it does as [Pull] does. An archive of all platforms has
-// no Platform and no ID.
+// under [Image.LayoutName]. It is for the base that our own images are built on: the
+// layout has the very digest of the lock, so a build on it gives the same images as a
+// build on the registry's. In all else it does as [Pull] does. An archive of all
+// platforms has no Platform and no ID.
 func PullLayout(ctx context.Context, img Image, dir string, o PullOptions) (Archive, error) {
 	a := Archive{Image: img, Path: filepath.Join(dir, img.LayoutName()), Tag: img.RepoTag()}
 	return a.pull(ctx, o, a.layoutThere, func(ref name.Digest, store registry.Store) error {
@@ -177,9 +177,8 @@ const (
 	indexFile  = "index.json"
 )
 
-// writeLayout writes a tar with what top names as the layout's only entry; layer is
-// the file of a layer. The
-// list of contents is last, so that a file that was cut short has none.
+// writeLayout writes a tar of a layout whose only entry is top. layer names the file of
+// a layer. The list of contents comes last, so a file that was cut short has no list.
 func writeLayout(w io.Writer, top v1.Descriptor, blobs []blob, layer func(v1.Hash) string) error {
 	out := tar.NewWriter(w)
 	header := func(name string, size int64) error {
@@ -226,8 +225,8 @@ func copyBlob(w io.Writer, b blob, layer func(v1.Hash) string) error {
 	return err
 }
 
-// layoutThere tells whether the layout is in its place, whole and that of the lock,
-// and completes what is known of it.
+// layoutThere tells whether the layout is in its place, whole and that of the lock. It
+// sets a.Size.
 func (a *Archive) layoutThere() bool {
 	f, err := os.Open(a.Path)
 	if err != nil {

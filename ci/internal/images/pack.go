@@ -8,10 +8,9 @@ import (
 )
 
 // Pack writes the one image in the file from, which may have no name, to
-// dir/NAME.tar under the name that img has in a cluster. It is for files that
-// somebody else has pulled by img's digest, as Dagger's engine does: such a file
-// holds a single platform, so that there is nothing left to compare the digest
-// of the index with.
+// dir/NAME.tar under the name that img has in a cluster. It is for files that another
+// program has pulled by img's digest, as Dagger's engine does. Such a file holds a
+// single platform, so the digest of the index cannot be compared any more.
 func Pack(from string, img Image, dir string) (Archive, error) {
 	image, err := tarball.ImageFromPath(from, nil)
 	if err != nil {

@@ -59,8 +59,8 @@ type Archive struct {
 	Kept     bool   `json:"kept"`               // it was there already and nothing was transferred
 }
 
-// RepoTag is what the image is called in a cluster that it was loaded into:
-// repository:tag. A runtime that loads an archive knows no digest of an index.
+// RepoTag is the name of the image in a cluster that has loaded it: repository:tag. A
+// runtime that loads an archive knows no digest of an index.
 func (i Image) RepoTag() string { return i.Repository + ":" + i.Tag }
 
 // ArchiveName is the name of the file that [Pull] makes. It has the digest in it,
@@ -104,7 +104,7 @@ func Pull(ctx context.Context, img Image, platform, dir string, o PullOptions) (
 	})
 }
 
-// pull has what [Pull] and [PullLayout] share: it keeps an archive that is there,
+// pull is the common part of [Pull] and [PullLayout]: it keeps an archive that is there,
 // and otherwise gets one, while no other process writes to the same folder.
 func (a *Archive) pull(ctx context.Context, o PullOptions, there func() bool, get func(name.Digest, registry.Store) error) (Archive, error) {
 	fail := func(err error) (Archive, error) {
@@ -129,7 +129,7 @@ func (a *Archive) pull(ctx context.Context, o PullOptions, there func() bool, ge
 		return fail(err)
 	}
 	defer unlock()
-	if there() { // whoever held the lock has pulled it
+	if there() { // another process has pulled it meanwhile
 		a.Kept = true
 		return *a, nil
 	}
@@ -146,8 +146,8 @@ func (a *Archive) pull(ctx context.Context, o PullOptions, there func() bool, ge
 	return *a, nil
 }
 
-// lockFolder keeps other processes from pulling to dir, and deletes the archive that
-// a killed one has not finished. The lock is in the cache: dir is for archives alone.
+// lockFolder keeps other processes from pulling to dir, and deletes the unfinished
+// archive of a killed one. The lock is in the cache: dir is for archives alone.
 func lockFolder(ctx context.Context, cache, dir string, waiting func()) (unlock func(), err error) {
 	if err := cachedir.Make(cache); err != nil {
 		return nil, err
@@ -171,9 +171,9 @@ func lockFolder(ctx context.Context, cache, dir string, waiting func()) (unlock 
 	return unlock, nil
 }
 
-// there tells whether the archive is in its place, whole and under its tag, and
-// completes what is known of it. The list of contents is the last entry of the
-// file, so one that was cut short has none.
+// there tells whether the archive is in its place, whole and under its tag. It sets a.ID
+// and a.Size. The list of contents is the last entry of the file, so a file that was cut
+// short has no list.
 func (a *Archive) there() bool {
 	info, err := os.Stat(a.Path)
 	if err != nil || !info.Mode().IsRegular() {

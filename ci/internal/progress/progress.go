@@ -1,5 +1,5 @@
-// Package progress shows a person how far long work is, and leaves a readable log
-// where no person watches.
+// Package progress shows a person how far long work is, and writes a readable log where
+// the output is no terminal.
 //
 // One [Printer] writes to one output. On a terminal it rewrites the last line; on a
 // terminal that cannot do that, and in a log, it writes lines: one when a step

@@ -31,12 +31,12 @@ type Client struct {
 	// Insecure lists registries, as host or host:port, to speak plain HTTP with
 	// where they do not answer HTTPS. Registries on this machine and at private
 	// addresses are treated so without being listed. The digest proves the content
-	// in either case; what plain HTTP does not protect is the credentials.
+	// in either case. Plain HTTP does not protect the credentials.
 	Insecure []string
 	// Transport is the HTTP client's; nil is the default, with proxies.
 	Transport http.RoundTripper
-	// FirstPause is the pause before what failed is tried again, which doubles each
-	// time; 0 is 1 s.
+	// FirstPause is the pause before the second try, and doubles with each further one;
+	// 0 is 1 s.
 	FirstPause time.Duration
 }
 
@@ -74,8 +74,8 @@ func (c Client) Probe(ctx context.Context, ref name.Digest) error {
 	return err
 }
 
-// Manifest gets what ref names: an index, or the manifest of one image. It repeats
-// what fails for a while only.
+// Manifest gets the manifest that ref names, of an index or of one image. It repeats a
+// request that failed for a passing reason.
 func (c Client) Manifest(ctx context.Context, ref name.Digest) (*remote.Descriptor, error) {
 	return c.manifest(ctx, ref)
 }
@@ -111,8 +111,8 @@ func (c Client) Image(ctx context.Context, ref name.Digest, p v1.Platform) (v1.I
 	if err != nil {
 		return nil, err
 	}
-	// What the index says of a platform is a claim, and a digest of one platform's
-	// image instead of the index's makes none; the configuration knows.
+	// The index only claims a platform, and a digest of one platform's image names no
+	// platform at all. The configuration has the truth.
 	var cfg v1.ConfigFile
 	if err := json.Unmarshal(raw, &cfg); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (c Client) Image(ctx context.Context, ref name.Digest, p v1.Platform) (v1.I
 	return image, nil
 }
 
-// Plain is what a network error says without its URL and its resolver.
+// Plain shortens a network error: without the URL and the resolver's address.
 func Plain(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Errorf("%s: %s", dns.Name, dns.Err)

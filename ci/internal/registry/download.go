@@ -31,7 +31,7 @@ var stall = time.Minute
 // errStalled says that a connection stood still.
 var errStalled = errors.New("no data arrived for a minute")
 
-// errDigest says that what arrived is something else.
+// errDigest says that other bytes have arrived than the digest names.
 var errDigest = errors.New("error verifying sha256 checksum")
 
 // download is the download of one blob, whose lock is held.
@@ -88,7 +88,7 @@ func (d *download) fill(ctx context.Context, f *os.File) error {
 			if have, err = 0, errors.Join(err, f.Truncate(0)); !resumed {
 				return fmt.Errorf("layer %s: %w", d.blob.Digest, err)
 			}
-			// What an earlier process left may be damaged, by a crash of the machine.
+			// A crash of the machine may have damaged what an earlier process wrote.
 			resumed, since = false, 0
 			continue
 		case ctx.Err() != nil:
@@ -110,7 +110,7 @@ func (d *download) fill(ctx context.Context, f *os.File) error {
 	}
 }
 
-// rest asks for what is missing behind have, and appends it.
+// rest downloads the bytes behind have, and appends them.
 func (d *download) rest(ctx context.Context, f *os.File, have *int64) error {
 	if *have > d.blob.Size { // not what was asked for
 		return errDigest
@@ -133,7 +133,7 @@ func (d *download) rest(ctx context.Context, f *os.File, have *int64) error {
 	return err
 }
 
-// ask sends the request; what answers it begins at have, or at 0.
+// ask sends the request. The body of the answer begins at have, or at 0.
 func (d *download) ask(ctx context.Context, have int64) (*http.Response, error) {
 	base := d.client.Transport
 	if base == nil {
@@ -167,7 +167,7 @@ func (d *download) ask(ctx context.Context, have int64) (*http.Response, error) 
 	return resp, nil
 }
 
-// append writes the answer behind what is there.
+// append writes the body of the answer behind the bytes that are there.
 func (d *download) append(f *os.File, have *int64, resp *http.Response, watch *time.Timer) error {
 	begins := resp.StatusCode == http.StatusPartialContent &&
 		strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", *have))

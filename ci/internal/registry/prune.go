@@ -19,9 +19,9 @@ type Leftover struct {
 
 var leftover = regexp.MustCompile(`^(sha256-[0-9a-f]{64})(\.partial|\.lock)?$`)
 
-// Prune deletes what earlier downloads have left, and returns it. What another
-// process downloads or uses just now is kept, and is not an error. Prune deletes
-// nothing in a folder that [cachedir.Make] has not marked.
+// Prune deletes the blobs that earlier downloads have left, and returns them. It keeps
+// those that another process is downloading or using. Prune deletes nothing in a folder
+// that [cachedir.Make] has not marked.
 func (s Store) Prune() (deleted, kept []Leftover, err error) {
 	if !cachedir.Marked(filepath.Dir(s.dir)) {
 		return nil, nil, nil

@@ -16,8 +16,8 @@ import (
 )
 
 // tries is how often in a row something may fail before it is given up. The pauses
-// between them are 1, 2, 4 and 8 s: a router that starts anew is waited for, and
-// whoever has no network learns it within 15 s.
+// between them are 1, 2, 4 and 8 s: long enough for a router that restarts, and a person
+// without a network learns it within 15 s.
 const tries = 5
 
 // pause waits before the next try; failed counts the failures in a row. It returns
@@ -41,9 +41,9 @@ func (c Client) Retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// passing tells whether an error is one of those that pass: a connection that broke
-// off or came to a halt, or a registry that is busy. A registry that is not there,
-// refuses or does not have it will not do otherwise a second later.
+// passing tells whether an error may pass: a connection that broke off or stood still,
+// or a busy registry. If the registry cannot be reached, refuses, or does not have the
+// blob, another try a second later is of no use.
 func passing(err error) bool {
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		return answer.Temporary() || answer.StatusCode >= http.StatusInternalServerError

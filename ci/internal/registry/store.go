@@ -30,10 +30,10 @@ const parallel = 3
 //
 //	sha256-HEX          a whole blob, whose digest was compared
 //	sha256-HEX.partial  the beginning of one, which the next Fetch goes on with
-//	sha256-HEX.lock     held by whoever downloads or uses that blob
+//	sha256-HEX.lock     held by the process that downloads or uses that blob
 //
-// Several processes may use one folder. What a killed one has left is taken up by
-// the next Fetch of the same blob, or deleted by [Store.Prune].
+// Several processes may use one folder. If one is killed, the next Fetch of the same
+// blob goes on with its files, or [Store.Prune] deletes them.
 type Store struct{ dir string }
 
 // StoreIn is the store of a cache, the folder of [cachedir.Default] or another one.
@@ -58,8 +58,8 @@ type Progress struct {
 	Retrying func(error)
 }
 
-// Blobs are the blobs of one Fetch. The caller calls Delete when it has what it
-// wants of them, or else Keep.
+// Blobs are the blobs of one Fetch. The caller calls Delete when it needs them no more,
+// or Keep if the next Fetch should find them.
 type Blobs struct {
 	store   Store
 	digests []v1.Hash
@@ -110,7 +110,7 @@ func (b *Blobs) Keep() {
 	for i, release := range b.release {
 		file := b.store.file(b.digests[i])
 		if !exists(file) && !exists(partialOf(file)) {
-			// While the lock is held: whoever waits for it then makes a new file.
+			// The lock is still held here. A process that waits for it makes a new file.
 			_ = os.Remove(lockOf(file))
 		}
 		release()
@@ -138,8 +138,8 @@ func (b *Blobs) Delete() error {
 	return errors.Join(errs...)
 }
 
-// BrokenOff is the error of a Fetch that could not be finished for now. What has
-// arrived is kept, and the next Fetch goes on from there.
+// BrokenOff is the error of a Fetch that gave up for now. The bytes that have arrived
+// are kept, and the next Fetch goes on from there.
 type BrokenOff struct {
 	Digest     v1.Hash
 	Have, Size int64 // bytes
@@ -196,7 +196,7 @@ func (s Store) Fetch(ctx context.Context, c Client, repo name.Repository, blobs 
 	return all, nil
 }
 
-// meter adds up what several downloads have.
+// meter adds up the bytes of several downloads.
 type meter struct {
 	mu          sync.Mutex
 	done, total int64

@@ -13,8 +13,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 )
 
-// descriptor is the file in a finished directory that says how to run what is
-// in it. Its paths are relative to that directory, so the cache can be moved.
+// descriptor is the file in a finished directory that says how to run the program
+// there. Its paths are relative to that directory, so the cache can be moved.
 const descriptor = "program.json"
 
 // stored is a [Program] as it is written to its descriptor.
@@ -52,7 +52,7 @@ func cached(name string, source Mode, dir string) (Program, error) {
 	for _, lib := range st.LibraryPath {
 		p.LibraryPath = append(p.LibraryPath, filepath.Join(dir, lib))
 	}
-	// Somebody may have tidied up the cache by hand.
+	// The user may have deleted files of the cache by hand.
 	if _, err := os.Stat(p.Path); err != nil {
 		return Program{}, errAbsent
 	}

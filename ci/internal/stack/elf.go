@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// keep takes what the program of sp needs from tmp/rootfs: the one file of a
-// statically linked program, and all of the rest for one that needs libraries or
-// a home directory. It describes the result, with paths relative to tmp.
+// keep keeps the files in tmp/rootfs that the program of sp needs: one file if the
+// program is linked statically, all of them if it needs libraries or a home directory.
+// keep describes the result, with paths relative to tmp.
 func keep(tmp string, sp spec) (stored, error) {
 	dir := filepath.Join(tmp, "rootfs")
 	root, err := os.OpenRoot(dir)
@@ -66,8 +66,8 @@ func firstFile(root *os.Root, files []string) (string, error) {
 	return "", fmt.Errorf("no %s in the image: %w", strings.Join(files, " or "), fs.ErrNotExist)
 }
 
-// interpreterOf returns what the ELF file names as its interpreter (PT_INTERP),
-// and nothing for a statically linked one.
+// interpreterOf returns the interpreter that the ELF file names (PT_INTERP), and "" for
+// a statically linked one.
 func interpreterOf(root *os.Root, file string) (string, error) {
 	f, err := root.Open(file[1:])
 	if err != nil {
@@ -139,6 +139,6 @@ func loaderArgs(p Program) []string {
 	if strings.Contains(filepath.Base(p.Loader), "musl") {
 		return args
 	}
-	// glibc would look into this machine's /etc/ld.so.cache for what it misses.
+	// glibc would look into this machine's /etc/ld.so.cache for missing libraries.
 	return append([]string{"--inhibit-cache"}, args...)
 }

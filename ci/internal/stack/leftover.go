@@ -9,9 +9,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
-// pruneLeftovers deletes what downloads and compiles have left that were killed:
-// layers, and directories for work in progress. What another process works with just
-// now is kept.
+// pruneLeftovers deletes the files of downloads and compiles that were killed: layers,
+// and directories for work in progress. It keeps those that another process is using.
 func (s *Stack) pruneLeftovers() (deleted, kept []Old, err error) {
 	blobs, inUse, err := registry.StoreIn(s.cfg.Cache).Prune()
 	for _, b := range blobs {
@@ -27,8 +26,8 @@ func (s *Stack) pruneLeftovers() (deleted, kept []Old, err error) {
 	return deleted, kept, err
 }
 
-// pruneWork deletes the directories for work in progress on a program that nobody
-// works on.
+// pruneWork deletes the directories for work in progress on a program, unless a process
+// is at that work.
 func (s *Stack) pruneWork(name string) (deleted []Old, err error) {
 	left, err := s.leftovers(name)
 	if err != nil || len(left) == 0 {
@@ -47,8 +46,8 @@ func (s *Stack) pruneWork(name string) (deleted []Old, err error) {
 	return deleted, err
 }
 
-// leftovers are the directories for work in progress on a program: of whoever holds
-// its lock, or else of somebody who was killed.
+// leftovers are the directories for work in progress on a program. They belong to the
+// process that holds the program's lock. If no process holds it, a killed one left them.
 func (s *Stack) leftovers(name string) ([]string, error) {
 	left, err := filepath.Glob(filepath.Join(s.cfg.Cache, "tmp", name+"-*"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// spec is what is known about a program that no pin says.
+// spec says about a program what its pin does not say.
 type spec struct {
 	name string
 	// module is the upstream Go module, and versionVar the string variable that

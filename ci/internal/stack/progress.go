@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Phase is what is being done to a program.
+// Phase is a part of the work on a program.
 type Phase string
 
 // The phases, in the order in which they can come.

@@ -18,7 +18,7 @@ import (
 // Old is a program in the cache that this checkout has no use for any more: of a pin
 // or an image that was replaced, or compiled by another Go.
 type Old struct {
-	// Dir is its directory, Bytes what is in it.
+	// Dir is its directory, or a file that a download left. Bytes is its size.
 	Dir   string
 	Bytes int64
 	// Users are the processes that run out of it, as "loki (process 4242)".
@@ -27,8 +27,8 @@ type Old struct {
 	program string
 }
 
-// Old lists the programs in the cache that [Stack.Resolve] would not take, whatever
-// the mode. Other checkouts, with other pins, may have a use for them.
+// Old lists the programs in the cache that [Stack.Resolve] takes in no mode. Other
+// checkouts, with other pins, may need them.
 func (s *Stack) Old(ctx context.Context) ([]Old, error) {
 	var all []Old
 	for _, sp := range s.specs {
@@ -63,7 +63,7 @@ func (s *Stack) current(ctx context.Context, sp spec) ([]string, error) {
 	if pin, ok := s.pins[sp.name]; ok {
 		tc, err := goToolchain(ctx, pin)
 		if err != nil {
-			return nil, err // without Go nobody knows which of them is current
+			return nil, err // only Go can tell which of them is current
 		}
 		dir, err := s.sourceDir(sp, pin, tc)
 		if err != nil {
@@ -80,9 +80,9 @@ func (s *Stack) current(ctx context.Context, sp spec) ([]string, error) {
 	return dirs, nil
 }
 
-// Prune deletes what [Stack.Old] lists, but nothing that a process runs out of, and
-// what killed downloads and compiles have left. It returns what it has deleted and
-// kept, and waits for whoever is fetching or compiling the program.
+// Prune deletes the programs that [Stack.Old] lists and that no process runs. It also
+// deletes the files of downloads and compiles that were killed. It waits for a process
+// that is fetching or compiling the program, and returns what it deleted and kept.
 func (s *Stack) Prune(ctx context.Context) (deleted, kept []Old, err error) {
 	old, err := s.Old(ctx)
 	if err != nil {
@@ -108,16 +108,16 @@ func (s *Stack) delete(ctx context.Context, o Old) error {
 		return err
 	}
 	defer unlock()
-	// First the descriptor, without which nobody takes a directory for a program:
-	// what an interruption leaves is not half a one.
+	// The descriptor goes first: a directory without it is not taken for a program, so
+	// an interruption here leaves no half of one.
 	if err := os.Remove(filepath.Join(o.Dir, descriptor)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.RemoveAll(o.Dir)
 }
 
-// inUse notes who runs out of the directories. A program out of an image runs as an
-// argument of that image's own loader, hence the whole command lines.
+// inUse notes the processes that run out of the directories. It reads whole command
+// lines, because a program out of an image runs as an argument of that image's loader.
 func inUse(ctx context.Context, all []Old) error {
 	if len(all) == 0 {
 		return nil
@@ -127,7 +127,7 @@ func inUse(ctx context.Context, all []Old) error {
 		return fmt.Errorf("looking for programs that run out of the cache: %w", err)
 	}
 	for _, p := range processes {
-		// A process may end meanwhile, or belong to somebody who shows nothing.
+		// A process may have ended, or belong to another user.
 		words, _ := p.CmdlineSliceWithContext(ctx)
 		if exe, err := p.ExeWithContext(ctx); err == nil {
 			words = append(words, exe)
@@ -146,7 +146,7 @@ func mentions(word, dir string) bool {
 	if strings.Contains(word, dir+string(filepath.Separator)) {
 		return true
 	}
-	real, err := filepath.EvalSymlinks(dir) // what the system says of a running program
+	real, err := filepath.EvalSymlinks(dir) // as the system names a running program
 	return err == nil && strings.Contains(word, real+string(filepath.Separator))
 }
 

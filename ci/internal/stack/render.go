@@ -11,8 +11,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 )
 
-// Render returns a progress function that shows on p what is being done to which
-// program: with a bar on a terminal.
+// Render returns a progress function that shows on p how far each program is, with a
+// bar on a terminal.
 func Render(p *progress.Printer) func(Event) {
 	r := renderer{p}
 	return r.event
@@ -33,7 +33,7 @@ func (r renderer) event(e Event) {
 	}
 }
 
-// doing says what a phase is about.
+// doing names the work of a phase.
 var doing = map[Phase]string{
 	PhaseWaiting:  filelock.Waiting("it"),
 	PhaseModules:  "reading modules",

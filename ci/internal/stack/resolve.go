@@ -13,8 +13,8 @@ import (
 
 // Resolve finds, fetches or compiles every program, one after the other, as the
 // mode says. Grafana alone may be missing afterwards; then Set.Hint says how to
-// get it. A cancelled ctx ends everything that was started; what is finished
-// stays, and the next Resolve goes on from there.
+// get it. A cancelled ctx ends everything that was started. Finished programs
+// stay, and the next Resolve goes on from there.
 func (s *Stack) Resolve(ctx context.Context) (Set, error) {
 	c := &choice{Stack: s, set: Set{programs: map[string]Program{}}}
 	var missing []spec
@@ -91,8 +91,8 @@ func (c *choice) took(p Program, why string) {
 	c.taken = append(c.taken, taken{p, why})
 }
 
-// have returns a program that is here already. What stands in the way of one
-// that is not, like a missing go command, is for get to report.
+// have returns a program that is here already. If there is an obstacle to getting one,
+// like a missing go command, get reports it.
 func (c *choice) have(ctx context.Context, sp spec) (Program, error) {
 	mode := c.cfg.Mode
 	if mode == Auto || mode == Path {

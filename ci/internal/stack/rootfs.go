@@ -62,8 +62,8 @@ func newRootfs(dir string, l limits) (*rootfs, error) {
 func (r *rootfs) close() { _ = r.root.Close() }
 
 // apply unpacks one layer on top of those below it. Owners, setuid bits,
-// extended attributes, devices and pipes are left out: programs are only run as
-// oneself, and need none of them.
+// extended attributes, devices and pipes are left out: the programs run as the user who
+// calls the lab, without them.
 func (r *rootfs) apply(ctx context.Context, blob string) error {
 	f, err := os.Open(blob)
 	if err != nil {
@@ -151,8 +151,8 @@ func (l *layer) entry(h *tar.Header, content io.Reader) error {
 	return l.link(name, h.Linkname)
 }
 
-// makeRoom makes the directory of name and removes what is in name's place,
-// unless that is a directory and is to be one.
+// makeRoom makes the directory of name, and removes the file or directory in name's
+// place. A directory stays if the entry is to be one.
 func (l *layer) makeRoom(name, dir string, isDir bool) error {
 	if err := l.root.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -177,9 +177,9 @@ func (l *layer) file(name string, mode fs.FileMode, content io.Reader) error {
 	return errors.Join(err, f.Chmod(mode), f.Close())
 }
 
-// symlink makes name a link to what target means when followed below the root.
+// symlink makes name a link to the file that target names below the root.
 func (l *layer) symlink(name, target string) error {
-	// What ".." means depends on where the directory of name really is.
+	// The meaning of ".." depends on where the directory of name really is.
 	dir, err := l.realDir(path.Dir(name))
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (l *layer) link(name, target string) error {
 	case info.Mode().IsRegular():
 		return l.root.Link(target, name)
 	case info.Mode()&fs.ModeSymlink == 0:
-		return errors.New("hard link to what is not a file")
+		return errors.New("a hard link that leads to no file")
 	}
 	// The same relative link in another directory would lead elsewhere.
 	to, err := l.root.Readlink(target)
@@ -235,7 +235,7 @@ func (l *layer) realDir(dir string) (string, error) {
 	return filepath.ToSlash(rel), err
 }
 
-// clear removes what lower layers have put into dir.
+// clear removes the files that lower layers have put into dir.
 func (l *layer) clear(dir string) error {
 	children, err := fs.ReadDir(l.root.FS(), dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -250,7 +250,7 @@ func (l *layer) clear(dir string) error {
 }
 
 // inside is the name of an entry relative to the root, "." for the root itself.
-// A name with ".." in it has no business in an image.
+// A name with ".." in it is refused.
 func inside(name string) (string, error) {
 	if slices.Contains(strings.Split(name, "/"), "..") || strings.ContainsRune(name, 0) {
 		return "", errors.New("the name leads out of the image")

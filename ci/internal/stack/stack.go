@@ -13,8 +13,8 @@
 //
 // The cache directory holds, below the one given in [Config]:
 //
-//	images/NAME-DIGEST-ARCH/   what was taken out of an image
-//	source/NAME-RELEASE-KEY/   what was compiled; KEY covers everything that
+//	images/NAME-DIGEST-ARCH/   a program taken out of an image
+//	source/NAME-RELEASE-KEY/   a program compiled; KEY covers everything that
 //	                           decides the result (see sourceKey)
 //	blobs/                     layers of images that are not finished (see registry.Store)
 //	logs/build-NAME.log        the last compile of NAME
@@ -71,7 +71,7 @@ func (m *Mode) Set(s string) (err error) {
 // Type names the flag's values in a usage message.
 func (m *Mode) Type() string { return "auto|path|images|source" }
 
-// Config is what [New] needs to know.
+// Config says where programs come from and where they go.
 type Config struct {
 	// Root is the checkout; the source pins are read from Root/ci/stack.
 	Root string
@@ -166,7 +166,8 @@ type Program struct {
 	LibraryPath []string
 }
 
-// Command is what to execute, and the arguments that go in front of one's own.
+// Command returns the file to execute, and the arguments that go in front of the
+// caller's own.
 func (p Program) Command() (path string, args []string) {
 	if p.Loader == "" {
 		return p.Path, nil
@@ -174,7 +175,7 @@ func (p Program) Command() (path string, args []string) {
 	return p.Loader, loaderArgs(p)
 }
 
-// Set is what [Stack.Resolve] found.
+// Set is the programs that [Stack.Resolve] found.
 type Set struct {
 	programs map[string]Program
 	// Reason says in one line where the programs come from and why.

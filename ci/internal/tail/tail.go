@@ -1,5 +1,4 @@
-// Package tail takes the last lines of what a program has printed, for a message
-// about its end.
+// Package tail takes the last lines of a program's output, for a message about its end.
 package tail
 
 import (

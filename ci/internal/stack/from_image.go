@@ -15,7 +15,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/registry"
 )
 
-// imageDir is where what is taken out of img is, or will be.
+// imageDir is the directory of the program that is, or will be, taken out of img.
 func (s *Stack) imageDir(img images.Image) string {
 	digest := strings.TrimPrefix(img.Digest, "sha256:")
 	return filepath.Join(s.cfg.Cache, "images", fmt.Sprintf("%s-%s-%s", img.Name, digest, s.goarch))
@@ -37,8 +37,8 @@ func (s *Stack) unpacked(sp spec) (Program, error) {
 	return cached(sp.name, Images, s.imageDir(img))
 }
 
-// pull takes the program of sp out of its pinned image, or returns what an
-// earlier pull of the same image left.
+// pull takes the program of sp out of its pinned image. If an earlier pull of the same
+// image has done that, pull returns its result.
 func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 	if s.goos != "linux" {
 		return Program{}, fmt.Errorf("the programs in the images are for linux, and this is %s", s.goos)
@@ -70,8 +70,8 @@ func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 	return cached(sp.name, Images, dir)
 }
 
-// take downloads img, unpacks it and keeps what its program needs in dir. What
-// fails half-way leaves what was downloaded in the cache, for the next try, and no dir.
+// take downloads img, unpacks it and keeps the files that its program needs in dir. If
+// it fails, there is no dir, and the layers stay in the cache for the next try.
 func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string, progress *tracker) error {
 	ref, err := s.client.Reference(img.Pinned())
 	if err != nil {

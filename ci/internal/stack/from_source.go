@@ -41,8 +41,8 @@ func (s *Stack) compiled(ctx context.Context, sp spec) (Program, error) {
 	return cached(sp.name, Source, dir)
 }
 
-// compile builds sp from its module, or returns what an earlier compile of the
-// same pin left.
+// compile builds sp from its module. If an earlier compile of the same pin has done
+// that, compile returns its result.
 func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
 	pin, ok := s.pins[sp.name]
 	if !ok {
@@ -144,8 +144,8 @@ func (b *build) run(ctx context.Context) (err error) {
 // goBuild runs go build in the work directory tmp, which then holds nothing but
 // the program.
 func (b *build) goBuild(ctx context.Context, log io.Writer, tmp, program string, stale int) error {
-	// Go's own work directory is put here too, so that what a killed compile
-	// leaves behind is found and removed: it can be a gigabyte.
+	// Go's own work directory is in here too. A killed compile leaves it behind, up to
+	// a gigabyte, and the next one or prune finds it here.
 	work := filepath.Join(tmp, "work")
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return err

@@ -13,8 +13,8 @@
 //	}
 //
 // A reference is repository:tag@sha256:digest. The tag is there for people and
-// for comparing versions; what is pulled is the digest, which should be that of
-// a multi-platform index. Every name in [Names] must be there and no other may,
+// for comparing versions. The digest selects the image, and should be that of a
+// multi-platform index. Every name in [Names] must be there and no other may,
 // so a lock for a mirror or an air-gapped registry is a whole copy of the file
 // with other repositories in it, never a patch on top of this one.
 package images
@@ -57,10 +57,11 @@ func Names() []string {
 // which they come up.
 func Workloads() []string { return []string{Loki, Tempo, Mimir, Grafana, Alloy} }
 
-// maxLockSize bounds what is read as a lock; the real one is about 2 KiB.
+// maxLockSize bounds the size of a lock that is read; the real one has about 2 KiB.
 const maxLockSize = 1 << 20
 
-// ErrUnknown is what [Lock.Get] wraps when the lock has no image of that name.
+// ErrUnknown is wrapped by the error of [Lock.Get] when the lock has no image of that
+// name.
 var ErrUnknown = errors.New("not in the image lock")
 
 // Image is one pinned image.
@@ -105,7 +106,7 @@ func LoadFS(fsys fs.FS, file string) (Lock, error) {
 	return read(f, file)
 }
 
-// read reads and validates the lock in r; file is what errors call it.
+// read reads and validates the lock in r; errors name file.
 func read(r io.Reader, file string) (Lock, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxLockSize+1))
 	if err != nil {
@@ -170,8 +171,8 @@ func (e *entries) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Get returns the image called name. The error wraps [ErrUnknown] when the lock
-// has none, and otherwise says what is wrong with its reference.
+// Get returns the image called name. The error wraps [ErrUnknown] when the lock has no
+// image of that name, and otherwise names the fault of its reference.
 func (l Lock) Get(name string) (Image, error) {
 	ref, ok := l.entries[name]
 	if !ok {

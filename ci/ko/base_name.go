@@ -21,16 +21,16 @@ const (
 	baseName   = "org.opencontainers.image.base.name"
 )
 
-// A renaming writes the base's pinned digest into what ko has built. ko takes for it
-// the digest of the manifest that it was given, which is that of a [canonical] one and
-// is in no registry. The annotations are part of an image's digest, and the SBOMs name
-// the digests of both, so these follow.
+// A renaming writes the base's pinned digest into the images that ko has built. ko
+// writes the digest of the base that it was given: the [canonical] one, which no
+// registry has. The annotations are part of an image's own digest. The SBOMs name the
+// digests of the image and of the base, so the renaming changes both there.
 type renaming struct {
 	annotations map[string]string
 	digests     []string // old, new, old, new …: hexadecimal digits
 }
 
-// newRenaming is for what is built on canonical, which stands for the base b.
+// newRenaming is for images built on canonical, which stands for the base b.
 func newRenaming(b base, canonical v1.ImageIndex) (*renaming, error) {
 	pinned := b.ref.DigestStr()
 	hash, err := v1.NewHash(pinned)
@@ -53,7 +53,7 @@ func newRenaming(b base, canonical v1.ImageIndex) (*renaming, error) {
 	return r, nil
 }
 
-// result is what ko has built, under the base's pinned digest.
+// result returns an image or index of ko's that names the base's pinned digest.
 func (r *renaming) result(built build.Result) (build.Result, error) {
 	if index, ok := built.(oci.SignedImageIndex); ok {
 		return r.index(index)
@@ -118,7 +118,7 @@ func (r *renaming) note(old, renamed interface{ Digest() (v1.Hash, error) }) err
 	return nil
 }
 
-// sbom is what ko has attached, with the digests that hold now.
+// sbom is the SBOM that ko has attached, with the digests that hold now.
 func (r *renaming) sbom(old oci.SignedEntity) (oci.File, error) {
 	file, err := old.Attachment("sbom")
 	if err != nil {

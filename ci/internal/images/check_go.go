@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// golang searches the string literals of a Go file. What is handed to a method
-// called From is an image whatever it looks like: so Dagger's containers begin.
+// golang searches the string literals of a Go file. The argument of a method called
+// From is an image, whatever the string looks like: Dagger's containers begin so.
 func (c *checker) golang(file string, data []byte) error {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, file, data, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		return nil //nolint:nilerr // go build says it better, and what does not compile runs nothing
+		return nil //nolint:nilerr // go build reports it, and code that does not compile pulls no image
 	}
 	if ast.IsGenerated(parsed) {
 		return nil
