@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
@@ -25,7 +26,7 @@ func (o *Options) logIn() (forget func(), err error) {
 	}
 	registry := repository.RegistryStr()
 	if registry == name.DefaultRegistry {
-		registry = "https://index.docker.io/v1/" // what Docker calls its own in this file
+		registry = authn.DefaultAuthKey // Docker's own registry has this name in the file
 	}
 	raw, err := json.Marshal(map[string]any{"auths": map[string]any{
 		registry: map[string]string{"username": o.Login.User, "password": o.Login.Password},
