@@ -84,7 +84,11 @@ func TestHandlerOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newHarness(t, RouterConfig{Timeout: 30 * time.Millisecond, Classify: func(err error) *Error {
+			timeout := time.Minute
+			if tt.name == "too slow" {
+				timeout = 30 * time.Millisecond
+			}
+			l := newHarness(t, RouterConfig{Timeout: timeout, Classify: func(err error) *Error {
 				if errors.Is(err, errTeapot) {
 					return Errorf(418, "Short and stout.")
 				}
