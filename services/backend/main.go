@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	})
 }
 
-// flush shuts the telemetry down after a failed start. It takes one second at the most,
+// flush shuts the telemetry down after a failed start. It takes one second at most,
 // so that the user sees the error soon even if the receiver is away.
 func flush(ctx context.Context, tel *telemetry.Telemetry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -160,7 +160,7 @@ func TestFlushOnStop(t *testing.T) {
 }
 
 // A missing receiver prevents neither the start nor the service. It delays the stop by
-// the flush's timeout at the most.
+// the flush's timeout at most.
 func TestReceiverAway(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

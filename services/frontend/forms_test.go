@@ -22,7 +22,7 @@ func TestFormsRedirectToThePage(t *testing.T) {
 		{"add", "/ui/users", url.Values{"name": {"Grace"}, "email": {"g@example.com"}},
 			map[string]string{"did": "add", "status": "201", "id": "2"}, "/users", ""},
 		{"delete", "/ui/users/7/delete", nil, map[string]string{"did": "delete", "status": "204", "id": "7"}, "/users/7", ""},
-		{"delete nobody", "/ui/users/404/delete", nil, map[string]string{"did": "delete", "status": "404", "id": "404"}, "/users/404", ""},
+		{"delete an unknown user", "/ui/users/404/delete", nil, map[string]string{"did": "delete", "status": "404", "id": "404"}, "/users/404", ""},
 		{"slow", "/ui/slow", nil, map[string]string{"did": "slow", "status": "200"}, "/users?limit=1", "lab.fault=delay:750ms"},
 		{"fail", "/ui/error", nil, map[string]string{"did": "error", "status": "500"}, "/users?limit=1", "lab.fault=error"},
 		{"stays on its page", "/ui/slow", url.Values{"cursor": {"20"}}, map[string]string{"cursor": "20"}, "/users?limit=1", "lab.fault=delay:750ms"},

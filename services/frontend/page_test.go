@@ -146,7 +146,7 @@ func TestPageWithoutUsableBackend(t *testing.T) {
 		status    int
 		message   string
 	}{
-		{"nobody listens", deadAddress(t), 502, "The backend cannot be reached."},
+		{"not reachable", deadAddress(t), 502, "The backend cannot be reached."},
 		{"too slow", newFakeBackend(t, hang).URL, 504, "The backend took too long to answer."},
 		{"an answer that breaks off", newFakeBackend(t, breakOff).URL, 502, "The backend&#39;s answer broke off."},
 		{"no JSON", newFakeBackend(t, html).URL, 502, "The backend&#39;s answer could not be understood."},

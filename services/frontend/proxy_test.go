@@ -185,7 +185,7 @@ func TestProxyWithoutUsableBackend(t *testing.T) {
 		url    string
 		status int
 	}{
-		{"nobody listens", deadAddress(t), 502},
+		{"not reachable", deadAddress(t), 502},
 		{"too slow", newFakeBackend(t, hang).URL, 504},
 		{"no HTTP", garbageServer(t), 502},
 		{"no JSON", newFakeBackend(t, html).URL, 502},

@@ -153,7 +153,7 @@
     const none = rows.rows.length === 0;
     table.hidden = none;
     $('empty').hidden = !none;
-    $('empty').textContent = cursor() ? 'There is nobody on this page.' : 'No users yet. Add the first one above.';
+    $('empty').textContent = cursor() ? 'There are no users on this page.' : 'No users yet. Add the first one above.';
   }
 
   function showListError(text) {

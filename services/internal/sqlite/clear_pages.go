@@ -9,7 +9,7 @@ import (
 )
 
 // batch is how many pages are read between two pauses. It is also how many pages one
-// transaction changes or moves at the most; other writers wait for it, some 2 ms.
+// transaction changes or moves at most; other writers wait for it, some 2 ms.
 const batch = 64
 
 // checkpointEvery is after how many changed pages the scrubber does a checkpoint.

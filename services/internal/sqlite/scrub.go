@@ -12,12 +12,12 @@ import (
 
 // Deleted data survives in three places, and each needs its own remedy:
 //
-//   - in the freed part of a page: secure_delete overwrites it at once;
-//   - in the unused part of another page, where a split or a merge of pages left
-//     a copy of a row that moved, which secure_delete does not see: [clearUnused]
-//     overwrites it;
-//   - in the write-ahead log, which has pages as they were: a checkpoint that
-//     truncates the log cuts them off.
+//   - In the freed part of a page. SQLite's secure_delete overwrites it at once.
+//   - In an unused part of another page. When pages are split or merged, rows move,
+//     and copies of them stay behind. secure_delete does not overwrite these, so
+//     [clearUnused] does.
+//   - In the write-ahead log, which contains earlier states of pages. A checkpoint that
+//     truncates the log removes them.
 //
 // The scrubber does the last two, soon after a deletion. It reads all pages of the
 // file, a few at a time, and blocks other writers only while it changes some of these

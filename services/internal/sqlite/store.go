@@ -186,7 +186,7 @@ func namespace(path string) string {
 }
 
 // Close waits for running queries, scrubs deleted data, and closes the file, which
-// removes the write-ahead log. Scrubbing takes 5 s at the most; the next Open does the
+// removes the write-ahead log. Scrubbing takes 5 s at most; the next Open does the
 // rest. Close may be called twice.
 func (s *Store) Close() error {
 	if s.stop != nil {

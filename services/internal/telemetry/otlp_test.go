@@ -135,7 +135,7 @@ func (b *busyReceiver) waitUntilTaken(t *testing.T) {
 
 // A service that starts before its collector is ready sends soon after the collector is
 // ready. After three refusals, the exporters' own pauses add up to at least 11 s, and
-// this package's to 4 s at the most.
+// this package's to 4 s at most.
 func TestRetryIsQuick(t *testing.T) {
 	for protocol, serve := range protocols {
 		t.Run(protocol, func(t *testing.T) {
