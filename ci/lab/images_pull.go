@@ -25,8 +25,8 @@ Carry the directory to a machine without a registry, and there
 
     lab up --target kind --archives DIR
 
-takes them from it. What is in the directory already is not fetched again. The digest is
-part of a file's name. base, which our own images are built on, becomes an OCI layout of
+takes them from it. An archive that is in the directory already is not fetched again, and a
+download that broke off goes on where it was. The digest is part of a file's name. base, which our own images are built on, becomes an OCI layout of
 all platforms, for up and for ` + "`lab images build --base`" + `. Credentials are those that
 ` + "`docker login`" + ` has stored.`,
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -11,9 +11,10 @@ func stackPruneCommand(e *env, f *stackFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "prune",
 		Short: "Delete programs from the cache that this checkout has no use for",
-		Long: `prune deletes what an earlier version of the pins, or another version of Go, has left in
-the cache of programs. What a running lab uses is kept, and named. Another checkout, with
-other pins, would have to fetch or compile its programs again.`,
+		Long: `prune deletes programs in the cache that belong to earlier pins or to another version of
+Go, and the files of downloads and compiles that were killed. It keeps, and names, those
+that a running lab or a download uses. Another checkout, with other pins, would have to
+fetch or compile its programs again.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := f.open(e)

@@ -79,6 +79,29 @@ func finish(tmp, dir string, st stored) error {
 	return os.Rename(tmp, dir)
 }
 
+// once returns the program in the finished directory dir. If it is not there, once
+// calls get to fill dir, under the program's lock, and shows its progress.
+func (s *Stack) once(ctx context.Context, sp spec, source Mode, dir string, get func(*tracker) error) (Program, error) {
+	if p, err := cached(sp.name, source, dir); !errors.Is(err, errAbsent) {
+		return p, err
+	}
+	progress := s.startProgress(sp.name)
+	defer progress.stop()
+	unlock, err := s.lock(ctx, sp.name, func() { progress.set(PhaseWaiting, 0, 0) })
+	if err != nil {
+		return Program{}, err
+	}
+	defer unlock()
+	// The process that held the lock may have made just this.
+	if p, err := cached(sp.name, source, dir); !errors.Is(err, errAbsent) {
+		return p, err
+	}
+	if err := get(progress); err != nil {
+		return Program{}, err
+	}
+	return cached(sp.name, source, dir)
+}
+
 // lock takes the lock of one program against other processes and goroutines,
 // and calls waiting if that is not possible at once. What an earlier holder
 // that was killed left of the program in tmp/ is removed.

@@ -48,26 +48,16 @@ func (s *Stack) pull(ctx context.Context, sp spec) (Program, error) {
 		return Program{}, err
 	}
 	dir := s.imageDir(img)
-	if p, err := cached(sp.name, Images, dir); !errors.Is(err, errAbsent) {
-		return p, err
-	}
-	progress := s.startProgress(sp.name)
-	defer progress.stop()
-	unlock, err := s.lock(ctx, sp.name, func() { progress.set(PhaseWaiting, 0, 0) })
-	if err != nil {
-		return Program{}, err
-	}
-	defer unlock()
-	if p, err := cached(sp.name, Images, dir); !errors.Is(err, errAbsent) {
-		return p, err
-	}
-	if err := s.take(ctx, sp, img, dir, progress); err != nil {
+	return s.once(ctx, sp, Images, dir, func(progress *tracker) error {
+		err := s.take(ctx, sp, img, dir, progress)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Program{}, fmt.Errorf("image %s: %w", img.Reference(), registry.Plain(err))
-	}
-	return cached(sp.name, Images, dir)
+		if err != nil {
+			return fmt.Errorf("image %s: %w", img.Reference(), registry.Plain(err))
+		}
+		return nil
+	})
 }
 
 // take downloads img, unpacks it and keeps the files that its program needs in dir. If

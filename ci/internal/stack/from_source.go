@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,25 +58,10 @@ func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
-	if p, err := cached(sp.name, Source, dir); !errors.Is(err, errAbsent) {
-		return p, err
-	}
-	progress := s.startProgress(sp.name)
-	defer progress.stop()
-	unlock, err := s.lock(ctx, sp.name, func() { progress.set(PhaseWaiting, 0, 0) })
-	if err != nil {
-		return Program{}, err
-	}
-	defer unlock()
-	// Whoever held the lock may have compiled just this.
-	if p, err := cached(sp.name, Source, dir); !errors.Is(err, errAbsent) {
-		return p, err
-	}
-	b := &build{stack: s, spec: sp, pin: pin, toolchain: tc, dir: dir, progress: progress}
-	if err := b.run(ctx); err != nil {
-		return Program{}, err
-	}
-	return cached(sp.name, Source, dir)
+	return s.once(ctx, sp, Source, dir, func(progress *tracker) error {
+		b := &build{stack: s, spec: sp, pin: pin, toolchain: tc, dir: dir, progress: progress}
+		return b.run(ctx)
+	})
 }
 
 // build is one compile, under the program's lock.

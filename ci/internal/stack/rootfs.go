@@ -208,7 +208,7 @@ func (l *layer) link(name, target string) error {
 	case info.Mode().IsRegular():
 		return l.root.Link(target, name)
 	case info.Mode()&fs.ModeSymlink == 0:
-		return errors.New("a hard link that leads to no file")
+		return errors.New("a hard link whose target is not a file")
 	}
 	// The same relative link in another directory would lead elsewhere.
 	to, err := l.root.Readlink(target)
