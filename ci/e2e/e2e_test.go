@@ -166,12 +166,16 @@ func (l *testLab) lab(args ...string) (stdout string) {
 	return stdout
 }
 
-// component is a line of `lab status -o json`.
+// component is a component of `lab status -o json`, with its only process.
 type component struct {
-	Name   string `json:"name"`
-	State  string `json:"state"`
-	PID    int    `json:"pid"`
-	Memory uint64 `json:"memory_bytes"`
+	Name      string `json:"name"`
+	State     string `json:"state"`
+	Instances []struct {
+		PID    int    `json:"pid"`
+		Memory uint64 `json:"memory_bytes"`
+	} `json:"instances"`
+	PID    int    `json:"-"`
+	Memory uint64 `json:"-"`
 }
 
 // status asks how the components are, by name.
@@ -186,6 +190,10 @@ func (l *testLab) status() map[string]component {
 	}
 	all := map[string]component{}
 	for _, c := range answer.Components {
+		if len(c.Instances) != 1 {
+			l.Fatalf("%s has %d processes, want 1", c.Name, len(c.Instances))
+		}
+		c.PID, c.Memory = c.Instances[0].PID, c.Instances[0].Memory
 		all[c.Name] = c
 	}
 	return all

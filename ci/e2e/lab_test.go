@@ -1,17 +1,21 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
 
@@ -165,43 +169,88 @@ func TestKilledLab(t *testing.T) {
 	}
 }
 
+// A folder may have any name, and a shell may export anything: the lab is the same.
+func TestOddFolderAndEnvironment(t *testing.T) {
+	needStack(t)
+	for name, value := range map[string]string{
+		"TEMPO_OBJECT_STORE": "s3", "LOKI_OBJECT_STORE": "s3", "LAB_LOG_LEVEL": "nonsense", "LAB_RETENTION": "1h", "GOGC": "off",
+		"JAEGER_AGENT_HOST": "jaeger.invalid", "OTEL_SDK_DISABLED": "true", "OTEL_TRACES_SAMPLER": "always_off", "SHUTDOWN_DELAY": "1h",
+		"HOST_PROC": t.TempDir(), "HTTP_PROXY": "http://127.0.0.1:1", "GF_SERVER_HTTP_PORT": "1", "DATABASE_URL": "postgres://nowhere.invalid/",
+	} {
+		t.Setenv(name, value)
+	}
+	name := `try #2: a"b\c $HOME`
+	if runtime.GOOS == "windows" { // where every path has backslashes, and no name has these
+		name = "try #2 $HOME"
+	}
+	l := &testLab{T: t, dir: filepath.Join(t.TempDir(), name)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			l.printLogs()
+		}
+		l.lab("down")
+	})
+	l.lab("up", "--detach", "--free-ports")
+	l.readGround()
+	run := l.traffic()
+	l.eventually(20*time.Second, "every request has its trace and its line", func() bool {
+		traces, lines := l.stored(run)
+		return traces == run.Requests && lines >= run.Requests
+	})
+	for name, c := range l.status() {
+		if c.State != "ready" {
+			t.Errorf("%s is %s", name, c.State)
+		}
+		// Frontend and Grafana store nothing.
+		if name == target.Frontend || name == target.Grafana {
+			continue
+		}
+		if entries, err := os.ReadDir(filepath.Join(l.dir, "data", name)); err != nil || len(entries) == 0 {
+			t.Errorf("%s has stored nothing in the lab's folder: %v", name, err)
+		}
+	}
+}
+
 // foreground starts `lab up` and returns once the lab is up.
 func (l *testLab) foreground(args ...string) *exec.Cmd {
 	l.Helper()
 	cmd := l.command(args...)
-	var out bytes.Buffer
-	cmd.Stderr = &out
-	stdout, err := cmd.StdoutPipe()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		l.Fatal(err)
 	}
+	cmd.Stderr = cmd.Stdout
 	if err := cmd.Start(); err != nil {
 		l.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(l.Context(), 2*time.Minute)
 	defer cancel()
-	up := make(chan string, 1)
-	go func() {
+	const isUp = "Ctrl-C stops it"
+	printed := make(chan string, 1)
+	go func() { // to the end: the command would wait for somebody to read it
 		var all strings.Builder
-		buf := make([]byte, 4096)
-		for {
-			n, err := stdout.Read(buf)
-			all.Write(buf[:n])
-			if strings.Contains(all.String(), "Ctrl-C stops it") || err != nil {
-				up <- all.String()
-				return
+		told := false
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			all.WriteString(lines.Text() + "\n")
+			if !told && strings.Contains(lines.Text(), isUp) {
+				printed <- all.String()
+				told = true
 			}
+		}
+		if !told {
+			printed <- all.String()
 		}
 	}()
 	select {
-	case text := <-up:
-		if !strings.Contains(text, "Ctrl-C stops it") {
+	case text := <-printed:
+		if !strings.Contains(text, isUp) {
 			_ = cmd.Wait()
-			l.Fatalf("lab %v ended:\n%s%s", args, text, out.String())
+			l.Fatalf("lab %v ended:\n%s", args, text)
 		}
 	case <-ctx.Done():
 		_ = cmd.Process.Kill()
-		l.Fatalf("lab %v is not up in time:\n%s", args, out.String())
+		l.Fatalf("lab %v is not up in time", args)
 	}
 	return cmd
 }

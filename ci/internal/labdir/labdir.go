@@ -130,6 +130,9 @@ func readMark(path string) (mark, error) {
 // it. It fails with [ErrForeign], and changes nothing, when the folder holds something
 // that is not the lab's.
 func Claim(dir string) (Folder, error) {
+	if strings.ContainsFunc(dir, unicode.IsControl) {
+		return Folder{}, fmt.Errorf("%q has a control character in its name; name another folder with --dir", dir)
+	}
 	f, kind, err := Inspect(dir)
 	if err != nil {
 		return f, err
@@ -138,9 +141,6 @@ func Claim(dir string) (Folder, error) {
 	case Foreign:
 		return f, refusal(f.Path)
 	case Absent:
-		if i := strings.IndexFunc(f.Path, unicode.IsControl); i >= 0 {
-			return f, fmt.Errorf("%q has a control character in its name; name another folder with --dir", f.Path)
-		}
 		if err := os.MkdirAll(f.Path, 0o755); err != nil {
 			return f, fmt.Errorf("making the lab's folder: %w", err)
 		}

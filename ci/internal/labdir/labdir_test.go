@@ -203,7 +203,9 @@ func TestRemove(t *testing.T) {
 }
 
 func TestTemporary(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	top := t.TempDir()
+	t.Setenv("TMPDIR", top)
+	t.Setenv("TMP", top) // Windows
 	f, err := Temporary()
 	if err != nil {
 		t.Fatal(err)

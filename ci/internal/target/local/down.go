@@ -54,7 +54,20 @@ func (l *Lab) down(ctx context.Context) (stopped []string, err error) {
 	if len(stopped) == 0 {
 		return nil, ErrNotUp
 	}
+	awaitReaped(all)
 	return stopped, nil
+}
+
+// awaitReaped waits a while until the ended processes have no entry in the system's
+// table any more, which whoever counts the processes by their id takes for running. A
+// container's first program may never reap them.
+func awaitReaped(all []Process) {
+	const within = 3 * time.Second
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !slices.ContainsFunc(all, Process.hasEntry) {
+			return
+		}
+	}
 }
 
 // Reset stops the lab, when it runs, and deletes all that it has stored: data,

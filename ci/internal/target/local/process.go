@@ -76,6 +76,12 @@ func (p Process) alive() bool {
 	return err != nil || isSameProgram(exe, p.Path)
 }
 
+// hasEntry tells whether the ended process is still in the system's table.
+func (p Process) hasEntry() bool {
+	there, err := process.PidExistsWithContext(thisMachine, int32(p.PID))
+	return err == nil && there
+}
+
 // isSameProgram compares a running program's file with the one it was started by. Of a
 // program that was rebuilt meanwhile, the file was renamed and then deleted.
 func isSameProgram(exe, path string) bool {

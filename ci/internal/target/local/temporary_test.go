@@ -28,10 +28,18 @@ func temporaryFolders(t *testing.T) []string {
 	return names
 }
 
+// setTempDir gives the test a folder of its own for temporary files.
+func setTempDir(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir) // Windows
+}
+
 // temporaryTarget is a target whose lab does not come up: the stack fails as told.
 func temporaryTarget(t *testing.T, fail func() error) *Target {
 	t.Helper()
-	t.Setenv("TMPDIR", t.TempDir())
+	setTempDir(t)
 	target, err := New(Options{
 		Root: func() (string, error) { return t.TempDir(), nil }, Say: func(line string) { t.Log(line) },
 		Stack: func() (*stack.Stack, error) { return nil, fail() },
@@ -66,7 +74,7 @@ func TestTemporaryLeavesNothing(t *testing.T) {
 // the folder is marked, temporary, and its owner dead.
 func TestSweep(t *testing.T) {
 	l, _ := testLab(t)
-	t.Setenv("TMPDIR", t.TempDir())
+	setTempDir(t)
 	folder, err := labdir.Temporary()
 	if err != nil {
 		t.Fatal(err)
