@@ -116,7 +116,7 @@ func exportedAnew(base build.Result, at time.Time) (v1.ImageIndex, error) {
 		}
 		cfg = cfg.DeepCopy()
 		cfg.Created = v1.Time{Time: at}
-		cfg.Author, cfg.DockerVersion, cfg.Container, cfg.Config.Hostname = "export", "1", "c0ffee", "exporter"
+		cfg.Author, cfg.Container, cfg.Config.Hostname = "export", "c0ffee", "exporter"
 		cfg.History = nil
 		for range cfg.RootFS.DiffIDs {
 			cfg.History = append(cfg.History, v1.History{Created: v1.Time{Time: at}, CreatedBy: "export", Comment: "exported anew"})

@@ -122,7 +122,7 @@ func TestEveryModuleIsLinted(t *testing.T) {
 	}
 	linted := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^for module in (.+); do$`).FindAllStringSubmatch(run, -1) {
-		for _, module := range strings.Fields(m[1]) {
+		for module := range strings.FieldsSeq(m[1]) {
 			linted[module] = true
 		}
 	}

@@ -5,6 +5,7 @@ package registrytest
 import (
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -78,9 +79,7 @@ func (r *Registry) BreakOff(text string, n, times int) {
 		times--
 		answer := httptest.NewRecorder()
 		r.real.ServeHTTP(answer, req)
-		for key, values := range answer.Header() {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		body := answer.Body.Bytes()
 		_, _ = w.Write(body[:min(n, len(body))])
