@@ -22,17 +22,17 @@ const maxAnswer = 1 << 20
 // answer is a response with its body, and what the request had said.
 type answer struct {
 	path      string
-	requestID string // sent; "" for none
-	traceID   string // sent; "" for none
+	requestID string // sent; "" when none was
+	traceID   string // sent; "" when none was
 	status    int
 	header    http.Header
 	body      []byte
-	doc       any // the body as JSON; nil if it is none
+	doc       any // the body as JSON; nil if the body is not JSON
 	docErr    error
 }
 
 // do makes a request. It carries a request id and a sampled trace id of its own,
-// unless header has those names, an empty value meaning none.
+// unless header has those names; an empty value there leaves the header out.
 func (s *session) do(ctx context.Context, method, path, body string, header map[string]string) (*answer, error) {
 	s.requests++
 	var reader io.Reader
@@ -110,7 +110,7 @@ func (a *answer) dump() string {
 	return b.String()
 }
 
-// member is a member of the JSON object, nil if there is none.
+// member is a member of the JSON object, nil if the object lacks it.
 func (a *answer) member(name string) any {
 	object, _ := a.doc.(map[string]any)
 	return object[name]

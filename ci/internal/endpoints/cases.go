@@ -9,7 +9,7 @@ import (
 
 // Case is one request and what its answer must be. {name} in Path and Body is a
 // variable: {api} the prefix of the API, {email} an address of this run's own,
-// {missing} an id that nobody has, {id} the user that the case "create" made.
+// {missing} an id that no user has, {id} the user that the case "create" made.
 type Case struct {
 	// Name says what is checked, in a few words.
 	Name string
@@ -142,7 +142,7 @@ func badCreateCases() []Case {
 		{"no body", "", problem(400)},
 		{"a body that is not JSON", `{"name":`, problem(400)},
 		{"a body that is a list", `[]`, problem(400)},
-		{"a field nobody knows", `{"name":"A","email":"a@example.com","admin":true}`, problem(400)},
+		{"an unknown field", `{"name":"A","email":"a@example.com","admin":true}`, problem(400)},
 		{"a field of the wrong type", `{"name":7,"email":"a@example.com"}`, problem(400)},
 		{"more after the JSON", `{"name":"A","email":"a@example.com"}{}`, problem(400)},
 		{"a body that is not UTF-8", "{\"name\":\"\xff\",\"email\":\"a@example.com\"}", problem(400)},
@@ -150,7 +150,7 @@ func badCreateCases() []Case {
 		{"a name of white space", `{"name":" \t","email":"a-{email}"}`, problem(422, "name")},
 		{"a name of 101 characters", `{"name":"` + strings.Repeat("é", 101) + `","email":"a-{email}"}`, problem(422, "name")},
 		{"a NUL in the name", `{"name":"A\u0000B","email":"a-{email}"}`, problem(422, "name")},
-		{"an e-mail that is none", `{"name":"Ada","email":"ada at example.com"}`, problem(422, "email")},
+		{"an e-mail without an @", `{"name":"Ada","email":"ada at example.com"}`, problem(422, "email")},
 		{"a body of 1 MB", `{"name":"` + strings.Repeat("a", 1<<20) + `","email":"a-{email}"}`, problem(413)},
 	} {
 		out = append(out, Case{Name: "create with " + c.name, Method: "POST", Path: "{api}/users", Header: jsonBody, Body: c.body, Want: c.want})

@@ -155,7 +155,7 @@ func (s *session) try(ctx context.Context, c Case) (measured string, err error) 
 	if c.Optional != "" && a.status != c.Want.Status && a.status == http.StatusOK {
 		return a.String(), fmt.Errorf("%s: %w", c.Optional, errSkip)
 	}
-	// What later cases need is kept also when another part of the answer is wrong.
+	// Later cases need these members, so they are kept even if the answer is wrong.
 	for name, member := range c.Save {
 		if value := text(a.member(member)); a.status == c.Want.Status && value != "" {
 			s.vars[name] = value
@@ -167,9 +167,8 @@ func (s *session) try(ctx context.Context, c Case) (measured string, err error) 
 	return a.String(), nil
 }
 
-// expand puts the session's variables into {name}. A variable that an earlier
-// case should have set and did not, which {id} alone can be, makes the case
-// impossible.
+// expand puts the session's variables into {name}. If an earlier case has failed to set
+// {id}, a case that needs it cannot be made.
 func (s *session) expand(text string) (string, error) {
 	for name, value := range s.vars {
 		text = strings.ReplaceAll(text, "{"+name+"}", value)
@@ -187,8 +186,8 @@ func (s *session) noteCreated(a *answer) {
 	}
 }
 
-// cleanUp deletes what is left of this run. It is a check of its own when that
-// fails.
+// cleanUp deletes the users that are left of this run. A deletion that fails is a check
+// of its own.
 func (s *session) cleanUp(ctx context.Context) (c report.Check, needed bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

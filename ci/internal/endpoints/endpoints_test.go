@@ -133,7 +133,7 @@ func TestWrongAnswersFail(t *testing.T) {
 		{"problem of another trace", func(r *http.Request, a *labtest.Answer) { replace(a, `"trace_id":"`, `"trace_id":"0`) },
 			"get with id 0", "the problem's trace_id is"},
 		{"problem without its fields", func(r *http.Request, a *labtest.Answer) { replace(a, `"field":"email"`, `"field":"mail"`) },
-			"create with an e-mail that is none", `name the fields ["mail"], want ["email"]`},
+			"create with an e-mail without an @", `name the fields ["mail"], want ["email"]`},
 		{"problem that blames too much", func(r *http.Request, a *labtest.Answer) {
 			replace(a, `"errors":[`, `"errors":[{"field":"extra","detail":"x"},`)
 		}, "create with a NUL in the name", `name the fields ["extra" "name"]`},

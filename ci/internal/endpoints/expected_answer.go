@@ -22,7 +22,7 @@ const (
 	noBody = "no body"
 )
 
-// Want is what an answer must be.
+// Want describes the right answer.
 type Want struct {
 	// Status is the one right status.
 	Status int
@@ -35,7 +35,7 @@ type Want struct {
 	Allow []string
 	// Fields are the fields that the errors of a problem must name, no others.
 	Fields []string
-	// Body says what must hold of the content.
+	// Body are predicates that the content must fulfil.
 	Body []Predicate
 	// NoIDs leaves out the X-Request-Id and X-Trace-Id, for a case that looks at
 	// them itself.
@@ -69,7 +69,7 @@ func (w Want) String() string {
 	return out.String()
 }
 
-// compare says all that is wrong with an answer, not just the first thing.
+// compare returns every difference between an answer and the right one.
 func (s *session) compare(a *answer, c Case) error {
 	w := c.Want
 	if a.status != w.Status {

@@ -9,8 +9,7 @@ import (
 	"net/url"
 )
 
-// ErrDenied says that Grafana lets nobody ask that without a login, or not without
-// other rights than those of who is not logged in.
+// ErrDenied says that Grafana does not answer this without a login.
 var ErrDenied = errors.New("not allowed without a login")
 
 // Grafana is asked what it has been provisioned with, through the API of its
@@ -21,7 +20,7 @@ type Grafana struct {
 	HTTP *http.Client
 }
 
-// get asks one endpoint of Grafana. What is not there is ErrNotFound.
+// get asks one endpoint of Grafana. An answer of 404 is ErrNotFound.
 func (g Grafana) get(ctx context.Context, path string, into any) error {
 	err := getJSON(ctx, g.HTTP, g.URL, path, nil, into)
 	status, ok := errors.AsType[*statusError](err)
@@ -36,8 +35,7 @@ func (g Grafana) get(ctx context.Context, path string, into any) error {
 	return err
 }
 
-// Version returns the version of a Grafana that is well, which is one whose database
-// answers.
+// Version returns Grafana's version. It fails unless Grafana's database answers.
 func (g Grafana) Version(ctx context.Context) (string, error) {
 	var answer struct {
 		Version  string `json:"version"`
@@ -90,7 +88,7 @@ func (g Grafana) Through(ctx context.Context, uid, path string) error {
 }
 
 // Dashboard returns the JSON of the dashboard with that uid, and whether Grafana has
-// it from a file, so that nobody can change it in the browser.
+// it from a file, and so refuses changes in the browser.
 func (g Grafana) Dashboard(ctx context.Context, uid string) (model []byte, provisioned bool, err error) {
 	var answer struct {
 		Dashboard json.RawMessage `json:"dashboard"`

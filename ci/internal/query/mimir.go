@@ -52,8 +52,8 @@ func (m Mimir) Instant(ctx context.Context, promQL string, at time.Time) ([]Samp
 	return samples, nil
 }
 
-// Scalar evaluates an expression that yields one value, or none: then it is 0
-// and found is false.
+// Scalar evaluates an expression that yields one value at most. Without a value it
+// returns 0, and found is false.
 func (m Mimir) Scalar(ctx context.Context, promQL string, at time.Time) (value float64, found bool, err error) {
 	samples, err := m.Instant(ctx, promQL, at)
 	if err != nil || len(samples) == 0 {

@@ -40,7 +40,7 @@ type Alert struct {
 	Summary string
 }
 
-// Rules returns the rules of Mimir's ruler. That there are none is no error.
+// Rules returns the rules of Mimir's ruler. A ruler without rules is no error.
 func (m Mimir) Rules(ctx context.Context) ([]RuleGroup, error) {
 	var answer struct {
 		Data struct {

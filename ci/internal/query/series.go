@@ -18,8 +18,8 @@ type Series struct {
 	Points []Point
 }
 
-// Point is a value at a time. Unlike a [Sample]'s it may be NaN or infinite: a
-// ratio of nothing to nothing is what a panel shows as such.
+// Point is a value at a time. Unlike a [Sample]'s it may be NaN or infinite, such as the
+// ratio of 0 to 0, which a panel shows as such.
 type Point struct {
 	Time  time.Time
 	Value float64

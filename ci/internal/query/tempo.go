@@ -55,7 +55,7 @@ type Span struct {
 func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
 
 // Trace returns the spans of a trace by its id, the earliest first. It returns
-// ErrNotFound when Tempo has none of them.
+// ErrNotFound when Tempo has no span of the trace.
 func (t Tempo) Trace(ctx context.Context, id string) ([]Span, error) {
 	req, err := http.NewRequest(http.MethodGet, t.URL+"/api/traces/"+url.PathEscape(id), nil)
 	if err != nil {

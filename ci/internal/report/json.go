@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// reportJSON is the JSON form of a Report; its names are an interface to other
-// programs and do not change.
+// reportJSON is the JSON form of a Report. Other programs read it: see docs/json.md.
 type reportJSON struct {
 	Name        string            `json:"name"`
 	OK          bool              `json:"ok"`

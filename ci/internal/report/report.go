@@ -1,10 +1,9 @@
 // Package report holds the results of checks and writes them for people (a
 // table), for programs (JSON) and for CI viewers (JUnit XML).
 //
-// The package knows nothing of what is checked: verify and endpoints fill in
-// checks, the command line picks a format. Text in a check may come from a
-// server's answer, so every renderer takes it as hostile: control characters
-// never reach a terminal or an XML document.
+// Other packages fill in the checks, and the command line picks a format. Text in a
+// check may come from a server's answer, so every renderer takes it as hostile: control
+// characters never reach a terminal or an XML document.
 package report
 
 import (
@@ -15,8 +14,8 @@ import (
 // Status is the outcome of one check.
 type Status string
 
-// The outcomes. Anything else, the empty string included, counts as a failure:
-// a check that forgot to say how it went has not passed.
+// The outcomes. Any other value, the empty string included, counts as a failure: a
+// check without an outcome has not passed.
 const (
 	Pass Status = "pass"
 	Fail Status = "fail"

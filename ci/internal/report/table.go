@@ -30,11 +30,10 @@ type table struct {
 	measured, took int
 }
 
-// WriteTable renders the report for people: a line per check, grouped, failing
-// checks with what was measured, what was expected and the detail beneath, and
-// a summary line such as "14 passed, 0 failed in 41.2s". Columns are counted in
-// code points. Among several groups, one of more than foldAbove checks shows what
-// has not passed, and the rest in one line.
+// WriteTable renders the report for people: a line for each check, in groups, and a
+// summary line such as "14 passed, 0 failed in 41.2s". Below a failed check are its
+// measured and expected texts and its detail. Among several groups, a group of more than
+// foldAbove checks shows its passed checks in one line. Columns count code points.
 func WriteTable(w io.Writer, r Report, style Style) error {
 	shown := folded(r)
 	t := layout(shown, style)
@@ -54,8 +53,8 @@ func WriteTable(w io.Writer, r Report, style Style) error {
 	return nil
 }
 
-// foldAbove is the number of checks of a group that are all shown beside other
-// groups: what a person reads rather than scrolls past.
+// foldAbove is the number of checks up to which a group is shown whole beside other
+// groups: a person reads so many, and scrolls past more.
 const foldAbove = 20
 
 // folded puts the passed checks of a long group into one.
@@ -100,8 +99,8 @@ func layout(r Report, style Style) table {
 		t.took = max(t.took, utf8.RuneCountInString(Elapsed(c.Duration)))
 	}
 	if style.Width <= 0 {
-		// Nothing is shortened; a few long texts stick out of their column
-		// rather than push every line's end out of sight.
+		// No text is shortened. A few long texts stick out of their column, so that the
+		// ends of all other lines stay in sight.
 		t.name, t.measured = min(t.name, wideName), min(t.measured, wideMeasured)
 		return t
 	}

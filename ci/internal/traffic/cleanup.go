@@ -51,8 +51,8 @@ func (a *attack) cleanUp(ctx context.Context) {
 	}
 }
 
-// findByEmail walks all users for those of this run: a creation that was never
-// answered may have happened all the same.
+// findByEmail looks through all users for those of this run: a creation without an
+// answer may have created its user.
 func (a *attack) findByEmail(ctx context.Context) (ids []int64, requests int, err error) {
 	query := "?limit=200"
 	for {

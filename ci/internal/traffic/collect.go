@@ -38,7 +38,7 @@ func newCollector(r *Report, p *planner, pc *pace) *collector {
 	}
 }
 
-// add takes in one result. A result without a sequence number is of a request
+// add takes in one result. A result without a sequence number belongs to a request
 // that was not made, because the run was over.
 func (c *collector) add(res *vegeta.Result) {
 	n := sequence(res.URL)
@@ -128,7 +128,7 @@ func (c *collector) event(phase Phase, now time.Time) Event {
 	return e
 }
 
-// finish computes what is known at the end only.
+// finish computes the figures that are known at the end only.
 func (c *collector) finish() {
 	r := c.report
 	// An interrupted run may have given up waiting for answers.

@@ -7,8 +7,8 @@ import (
 )
 
 // pace is vegeta's pacer for a fixed number of requests at a constant rate:
-// request i (from 0) is due i/rate seconds after the beginning, whatever became
-// of those before it. It knows the schedule, so lateness can be told.
+// request i (from 0) is due i/rate seconds after the beginning, whether or not
+// the requests before it were answered. So it can tell how late a request was.
 type pace struct {
 	ctx   context.Context
 	rate  float64
@@ -34,8 +34,8 @@ func (p *pace) due(i uint64) time.Duration {
 	return time.Duration(float64(i) / p.rate * float64(time.Second))
 }
 
-// lag is how long after its due time request i was sent. Only after Pace has
-// been called at least once, as it has been when there is a result.
+// lag is how long after its due time request i was sent. It may be called once Pace
+// was, which is so when there is a result.
 func (p *pace) lag(i uint64, sent time.Time) time.Duration {
 	return max(0, sent.Sub(p.began.Add(p.due(i))))
 }

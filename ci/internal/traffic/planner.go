@@ -14,22 +14,21 @@ import (
 type planned struct {
 	n      int // sequence number, from 1
 	kind   Kind
-	id     int64  // of the user read or deleted, or the one nobody has
+	id     int64  // of the user read or deleted, or an id that no user has
 	cursor string // of a list
 }
 
-// planner decides what each request is, and learns from the answers which users
-// of this run exist. A run of N requests is exactly N requests and leaves
-// nothing behind: towards its end, when as many requests are left as there are
-// users of its own (and a little more, for answers under way), it creates and
-// reads no more users and deletes those that are left.
+// planner decides what each request is, and learns from the answers which users of
+// this run exist. A run of N requests is exactly N requests and leaves no users behind:
+// near its end the planner only deletes. The end begins when the requests left are as
+// many as the run's users, and a few more for answers under way.
 type planner struct {
 	total  int
 	margin int // requests at the end in which answers under way may come in
 
 	mu       sync.Mutex
 	mix      *mix
-	rng      *rand.Rand // picks users and cursors, apart from the mix: how often it is asked depends on answers
+	rng      *rand.Rand // picks users and cursors. The mix has its own, because how often this one is used depends on the answers
 	users    *users
 	sent     int
 	underway map[int]planned
@@ -64,10 +63,10 @@ func (p *planner) next() (planned, bool) {
 	return r, true
 }
 
-// schedule lets the end of the run be deletions, see [planner].
+// schedule turns the requests at the end of the run into deletions, see [planner].
 func (p *planner) schedule(k Kind) Kind {
 	settling := p.settling()
-	fault := k == Slow || k == Failing // the shares of faults are promised, so deletions take other places first
+	fault := k == Slow || k == Failing // deletions replace other kinds first: the profile promises the shares of faults
 	switch {
 	case settling && p.users.len() > 0 && (!fault || p.left() <= p.own()):
 		return Delete
@@ -97,7 +96,7 @@ func (p *planner) fill(r planned) planned {
 		r.kind = Get
 	}
 	if r.kind == Get {
-		if !p.settling() { // a reader would be in a deletion's way
+		if !p.settling() { // a user that is being read cannot be deleted
 			if r.id, ok = p.users.read(p.rng); ok {
 				return r
 			}
@@ -115,8 +114,8 @@ func (p *planner) fill(r planned) planned {
 	return r
 }
 
-// settle takes in the answer to request n: status 0 means that there was none.
-// It returns the request, and what is wrong with the answer beyond its status.
+// settle takes in the answer to request n; status 0 means that no answer came. It
+// returns the request, and what is wrong with the answer besides its status.
 func (p *planner) settle(n, status int, body []byte) (r planned, wrong string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

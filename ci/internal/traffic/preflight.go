@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// ErrFaultsOff means that the lab does not do faults on request, though the
-// profile has slow or failing requests.
+// ErrFaultsOff means that the profile has slow or failing requests, and the lab does
+// not cause faults on request.
 var ErrFaultsOff = errors.New("the lab runs without faults")
 
-// preflightTimeout bounds the question whether the frontend is ready, and again the
-// requests before a run, all together.
+// preflightTimeout bounds the request to /ready, and again all requests of the
+// pre-flight together.
 const preflightTimeout = 10 * time.Second
 
 // frontendReady asks the frontend whether it is ready. The services do not count
@@ -49,7 +49,7 @@ func preflight(ctx context.Context, client *http.Client, base string, faults boo
 	if !faults {
 		return 1, nil
 	}
-	// A fault that is ignored leaves the answer as it would be without.
+	// A lab that ignores the fault answers as if it were not there.
 	status, body, err = ask(ctx, client, http.MethodGet, list, "lab.fault=error")
 	switch {
 	case err != nil:
@@ -83,7 +83,7 @@ func ask(ctx context.Context, client *http.Client, method, target, baggage strin
 	return resp.StatusCode, body, err
 }
 
-// clip is the beginning of an answer for an error message, in one line.
+// clip is the beginning of an answer in one line, for an error message.
 func clip(body []byte) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(string(body[:min(len(body), 200)]), "?")), " ")
 }

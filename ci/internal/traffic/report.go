@@ -118,7 +118,7 @@ type Outside struct {
 	// before Started. All of them reach the backend.
 	Preflight int
 	// Cleanup is the number of requests to /api after the run. A run that went
-	// as planned deletes its users within its requests and needs none.
+	// as planned deletes its users within its requests and needs no cleanup.
 	Cleanup int
 	// Left is the number of this run's users that could not be deleted, and
 	// CleanupError says why.
@@ -160,7 +160,7 @@ func (r Report) Problems() []string {
 	return out
 }
 
-// Failed is the number of requests with an unexpected answer or none.
+// Failed is the number of requests with an unexpected answer or without an answer.
 func (r Report) Failed() int {
 	n := 0
 	for _, u := range r.Unexpected {

@@ -53,7 +53,7 @@ func outsideTrace() string {
 	return traceparent(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:]))+1), false)
 }
 
-// email is the address of the user that request n creates; nobody else has it.
+// email is the address of the user that request n creates; no other user has it.
 func email(prefix string, n int) string {
 	return fmt.Sprintf("%s%d@example.com", emailPrefix(prefix), n)
 }

@@ -15,7 +15,7 @@ const (
 	Stats   Kind = "stats"   // GET /api/stats
 	Create  Kind = "create"  // POST /api/users with an e-mail of this run's own
 	Delete  Kind = "delete"  // DELETE /api/users/{id} of a user that this run created
-	Missing Kind = "missing" // GET /api/users/{id} of an id that nobody has
+	Missing Kind = "missing" // GET /api/users/{id} of an id that no user has
 	Slow    Kind = "slow"    // GET /api/users with the fault "delay"
 	Failing Kind = "error"   // GET /api/users with the fault "error"
 )
@@ -27,9 +27,9 @@ type KindSpec struct {
 	Status int     // the one right status of the answer
 }
 
-// Kinds lists the kinds with their shares and the status that each must be
-// answered with. All of them are proxied to the backend. As many users are
-// deleted as are created, so a run of any length keeps few users of its own.
+// Kinds lists the kinds with their shares and right statuses. The frontend passes all of
+// them to the backend. A run deletes as many users as it creates, so a run of any length
+// keeps few users of its own.
 func Kinds() []KindSpec {
 	return []KindSpec{
 		{List, 0.25, http.StatusOK},
@@ -53,10 +53,10 @@ func want(k Kind) int {
 	return 0
 }
 
-// mix yields kinds in an order that depends on the seed alone and holds every
-// kind's share at any moment: a kind gains credit by its share with every
-// request and pays 1 when it is chosen; a little chance between those with the
-// most credit keeps the order from being a pattern.
+// mix yields kinds in an order that depends on the seed alone and keeps every kind's
+// share at any moment. With every request each kind gains its share as credit; the
+// chosen kind pays 1. Chance decides among the kinds with the most credit, so the order
+// is not a pattern.
 type mix struct {
 	rng    *rand.Rand
 	shares []KindSpec // Weight is the share of all requests

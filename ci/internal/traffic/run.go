@@ -135,8 +135,8 @@ func (a *attack) send(ctx context.Context) {
 	if ctx.Err() != nil && a.report.Requests < p.Requests {
 		a.report.Interrupted = true
 	}
-	// Nobody reads the results of an interrupted run from here on; what is left
-	// of the attack ends with its last answer or its time-out.
+	// The results of an interrupted run are not read from here on. The attack ends with
+	// its last answer or time-out.
 	attacker.Stop()
 	go func() {
 		for range results {

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// watchdog is the alert that fires always, so that its absence says that none can.
+	// watchdog is the alert that always fires. When it does not, no alert can.
 	watchdog = "Watchdog"
-	// page is the severity of alerts that somebody is woken for.
+	// page is the severity of an alert that wakes a person.
 	page = "page"
 )
 
-// causedOnPurpose are the alerts that page and may fire all the same: the traffic of
-// the lab, and verify itself, let requests fail. They are reported.
+// causedOnPurpose are the paging alerts that may fire: the lab's traffic, and verify
+// itself, make requests fail. The report names them.
 var causedOnPurpose = map[string]bool{"HighErrorRatio": true}
 
-// alerts fails when an alert would wake somebody. That all components answer was
-// found out before: one that is said to be down is none.
+// alerts fails when a paging alert fires. All components have answered before, so an
+// alert that says that a component is down is wrong.
 func (v *verifier) alerts(ctx context.Context) (string, error) {
 	groups, err := v.mimir.Rules(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (v *verifier) alerts(ctx context.Context) (string, error) {
 		}
 	}
 	if !alive {
-		errs = append(errs, fmt.Errorf("%s does not fire, which fires always: no alert can", watchdog))
+		errs = append(errs, fmt.Errorf("%s does not fire, though it always should: no alert can", watchdog))
 	}
 	if len(firing) == 0 {
 		return "none fires", errors.Join(errs...)

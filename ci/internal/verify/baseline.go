@@ -91,8 +91,8 @@ func (v *verifier) begin(ctx context.Context) (baseline, error) {
 		v.earlierRun(v.Run)
 		return baselineOf(v.Run.Before), context.Cause(ctx)
 	}
-	v.Progress("waiting until all that was lost before is counted")
-	_ = v.settled(ctx) // what is not counted in time is the matter of the checks of the metrics
+	v.Progress("waiting until all earlier losses are counted")
+	_ = v.settled(ctx) // the checks of the metrics report what is not counted in time
 	return v.readBaseline(ctx, time.Now()), context.Cause(ctx)
 }
 

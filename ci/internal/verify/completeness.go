@@ -20,7 +20,7 @@ import (
 type counted struct {
 	service  string
 	run      int // of the run itself, in traces and logs
-	requests int // with those around it that leave no trace, in counters
+	requests int // with the requests before and after it that leave no trace, in counters
 }
 
 // completeness sends traffic, or takes the earlier run and what was counted before
@@ -29,7 +29,7 @@ type counted struct {
 func (v *verifier) completeness(ctx context.Context, before baseline) error {
 	t, before, err := v.theRun(ctx, before)
 	if err != nil || t.Requests == 0 {
-		return err // the check of the traffic has said that there is none
+		return err // the check of the traffic has failed, and says that there were no requests
 	}
 	outside := t.Outside.Preflight + t.Outside.Cleanup
 	services := []counted{
@@ -38,7 +38,7 @@ func (v *verifier) completeness(ctx context.Context, before baseline) error {
 	}
 	v.Progress("every trace, log line and count of it")
 	v.allTraces(ctx, t)
-	// What is stored or counted twice may come later than what is right.
+	// A second copy of a line, or a second count, may come later than the first.
 	if err := wait.For(ctx, time.Until(t.Finished.Add(v.timing.export))); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (v *verifier) theRun(ctx context.Context, before baseline) (traffic.Report,
 		return *v.Run, before, nil
 	}
 	v.Progress("waiting until all earlier requests are counted")
-	// What is not counted in time is the matter of the checks of the metrics.
+	// The checks of the metrics report what is not counted in time.
 	_ = v.settled(ctx)
 	before = v.readBaseline(ctx, time.Now())
 	return v.sendTraffic(ctx), before, context.Cause(ctx)
@@ -83,7 +83,7 @@ func (v *verifier) earlierRun(t *traffic.Report) {
 	})
 }
 
-// sendTraffic runs the profile; what happened must be what was asked for.
+// sendTraffic runs the profile. Every request must get the answer that it should.
 func (v *verifier) sendTraffic(ctx context.Context) (t traffic.Report) {
 	p := v.Profile
 	v.Progress(fmt.Sprintf("traffic: %d requests at %g/s", p.Requests, p.Rate))
@@ -104,8 +104,8 @@ func (v *verifier) sendTraffic(ctx context.Context) (t traffic.Report) {
 // one query: Loki answers with 500 series at most.
 const linesChunk = 256
 
-// allLines counts the access-log lines of the run, and then those of each trace:
-// of two errors, one line too many and one too few, neither shows in a sum.
+// allLines counts the access-log lines of the run, and then those of each trace. A sum
+// alone does not show one missing line beside one doubled line.
 func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
 	v.check("completeness", "access-log lines of the "+s.service, fmt.Sprint(s.run), func() (string, error) {
 		got, answered := 0, false
@@ -137,8 +137,9 @@ func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
 	})
 }
 
-// oddLines names requests with a number of lines other than one. Which of the
-// requests have reached the backend is not known here, so it may have none.
+// oddLines names the requests that have no line or several. The report of the traffic
+// does not say which requests reached the backend, so a request may have no line of the
+// backend.
 func (v *verifier) oddLines(t traffic.Report, s counted, perTrace map[string]float64) error {
 	var none, many examples
 	for n := 1; n <= t.Requests; n++ {
@@ -157,7 +158,7 @@ func (v *verifier) oddLines(t traffic.Report, s counted, perTrace map[string]flo
 }
 
 // countLines counts the service's access-log lines whose trace id begins with the
-// prefix, by a label.
+// prefix. It groups them by a label.
 func (v *verifier) countLines(ctx context.Context, t traffic.Report, service, by, prefix string) (map[string]float64, error) {
 	now := time.Now()
 	logQL := fmt.Sprintf(`sum by (%s) (count_over_time({service_name=%q} |~ "^request$" | trace_id=~"%s.*" [%s]))`,
@@ -165,8 +166,8 @@ func (v *verifier) countLines(ctx context.Context, t traffic.Report, service, by
 	return v.loki.Count(ctx, logQL, by, now)
 }
 
-// allCounts checks that the service's request counter has risen by what it was
-// asked, no more and no less.
+// allCounts checks that the service's request counter has risen by exactly the number
+// of requests.
 func (v *verifier) allCounts(ctx context.Context, base counter, s counted) {
 	v.check("completeness", "requests counted by the "+s.service, fmt.Sprintf("+%d", s.requests), func() (measured string, err error) {
 		err = v.poll(ctx, v.timing.counts, func(ctx context.Context) error {
@@ -177,11 +178,11 @@ func (v *verifier) allCounts(ctx context.Context, base counter, s counted) {
 			measured = fmt.Sprintf("%+.0f", by)
 			switch want := float64(s.requests); {
 			case by < 0:
-				return fmt.Errorf("the counter fell by %.0f: the %s has forgotten what it had counted", -by, s.service)
+				return fmt.Errorf("the counter fell by %.0f: the %s was started again, and counts from 0", -by, s.service)
 			case by < want:
 				return fmt.Errorf("the counter rose by %.0f, but %d requests were sent (was the %s started again meanwhile?)", by, s.requests, s.service)
 			case by > want:
-				return fmt.Errorf("the counter rose by %.0f, but only %d requests were sent (does somebody else use the lab now?)", by, s.requests)
+				return fmt.Errorf("the counter rose by %.0f, but only %d requests were sent (does somebody else send requests to the lab?)", by, s.requests)
 			}
 			return nil
 		})
@@ -194,7 +195,8 @@ type examples []string
 
 func (e *examples) add(id string) { *e = append(*e, id) }
 
-// failure says how many there are, and names the first three; nil if none.
+// failure says how many there are, and names the first three. It is nil when there
+// are none.
 func (e examples) failure(what string) error {
 	if len(e) == 0 {
 		return nil

@@ -11,9 +11,9 @@ import (
 // errNoSeries says that Mimir has no sample of what was asked for.
 var errNoSeries = errors.New("no such series in Mimir")
 
-// A counter is the sum of some series, as it was at a time. A series that was not
-// there then, or not written any more, counted as 0: an instance that is started
-// again under the same name goes on with the series, and begins at 0.
+// A counter is the sum of some series at a time. A series without a sample then counts
+// as 0: the series may begin later, and an instance that is started again under the
+// same name continues its series from 0.
 type counter struct {
 	selector string
 	at       time.Time
@@ -28,8 +28,8 @@ func (v *verifier) read(ctx context.Context, selector string, at time.Time) coun
 	return counter{selector: selector, at: at, value: value, err: err}
 }
 
-// readAll reads counters all at once: should Mimir hang, that takes the time of
-// one.
+// readAll reads the counters concurrently: if Mimir hangs, all of them together take
+// one time limit.
 func (v *verifier) readAll(ctx context.Context, selectors []string, at time.Time) []counter {
 	counters := make([]counter, len(selectors))
 	var all sync.WaitGroup
@@ -40,10 +40,10 @@ func (v *verifier) readAll(ctx context.Context, selectors []string, at time.Time
 	return counters
 }
 
-// rise returns by how much the counter has risen since it was read, below 0 when
-// it has fallen. It looks back as far as the first reading did, so that a series
-// that has ended is in both or in neither. A counter without any series is
-// errNoSeries.
+// rise returns by how much the counter has risen since it was read; the result is
+// below 0 when the counter has fallen. It looks back as far as the first reading did, so
+// a series that has ended is in both readings or in neither. A counter without any
+// series is errNoSeries.
 func (v *verifier) rise(ctx context.Context, c counter) (float64, error) {
 	if c.err != nil {
 		return 0, fmt.Errorf("what it was before: %w", c.err)
@@ -59,8 +59,8 @@ func (v *verifier) rise(ctx context.Context, c counter) (float64, error) {
 	return value - c.value, nil
 }
 
-// counts fails while the counter is what it was. One that has fallen counts anew,
-// because what keeps it was started again: it does count.
+// counts fails while the counter stands still. A counter that has fallen does count:
+// its instance was started again.
 func (v *verifier) counts(ctx context.Context, c counter) (float64, error) {
 	by, err := v.rise(ctx, c)
 	if err == nil && by == 0 {
@@ -69,8 +69,8 @@ func (v *verifier) counts(ctx context.Context, c counter) (float64, error) {
 	return by, err
 }
 
-// sumOver sums the last samples within a time. What is not written any more
-// leaves the sum after that time, and not after Mimir's own five minutes.
+// sumOver sums the last samples within a time. A series that gets no more samples
+// leaves the sum after that time; Mimir alone would keep it for five minutes.
 func sumOver(selector string, within time.Duration) string {
 	return "sum(last_over_time(" + withRange(selector, within) + "))"
 }

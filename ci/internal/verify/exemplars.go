@@ -45,8 +45,8 @@ func (v *verifier) exemplars(ctx context.Context) {
 	}
 }
 
-// resolve looks up the traces of the newest exemplars, the oldest of them first:
-// the very newest may be a moment ahead of its trace.
+// resolve looks up the traces of the newest exemplars, the oldest of them first: the
+// newest exemplar may be stored a moment before its trace.
 func (v *verifier) resolve(ctx context.Context, found []query.Exemplar) (string, error) {
 	traces := map[string]query.Exemplar{}
 	for _, e := range found {
@@ -74,7 +74,7 @@ func (v *verifier) resolve(ctx context.Context, found []query.Exemplar) (string,
 			return measured, err
 		}
 		if len(dead) == 3 {
-			break // each costs its time, and three are plain enough
+			break // each missing trace takes a time limit, and three are enough to report
 		}
 	}
 	if len(dead) > 0 {

@@ -12,8 +12,8 @@ import (
 
 const faultsHint = "was the lab brought up without faults?"
 
-// faults checks the story that the lab tells: a slow request's trace shows that
-// it was the SQL statement, a failing request's trace shows where it failed.
+// faults checks that traces explain faults: the trace of a slow request shows that the
+// SQL statement took the time, the trace of a failing request shows what failed.
 func (v *verifier) faults(ctx context.Context) {
 	delay := v.timing.delay
 	v.check("trace", "a slow query is where the time went", fmt.Sprintf("a SQL span ≥ %v within the request's", delay), func() (string, error) {
@@ -23,7 +23,7 @@ func (v *verifier) faults(ctx context.Context) {
 		}
 		return v.awaitSQL(ctx, p, func(request, sql query.Span) error {
 			if sql.Duration() < delay {
-				return fmt.Errorf("the longest SQL span took %v, asked were %v (%s)", sql.Duration().Round(time.Millisecond), delay, faultsHint)
+				return fmt.Errorf("the longest SQL span took %v, and the request asked for %v (%s)", sql.Duration().Round(time.Millisecond), delay, faultsHint)
 			}
 			if request.Duration() < sql.Duration() {
 				return fmt.Errorf("the request's span (%v) is shorter than its SQL span (%v)", request.Duration(), sql.Duration())
@@ -50,7 +50,7 @@ func (v *verifier) faults(ctx context.Context) {
 	})
 }
 
-// sendFault makes a request with a fault, which must answer with the status.
+// sendFault makes a request with a fault. The answer must have the status.
 func (v *verifier) sendFault(ctx context.Context, fault string, want int) (*probe, error) {
 	p, status, body := v.get(ctx, "/api/users", "lab.fault="+fault)
 	if p.err != nil {

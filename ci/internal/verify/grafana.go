@@ -11,11 +11,11 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// grafana checks, where Grafana runs, that it has what it was provisioned with. It
-// asks what somebody without a login may; what Grafana does not let them see is
-// skipped. Grafana tells nobody of errors in provisioning but its log: it does not
-// start with a data source that it cannot read, and leaves out such a dashboard, or
-// keeps the one that it had.
+// grafana checks, where Grafana runs, that Grafana has the committed data sources and
+// dashboards. It asks without a login, and skips the checks that Grafana refuses
+// without one. Errors in provisioning are in Grafana's log alone: Grafana does not start
+// with a data source that it cannot read; a dashboard that it cannot read it leaves out,
+// or it keeps the old one.
 func (v *verifier) grafana(ctx context.Context) {
 	if v.Addresses.Grafana == "" {
 		v.add("grafana", "provisioned", "", outcome{err: skipReason("Grafana does not run on this target")}, 0)
@@ -36,7 +36,7 @@ func (v *verifier) grafana(ctx context.Context) {
 	v.checkAll(ctx, "grafana", v.timing.grafana, checks)
 }
 
-// denied makes of an answer that nobody may see a check that is skipped.
+// denied turns Grafana's refusal to answer without a login into a skipped check.
 func denied(measured string, err error) (string, error) {
 	if errors.Is(err, query.ErrDenied) {
 		return "", skipReason("Grafana: " + err.Error())
@@ -44,18 +44,18 @@ func denied(measured string, err error) (string, error) {
 	return measured, err
 }
 
-// echoes are paths of the backends that answer with a 200 when they work, for data
-// sources whose plugin has no health check of its own.
+// echoes are paths that a working backend answers with 200. They are for data sources
+// whose plugin has no health check.
 var echoes = map[string]string{
 	dashboards.Prometheus: "/api/v1/status/buildinfo", dashboards.Loki: "/loki/api/v1/labels", dashboards.Tempo: "/api/echo",
 }
 
-// sourceWorks checks that Grafana has the data source, and reaches what is behind it.
+// sourceWorks checks that Grafana has the data source and reaches its backend.
 func sourceWorks(ctx context.Context, g query.Grafana, s grafana.Datasource) (string, error) {
 	kind, err := g.DatasourceType(ctx, s.UID)
 	switch {
 	case errors.Is(err, query.ErrDenied):
-		kind = s.Type // whether it works may be asked all the same
+		kind = s.Type // the health check may be allowed all the same
 	case err != nil:
 		return "", err
 	case kind != s.Type:
@@ -68,7 +68,7 @@ func sourceWorks(ctx context.Context, g query.Grafana, s grafana.Datasource) (st
 	return kind + ", OK", err
 }
 
-// sameDashboard checks that Grafana shows the dashboard that is committed.
+// sameDashboard checks that Grafana shows the committed dashboard.
 func sameDashboard(ctx context.Context, g query.Grafana, want dashboards.Dashboard) (string, error) {
 	model, provisioned, err := g.Dashboard(ctx, want.UID)
 	if err != nil {
@@ -81,7 +81,7 @@ func sameDashboard(ctx context.Context, g query.Grafana, want dashboards.Dashboa
 	measured := fmt.Sprintf("%q, %d panels", has.Title, len(has.Panels))
 	switch {
 	case !provisioned:
-		return measured, errors.New("it is not from a file: somebody has made or changed it in the browser")
+		return measured, errors.New("the dashboard is not from a file: somebody has made or changed it in the browser")
 	case has.Title != want.Title:
 		return measured, fmt.Errorf("its title is %q, not %q", has.Title, want.Title)
 	case len(has.Panels) != len(want.Panels):
@@ -89,13 +89,13 @@ func sameDashboard(ctx context.Context, g query.Grafana, want dashboards.Dashboa
 	}
 	for i, p := range want.Panels {
 		if got := has.Panels[i]; asked(got) != asked(p) {
-			return measured, fmt.Errorf("its panel %d is another one: was Grafana given these files?\n%s\nnot\n%s", i+1, asked(got), asked(p))
+			return measured, fmt.Errorf("panel %d differs: was Grafana given these files? It has\n%s\nnot\n%s", i+1, asked(got), asked(p))
 		}
 	}
 	return measured, nil
 }
 
-// asked is what tells a panel from another: its title and its queries.
+// asked is a panel's title and queries, to compare panels by.
 func asked(p dashboards.Panel) string {
 	parts := []string{p.Title}
 	for _, q := range p.Queries {

@@ -13,26 +13,26 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// Kubernetes attributes that all telemetry of a pod carries, by the names that
-// they have on spans. In Loki and Mimir they have underscores.
+// Kubernetes attributes that all telemetry of a pod carries, under their names on
+// spans. Loki and Mimir write underscores for the dots.
 const (
 	namespaceAttribute = "k8s.namespace.name"
 	podAttribute       = "k8s.pod.name"
 )
 
-// podSeries are what the nodes measure of every pod, through cAdvisor.
+// podSeries are the metrics of every pod that the nodes measure, by cAdvisor.
 var podSeries = []struct{ name, selector string }{
 	{"CPU", "container_cpu_usage_seconds_total"},
 	{"memory", "container_memory_working_set_bytes"},
 	{"network", "container_network_receive_bytes_total"},
 }
 
-// podDisk is what the nodes measure of pods that write to a disk, which of the
-// services is the backend. Not every kernel does: cgroup v1 mostly counts nobody's.
+// podDisk is the metric of pods that write to a disk; of the services only the backend
+// does. Some kernels do not measure it: with cgroup v1 most pods have no such series.
 const podDisk = "container_fs_writes_bytes_total"
 
-// kubernetes checks what a cluster adds: the nodes' measurements of the pods, and
-// that a signal says which pod it is from.
+// kubernetes checks what a cluster adds: that the nodes measure the pods, and that
+// every signal names its pod.
 func (v *verifier) kubernetes(ctx context.Context, p *probe) {
 	for _, s := range podSeries {
 		v.check("kubernetes", s.name+" of the pods", "> 0 for frontend and backend", func() (string, error) {
@@ -60,11 +60,9 @@ func (v *verifier) kubernetes(ctx context.Context, p *probe) {
 	})
 }
 
-// measuredPods waits until the series have a value above 0, from just now, for a
-// pod of every service.
+// measuredPods waits until a pod of every service has a new value above 0.
 func (v *verifier) measuredPods(ctx context.Context, metric string, services ...string) (measured string, err error) {
-	// A pod has a series for itself and one for each container; the first is the
-	// largest.
+	// A pod has a series of its own, which is the largest, and one for each container.
 	promQL := fmt.Sprintf(`max by (pod) (last_over_time(%s{namespace=%q,pod!=""}[%s]))`, metric, target.NamespaceApp, inQuery(v.timing.kubelet))
 	err = v.poll(ctx, v.timing.kubelet, func(ctx context.Context) error {
 		samples, err := v.mimir.Instant(ctx, promQL, time.Now())
@@ -94,8 +92,8 @@ func (v *verifier) measuredPods(ctx context.Context, metric string, services ...
 	return measured, err
 }
 
-// measuredDisk waits for the backend's disk series. Where the kernel counts no
-// pod's at all, not even that of the cluster's own database, the node's own will do.
+// measuredDisk waits for the backend's disk series. Where the kernel measures no pod's
+// disk at all, not even that of the cluster's database, the node's own series is enough.
 func (v *verifier) measuredDisk(ctx context.Context) (measured string, err error) {
 	window := inQuery(v.timing.kubelet)
 	_, counted, err := v.mimir.Scalar(ctx, fmt.Sprintf(`count(last_over_time(%s{pod!=""}[%s]))`, podDisk, window), time.Now())
@@ -113,7 +111,7 @@ func (v *verifier) measuredDisk(ctx context.Context) (measured string, err error
 		case !found || used <= 0:
 			return fmt.Errorf("no %s of a pod, and no container_fs_usage_bytes of a node, within %v", podDisk, v.timing.kubelet)
 		}
-		measured = "the nodes' own " + inWords(used) + "; this kernel counts no pod's"
+		measured = "the nodes' own " + inWords(used) + "; this kernel measures no pod's disk"
 		return nil
 	})
 	return measured, err
@@ -129,11 +127,11 @@ func busiest(values map[string]float64, service string) (pod string, value float
 	return pod, value
 }
 
-// isPodOf tells whether a pod's name is one that a Deployment of the service's
-// name gives.
+// isPodOf tells whether the pod's name is of the form that the service's Deployment
+// gives its pods.
 func isPodOf(pod, service string) bool { return strings.HasPrefix(pod, service+"-") }
 
-// inWords writes a value with three digits, and its thousands by letter.
+// inWords writes a value with three digits and k, M or G.
 func inWords(value float64) string {
 	for _, unit := range []struct {
 		size float64
@@ -163,8 +161,8 @@ func podsOf(spans map[string]query.Span, pods map[string]string) (string, error)
 	return strings.Join(names, ", "), errors.Join(errs...)
 }
 
-// wrongPod says what is wrong with a namespace and a pod as those of a service.
-// want is the pod that it must be, "" when any of the service will do.
+// wrongPod says why a namespace and a pod cannot be the service's, nil when they can.
+// want is the one right pod; "" allows any pod of the service.
 func wrongPod(service, namespace, pod, want string) error {
 	switch {
 	case namespace != target.NamespaceApp:
@@ -172,7 +170,7 @@ func wrongPod(service, namespace, pod, want string) error {
 	case want != "" && pod != want:
 		return fmt.Errorf("%s is %q, not %q as in the trace", podAttribute, pod, want)
 	case !isPodOf(pod, service):
-		return fmt.Errorf("%s is %q, which is no pod of the %s", podAttribute, pod, service)
+		return fmt.Errorf("%s is %q, which is not a pod of the %s", podAttribute, pod, service)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// links follows every link between the signals that Grafana is provisioned with, from
-// what the one request has left, as somebody would by clicking.
+// links follows every link between the signals that Grafana is provisioned with, as a
+// click would, from the telemetry of the one request.
 func (v *verifier) links(ctx context.Context, p *probe) {
 	var checks []concurrentCheck
 	of := func(kind string) (found []grafana.Datasource) {
@@ -26,7 +26,7 @@ func (v *verifier) links(ctx context.Context, p *probe) {
 		}
 		return found
 	}
-	// add adds the questions of a kind of link; that there is none is a failure.
+	// add adds the checks of one kind of link. A kind without a link fails.
 	add := func(kind string, all []concurrentCheck) {
 		if len(all) == 0 {
 			all = []concurrentCheck{{name: kind, expected: "a link", run: func(context.Context) (string, error) {
@@ -34,7 +34,7 @@ func (v *verifier) links(ctx context.Context, p *probe) {
 			}}}
 		}
 		for _, q := range all {
-			q.backend = q.name // each asks others than the next, and all of them are few
+			q.backend = q.name // they are few, so all of them may run at the same time
 			checks = append(checks, q)
 		}
 	}
@@ -70,26 +70,26 @@ func (v *verifier) links(ctx context.Context, p *probe) {
 	v.checkAll(ctx, "links", v.timing.links, checks)
 }
 
-// leadsTo fails unless there is a data source with that uid, of that type.
+// leadsTo fails unless the lab has a data source with that uid and type.
 func (v *verifier) leadsTo(uid, kind string) error {
 	i := slices.IndexFunc(v.sources, func(s grafana.Datasource) bool { return s.UID == uid })
 	switch {
 	case i < 0:
-		return fmt.Errorf("it leads to the data source %q, which is not provisioned", uid)
+		return fmt.Errorf("the link leads to the data source %q, which is not provisioned", uid)
 	case v.sources[i].Type != kind:
-		return fmt.Errorf("it leads to the data source %q of the type %s, not %s", uid, v.sources[i].Type, kind)
+		return fmt.Errorf("the link leads to the data source %q of the type %s, not %s", uid, v.sources[i].Type, kind)
 	}
 	return nil
 }
 
-// spansOf are the request's server spans, by service. A check that has none to begin
-// at is skipped: that there are none is said by another.
+// spansOf are the request's server spans, by service. Without them the check is
+// skipped: the check of the trace has failed, and says why.
 func (p *probe) spansOf() (map[string]query.Span, error) {
 	switch {
 	case p.err != nil:
 		return nil, skipReason("there is no request to follow: " + p.err.Error())
 	case p.wayErr != nil:
-		return nil, skipReason("there is no whole trace to begin at: " + p.wayErr.Error())
+		return nil, skipReason("the request has no whole trace: " + p.wayErr.Error())
 	}
 	return map[string]query.Span{"frontend": p.way.server, "backend": p.way.backend}, nil
 }
@@ -131,7 +131,7 @@ func (v *verifier) logsOfSpan(ctx context.Context, p *probe, l grafana.LogsLink)
 		return "", err
 	}
 	if !l.Custom {
-		return "", errors.New("it has no query of its own (customQuery), and Grafana's searches the lines' text, where the trace's id is not")
+		return "", errors.New("the link has no query of its own (customQuery), and Grafana's own query searches the lines' text, which does not have the trace's id")
 	}
 	var measured []string
 	for _, service := range slices.Sorted(maps.Keys(spans)) {
@@ -192,8 +192,8 @@ func (v *verifier) metricsOfSpan(ctx context.Context, p *probe, l grafana.Metric
 	return strings.Join(measured, ", "), nil
 }
 
-// maxTried is how many exemplars of a histogram are tried, the newest first: the very
-// newest may be a moment ahead of its trace.
+// maxTried is how many exemplars of a histogram are tried, the newest first: an
+// exemplar may be stored a moment before its trace.
 const maxTried = 5
 
 // traceOfExemplar follows an exemplar of each histogram to its trace.
@@ -231,7 +231,7 @@ func (v *verifier) anyResolves(ctx context.Context, exemplars []query.Exemplar, 
 	return err
 }
 
-// serviceMap asks for what Grafana draws the service map of.
+// serviceMap asks for the metrics that Grafana draws the service map from.
 func (v *verifier) serviceMap(ctx context.Context, uid string) (string, error) {
 	if err := v.leadsTo(uid, dashboards.Prometheus); err != nil {
 		return "", err

@@ -84,11 +84,10 @@ func (l loss) present() string {
 	return fmt.Sprintf(`{__name__=~%q,job=%q}`, l.companion, l.job)
 }
 
-// nothingLost checks that no such counter has changed since it was read. arrived is
-// when all that was sent had been found.
+// nothingLost checks that no counter of a loss has changed since before was read, and
+// that Alloy's queues are empty. arrived is when all telemetry had been found.
 func (v *verifier) nothingLost(ctx context.Context, before baseline, arrived time.Time) {
-	// The stack is scraped at its own times: what was lost last must be in the
-	// samples.
+	// The latest losses are counted at the next scrape.
 	if wait.For(ctx, time.Until(arrived.Add(v.timing.export))) != nil {
 		return
 	}
@@ -137,8 +136,8 @@ func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, er
 // exporter that has a queue.
 const queueSize = queues + `{job="alloy"}`
 
-// queuesEmpty checks that each of Alloy's queues is empty at some time: what waits
-// there while all else has arrived is stuck, and no counter says so.
+// queuesEmpty checks that each of Alloy's queues is empty at some time. Items that wait
+// while everything else has arrived are stuck, and no counter counts them.
 func (v *verifier) queuesEmpty(ctx context.Context) {
 	v.check("nothing lost", "Alloy's queues are empty", "0 items wait", func() (string, error) {
 		waiting := map[string]float64{} // the least that was seen, by exporter

@@ -55,8 +55,8 @@ func (v *verifier) ownMetrics(ctx context.Context) {
 	})
 }
 
-// alive waits until the series have samples from just now, the sum of which
-// passes the judge. It returns the sum.
+// alive waits until the series have new samples whose sum passes the judge. It returns
+// the sum.
 func (v *verifier) alive(ctx context.Context, selector string, judge func(float64) error) (measured string, err error) {
 	err = v.poll(ctx, v.timing.metrics, func(ctx context.Context) error {
 		value, found, err := v.mimir.Scalar(ctx, sumOver(selector, v.timing.alive), time.Now())
@@ -72,8 +72,8 @@ func (v *verifier) alive(ctx context.Context, selector string, judge func(float6
 	return measured, err
 }
 
-// A product is what Tempo's generator makes of the traces. Every counter of it
-// must count while verify runs; one that has counted at some time proves nothing.
+// A product is a set of metrics that Tempo's generator makes from the traces. Each of
+// its counters must rise while verify runs: a value from before proves nothing.
 type product struct {
 	name, expected string
 	// selectors are the counters, by what they count.
@@ -108,7 +108,7 @@ func (v *verifier) readGenerated(ctx context.Context) map[string]counter {
 	return counters
 }
 
-// generated checks that every product counts since before was read.
+// generated checks that every counter of every product has risen since before was read.
 func (v *verifier) generated(ctx context.Context, before map[string]counter) {
 	for _, p := range products {
 		v.check("service graph", p.name, p.expected, func() (string, error) {
@@ -129,7 +129,7 @@ func (v *verifier) generated(ctx context.Context, before map[string]counter) {
 	}
 }
 
-// rose writes the change of a counter that counts.
+// rose writes the change of a counter for people.
 func rose(by float64) string {
 	if by < 0 {
 		return "counting anew:"

@@ -15,8 +15,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// A view is a dashboard as somebody sees it who opens it: with the first values of
-// its variables, over its own time range.
+// A view is a dashboard as it looks when it is opened: with the first values of its
+// variables, over its own time range.
 type view struct {
 	dashboards.Dashboard
 	values map[string]string
@@ -28,24 +28,24 @@ func open(d dashboards.Dashboard) (view, error) {
 	text, ok := strings.CutPrefix(d.From, "now-")
 	length, err := model.ParseDuration(text)
 	if !ok || err != nil || length <= 0 || d.To != "now" {
-		return view{}, fmt.Errorf("its time range is %q to %q, and verify knows of now-30m to now and the like", d.From, d.To)
+		return view{}, fmt.Errorf("its time range is %q to %q, and verify only understands ranges such as now-30m to now", d.From, d.To)
 	}
 	return view{d, d.Values(nil), time.Duration(length)}, nil
 }
 
-// name is the dashboard's without what all of them have in common.
+// name is the dashboard's title without the part that all titles share.
 func (w view) name() string { return strings.TrimPrefix(w.Title, "Lab / ") }
 
-// maxSteps is at how many times a panel's query is evaluated at most; in Grafana it
-// is one for each pixel.
+// maxSteps bounds at how many times a panel's query is evaluated; Grafana evaluates it
+// once for each pixel.
 const maxSteps = 240
 
-// step is the distance of these times.
+// step is the time between two evaluations.
 func (w view) step(q dashboards.Query) time.Duration { return q.Step(w.length, maxSteps) }
 
-// panels asks every query of every panel what Grafana would ask, and every variable
-// for its values. Each must return data since the traffic began, but for the panels
-// that say themselves that they may be empty.
+// panels runs every query of every panel as Grafana does, and asks for the values of
+// every variable. Each must return data since the traffic began. A panel that has
+// Grafana's noValue may be empty.
 func (v *verifier) panels(ctx context.Context) {
 	var checks []concurrentCheck
 	for _, d := range v.dashboards {
@@ -64,8 +64,8 @@ func (v *verifier) panels(ctx context.Context) {
 	v.checkAll(ctx, "panels", v.timing.panels, checks)
 }
 
-// panelChecks are one for each panel; on a machine without a cluster, one for each
-// row that only a cluster can fill.
+// panelChecks is one check for each panel. Outside of a cluster, the panels of a row
+// that only a cluster can fill have one check together, which is skipped.
 func (v *verifier) panelChecks(w view) (checks []concurrentCheck) {
 	away := map[string]int{}
 	for _, p := range w.Panels {
@@ -94,8 +94,8 @@ func (v *verifier) panelChecks(w view) (checks []concurrentCheck) {
 // errEmpty says that a query was answered, and has no data.
 var errEmpty = errors.New("no data")
 
-// panel asks the queries of one panel. A query that is not answered fails it always,
-// one without data unless the panel may be empty.
+// panel runs the queries of one panel. A query that is not answered fails the panel; a
+// query without data fails it unless the panel may be empty.
 func (v *verifier) panel(ctx context.Context, w view, p dashboards.Panel) (string, error) {
 	var all tallies
 	var errs []error
@@ -109,7 +109,7 @@ func (v *verifier) panel(ctx context.Context, w view, p dashboards.Panel) (strin
 	return all.String(), errors.Join(errs...)
 }
 
-// count is how many of something a query has returned.
+// count is the number of series, lines, traces or edges that a query has returned.
 type count struct {
 	n         int
 	of        dashboards.Finding
@@ -138,8 +138,8 @@ func (all tallies) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// ask runs one query as Grafana does. What has no data since the traffic began is
-// errEmpty: a metric that was renamed since has data, too, within the time range.
+// ask runs one query as Grafana does. A query without data since the traffic began is
+// errEmpty: older data within the time range may be of a metric that was renamed.
 func (v *verifier) ask(ctx context.Context, w view, q dashboards.Query) (count, error) {
 	now, step := time.Now(), w.step(q)
 	// Whole steps back from now, so that the last value is the latest.
@@ -155,7 +155,7 @@ func (v *verifier) ask(ctx context.Context, w view, q dashboards.Query) (count, 
 		}
 		return v.askTempo(ctx, q, expr, from, now, step)
 	}
-	return count{}, fmt.Errorf("a data source of the type %q, which the lab does not have", q.Datasource)
+	return count{}, fmt.Errorf("a data source of the type %q: the lab has no such data source", q.Datasource)
 }
 
 func (v *verifier) askMimir(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
@@ -203,8 +203,8 @@ func (v *verifier) askLoki(ctx context.Context, q dashboards.Query, expr string,
 	return count{n: len(series), of: dashboards.Series}, err
 }
 
-// usualLines and usualTraces are how many Grafana asks for where the query does not
-// say.
+// usualLines and usualTraces are how many Grafana asks for when the query sets no
+// limit.
 const usualLines, usualTraces = 1000, 20
 
 func (v *verifier) askTempo(ctx context.Context, q dashboards.Query, expr string, from, to time.Time, step time.Duration) (count, error) {
@@ -228,8 +228,8 @@ func (v *verifier) askTempo(ctx context.Context, q dashboards.Query, expr string
 	return c, fmt.Errorf("%w: no trace since %s: %s", errEmpty, v.sinceText(), expr)
 }
 
-// askServiceMap asks for the edges of the service graph, which Grafana makes of
-// metrics of Tempo's in Mimir.
+// askServiceMap asks for the edges of the service graph. Grafana makes them from the
+// metrics that Tempo's generator writes to Mimir.
 func (v *verifier) askServiceMap(ctx context.Context, w view, q dashboards.Query) (count, error) {
 	graph := dashboards.Query{Expr: "sum by (client, server) (rate(traces_service_graph_request_total" + q.Expr + "[$__range]))"}
 	expr := graph.Fill(w.values, w.step(q), w.length)
@@ -240,7 +240,7 @@ func (v *verifier) askServiceMap(ctx context.Context, w view, q dashboards.Query
 	return count{n: len(edges), of: dashboards.Edges}, err
 }
 
-// numbers fails unless one of the series has a number, since the traffic began.
+// numbers fails unless one of the series has a number from after the traffic began.
 func (v *verifier) numbers(series []query.Series, expr string) error {
 	old := false
 	for _, s := range series {
@@ -263,7 +263,7 @@ func (v *verifier) numbers(series []query.Series, expr string) error {
 	return fmt.Errorf("%w: %d series without a number (NaN is none): %s", errEmpty, len(series), expr)
 }
 
-// since is when the traffic began that is verified.
+// since is when the verified traffic began.
 func (v *verifier) since() time.Time {
 	if v.Run != nil && !v.Run.Started.IsZero() && v.Run.Started.Before(v.started) {
 		return v.Run.Started

@@ -16,15 +16,15 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
-// probe is one request with a known trace id, and what became of it.
+// probe is one request with a known trace id, and the telemetry found of it.
 type probe struct {
 	traceID, parentID string
 	sent, answered    time.Time
-	// err is why it could not be made, or was not answered as it should be.
+	// err is why the request could not be made, or what is wrong with its answer.
 	err error
 
-	// spans and way are its trace as far as it was found, wayErr what is wrong
-	// with that.
+	// spans and way are the part of its trace that was found; wayErr is what is wrong
+	// with the trace.
 	spans  []query.Span
 	way    path
 	wayErr error
@@ -53,8 +53,8 @@ const (
 
 var signals = []string{traceByID, traceSearch, logLine, metric, exemplar, spanMetric}
 
-// get makes a GET request that begins the trace traceID, below a span that
-// nobody stores, with the given baggage.
+// get makes a GET request with the given baggage. It begins the trace traceID, below a
+// parent span that exists in the request alone.
 func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, status int, body []byte) {
 	p = &probe{traceID: traceparent.NewTraceID(), parentID: traceparent.NewSpanID(), found: map[string]outcomeAt{}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Addresses.Frontend+path, nil)
@@ -87,7 +87,7 @@ const (
 	spanLatency = `traces_spanmetrics_latency_bucket{service="frontend",span_kind="SPAN_KIND_SERVER",http_route=%q}`
 )
 
-// startProbe sends one request, and begins to look for all that it leaves.
+// startProbe sends one request, and begins to look for each of its signals.
 func (v *verifier) startProbe(ctx context.Context) *probe {
 	before := v.readAll(ctx, []string{fmt.Sprintf(probed, probeRoute), fmt.Sprintf(spanCalls, probeRoute)}, time.Now())
 	requests, spans := before[0], before[1]
@@ -113,8 +113,8 @@ func (v *verifier) startProbe(ctx context.Context) *probe {
 	return p
 }
 
-// looks are the ways to find each signal of the probe. The counters are what
-// they were before it.
+// looks are the ways to find each signal of the probe. The counters were read before
+// it.
 func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(context.Context) error {
 	from := p.sent.Add(-time.Minute)
 	return map[string]func(context.Context) error{
@@ -134,7 +134,7 @@ func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(cont
 			return err
 		},
 		metric: func(ctx context.Context) error {
-			// An older sample may have risen by an earlier request.
+			// A sample from before the answer counts earlier requests alone.
 			if err := v.sampledSince(ctx, requests.selector, p.answered); err != nil {
 				return err
 			}
@@ -144,8 +144,8 @@ func (v *verifier) looks(p *probe, requests, spans counter) map[string]func(cont
 		exemplar: func(ctx context.Context) error {
 			found, err := v.mimir.Exemplars(ctx, exemplarSources[0].selector, from, time.Now())
 			for _, e := range found {
-				// Of the requests of one export interval a histogram keeps any one in
-				// each bucket, so where others are busy it may be a later one.
+				// A histogram keeps one exemplar for each bucket and export interval. When
+				// others send requests, that may be a later one.
 				if e.TraceID == p.traceID || e.TraceID != "" && e.Time.After(p.sent) {
 					return nil
 				}
@@ -185,7 +185,7 @@ func (v *verifier) spanCounted(ctx context.Context, p *probe) error {
 	return errors.New("the span metrics have no exemplar of the request or of a later one: what they have counted may be an earlier one")
 }
 
-// findUser notes the id of some user: one of the samples, or the newest.
+// findUser notes the id of the first user in the list.
 func (v *verifier) findUser(ctx context.Context) error {
 	p, status, body := v.get(ctx, "/api/users?limit=1", "")
 	if p.err != nil {
@@ -213,7 +213,7 @@ func (v *verifier) freshness(p *probe) {
 		case p.err != nil:
 			o = outcome{err: p.err}
 		case !looked:
-			o = outcome{err: errors.New("nobody has looked for it")}
+			o = outcome{err: errors.New("verify has not looked for it")}
 		case at.err != nil:
 			o = outcome{measured: "not found", err: at.err}
 		}

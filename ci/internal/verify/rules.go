@@ -16,7 +16,8 @@ import (
 )
 
 // rules checks that Mimir's ruler has the committed rules and no others, evaluates
-// them, and has the metrics that they select; and that no alert fires that should not.
+// them, and has the metrics that they select. No paging alert may fire, but for those in
+// causedOnPurpose.
 func (v *verifier) rules(ctx context.Context) {
 	checks := []concurrentCheck{{name: "loaded", expected: fmt.Sprintf("%d groups as in config/mimir/rules, no others", len(v.groups)), run: v.rulesLoaded}}
 	for _, g := range v.groups {
@@ -35,12 +36,12 @@ func (v *verifier) rules(ctx context.Context) {
 	}
 	checks = append(checks,
 		concurrentCheck{name: "metrics that rules name", expected: "each is in Mimir", run: v.ruleMetrics},
-		concurrentCheck{name: "alerts", expected: watchdog + " fires, and none that would wake somebody", run: v.alerts})
+		concurrentCheck{name: "alerts", expected: watchdog + " fires, and no other alert that pages", run: v.alerts})
 	v.checkAll(ctx, "rules", v.timing.rules, checks)
 }
 
-// selectorOf is the selector of what a rule records: several may record one metric with
-// different labels.
+// selectorOf is the selector of the series that a rule records. Several rules may record
+// one metric with different labels.
 func selectorOf(r rules.Rule) string {
 	if len(r.Labels) == 0 {
 		return r.Record
@@ -96,7 +97,7 @@ func (v *verifier) rulesLoaded(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d groups with %d rules", len(groups), n), errors.Join(errs...)
 }
 
-// ruleKey says which rule it is.
+// ruleKey identifies a rule within all groups.
 func ruleKey(file, group string, alerting bool, name string, of map[string]string) string {
 	kind := "the record"
 	if alerting {
@@ -105,8 +106,8 @@ func ruleKey(file, group string, alerting bool, name string, of map[string]strin
 	return fmt.Sprintf("%s %s%s of %s, group %s", kind, name, braces(of), file, group)
 }
 
-// ruleText is what a rule does, in one notation: the files' has lines and comments,
-// and Mimir's another order.
+// ruleText is a rule in one notation, to compare by: the files have line breaks and
+// comments, and Mimir sorts the matchers.
 func ruleText(expr string, wait time.Duration) string {
 	if parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr); err == nil {
 		expr = parsed.String()
@@ -145,7 +146,8 @@ func (v *verifier) groupEvaluated(ctx context.Context, want rules.Group) (string
 	return fmt.Sprintf("%d rules, %.0f s ago", len(groups[i].Rules), oldest.Seconds()), nil
 }
 
-// recorded checks that what the rule records has samples of its last evaluations.
+// recorded checks that the series of a recording rule have samples of its last
+// evaluations.
 func (v *verifier) recorded(ctx context.Context, g rules.Group, r rules.Rule) (string, error) {
 	window := 2*g.Interval + v.timing.alive
 	n, found, err := v.mimir.Scalar(ctx, "count(last_over_time("+withRange(r.Record+braces(r.Labels), window)+"))", time.Now())
@@ -155,8 +157,8 @@ func (v *verifier) recorded(ctx context.Context, g rules.Group, r rules.Rule) (s
 	return fmt.Sprintf("%.0f series", n), err
 }
 
-// ruleMetrics checks that every metric that a rule selects is in Mimir, by the name
-// that it has there. One that a healthy lab may not have is replaced by another, see
+// ruleMetrics checks that every metric that a rule selects is in Mimir under that name.
+// For a metric that a healthy lab may lack it looks for another one, see
 // [rules.MayBeMissing].
 func (v *verifier) ruleMetrics(ctx context.Context) (string, error) {
 	users := map[string][]string{} // metrics, and the rules that select them
@@ -206,8 +208,8 @@ func (v *verifier) ruleMetrics(ctx context.Context) (string, error) {
 	return measured, errors.Join(errs...)
 }
 
-// longest is the longest time between two evaluations of a group, two of which are
-// the longest between two samples of a record.
+// longest is twice the longest interval of a group: the longest time between two
+// samples of a recorded series.
 func (v *verifier) longest() (longest time.Duration) {
 	for _, g := range v.groups {
 		longest = max(longest, 2*g.Interval)

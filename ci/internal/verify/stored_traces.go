@@ -16,7 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
-// tally is what became of a run's traces.
+// tally counts the stored traces of a run, and names the missing and flawed ones.
 type tally struct {
 	mu                        sync.Mutex
 	stored, frontend, backend int
@@ -24,8 +24,8 @@ type tally struct {
 	flawed                    []string
 }
 
-// allTraces fetches every trace of the run by its id. Each must be one whole
-// trace, and as many of them must have reached the backend as were answered by it.
+// allTraces fetches every trace of the run by its id. Each must be whole. As many of
+// them must have a span of the backend as requests that the backend answered.
 func (v *verifier) allTraces(ctx context.Context, t traffic.Report) {
 	expected := fmt.Sprintf("%d, with %d spans of the frontend and %d of the backend", t.Requests, t.Requests, t.BackendRequests)
 	v.check("completeness", "traces stored", expected, func() (string, error) {
@@ -57,11 +57,11 @@ const (
 )
 
 func (v *verifier) fetchAll(ctx context.Context, t traffic.Report, all *tally) error {
-	// What is not there by then is lost; to find that out of every trace takes its
-	// time too.
+	// A trace that is not there by then is lost. If all are lost, finding that out
+	// takes a while too, so the limit is longer.
 	deadline := time.Now().Add(v.timing.traces)
 	limit := 2*v.timing.traces + time.Duration(t.Requests)*perTrace
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("to look up all traces took longer than %v", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("looking up all traces took longer than %v", limit))
 	defer cancel()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)
@@ -75,8 +75,8 @@ func (v *verifier) fetchAll(ctx context.Context, t traffic.Report, all *tally) e
 	return err
 }
 
-// fetch looks up a trace, and again until the deadline while it is not whole: the
-// services export on their own schedules.
+// fetch looks up a trace until it is whole or the deadline has come: the services
+// export on their own schedules.
 func (v *verifier) fetch(ctx context.Context, id string, deadline time.Time, all *tally) error {
 	for {
 		spans, err := v.tempo.Trace(ctx, id)
@@ -113,8 +113,8 @@ func (a *tally) add(id string, spans []query.Span, wrong error) {
 	}
 }
 
-// whole tells whether the spans are the trace of one request: one span of the
-// frontend, and, when the backend has one too, the way to it and to a statement.
+// whole fails unless the spans are the trace of one request: one server span of the
+// frontend and, when the backend has one too, the spans between the two and a statement.
 func whole(spans []query.Span) error {
 	frontend := serverSpans(spans, "frontend")
 	if len(frontend) == 1 && len(serverSpans(spans, "backend")) == 0 {
@@ -122,7 +122,7 @@ func whole(spans []query.Span) error {
 	}
 	root := ""
 	if len(frontend) > 0 {
-		root = frontend[0].ParentID // the request's own, which nobody has stored
+		root = frontend[0].ParentID // it exists in the request alone
 	}
 	_, err := follow(spans, root)
 	return err

@@ -49,8 +49,8 @@ func podTamperings() []tampering {
 			f.set(labels{"__name__": disk, "namespace": "app", "pod": podOf("backend")}, 0, 0)
 		}, fails: []string{diskPods}, says: "is 0"},
 
-		{name: "a span without its pod", do: resource("frontend", "k8s.pod.name", ""), fails: []string{spansPods, metricsPods}, says: `k8s.pod.name is "", which is no pod of the frontend`},
-		{name: "a span with another's pod", do: resource("backend", "k8s.pod.name", podOf("frontend")), fails: []string{spansPods, metricsPods}, says: "which is no pod of the backend"},
+		{name: "a span without its pod", do: resource("frontend", "k8s.pod.name", ""), fails: []string{spansPods, metricsPods}, says: `k8s.pod.name is "", which is not a pod of the frontend`},
+		{name: "a span with another's pod", do: resource("backend", "k8s.pod.name", podOf("frontend")), fails: []string{spansPods, metricsPods}, says: "which is not a pod of the backend"},
 		{name: "a span of another namespace", do: resource("backend", "k8s.namespace.name", "default"), fails: []string{spansPods, metricsPods}, says: `k8s.namespace.name is "default"`},
 		{name: "a line without its pod", do: ofLines("probe", "frontend", label("k8s_pod_name", "")), fails: []string{linesPods}, says: `the line of the frontend: k8s.pod.name is ""`},
 		{name: "a line of another pod", do: ofLines("probe", "backend", label("k8s_pod_name", "backend-1-2")), fails: []string{linesPods}, says: `"backend-1-2", not`},

@@ -102,10 +102,10 @@ func grafanaTamperings() []tampering {
 		{name: "a data source that does not work", do: path("/uid/mimir/health", 400, `{"status":"ERROR","message":"connection refused"}`), fails: []string{mimir}, says: "connection refused"},
 		{name: "a data source that Grafana does not reach", do: path("/api/echo", 502, `{"message":"connection refused"}`), fails: []string{tempo}, says: "connection refused"},
 		{name: "a dashboard that is not there", do: path("/lab-demo", 404, `{"message":"Dashboard not found"}`), fails: []string{demoShown}, says: "Dashboard not found"},
-		{name: "a dashboard that is not provisioned", do: path("/lab-demo", 200, `{"dashboard":{"title":"Lab / Demo"},"meta":{}}`), fails: []string{demoShown}, says: "it is not from a file"},
-		{name: "a dashboard that is none", do: path("/lab-demo", 200, `{"dashboard":[],"meta":{"provisioned":true}}`), fails: []string{demoShown}, says: "this is no dashboard"},
+		{name: "a dashboard that is not provisioned", do: path("/lab-demo", 200, `{"dashboard":{"title":"Lab / Demo"},"meta":{}}`), fails: []string{demoShown}, says: "the dashboard is not from a file"},
+		{name: "a dashboard that is none", do: path("/lab-demo", 200, `{"dashboard":[],"meta":{"provisioned":true}}`), fails: []string{demoShown}, says: "this is not a dashboard"},
 		{name: "a dashboard of another title", do: model("Lab / Demo", "Demo"), fails: []string{demoShown}, says: `its title is "Demo", not "Lab / Demo"`},
 		{name: "a dashboard with a panel more", do: model(`"id": 11, "type": "row"`, `"id": 11, "type": "row", "collapsed": true, "panels": [{"type": "text", "title": "More"}]`), fails: []string{demoShown}, says: "it has 11 panels, not 10"},
-		{name: "a dashboard with another query", do: model("demo_capacity", "demo_size"), fails: []string{demoShown}, says: "its panel 1 is another one"},
+		{name: "a dashboard with another query", do: model("demo_capacity", "demo_size"), fails: []string{demoShown}, says: "panel 1 differs"},
 	}
 }

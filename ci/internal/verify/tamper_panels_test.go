@@ -80,7 +80,7 @@ func panelTamperings() []tampering {
 		{name: "a panel of infinities", do: number("demo_now_total", math.Inf(1)), fails: []string{rightNow}, says: "1 series without a number"},
 		{name: "a table without rows", do: named("demo_now_total"), fails: []string{rightNow}, says: "query A: no data: sum(increase(demo_now_total[300s]))"},
 		{name: "a panel of a data source that there is not", do: panel("Requests", func(p *dashboards.Panel) { p.Queries[0].Datasource = "mysql" }),
-			fails: []string{requests}, says: `a data source of the type "mysql", which the lab does not have`},
+			fails: []string{requests}, says: `a data source of the type "mysql": the lab has no such data source`},
 		{name: "a panel that shows nothing but exemplars", do: named("demo_duration_seconds_bucket"), fails: []string{durations}, says: "no data: sum by (le)"},
 		{name: "no exemplars in a panel", do: func(f *fake) {
 			f.answers = func(_ string, w http.ResponseWriter, r *http.Request) bool {
@@ -102,7 +102,7 @@ func panelTamperings() []tampering {
 			}
 		}, fails: []string{namespaceVar}, kubernetes: true, says: "no value since"},
 		{name: "a variable of another kind", do: func(f *fake) { f.dashboards[0].Variables[2].Query = "query_result(up)" },
-			fails: []string{jobVar}, says: "verify knows of Prometheus' label_values alone"},
+			fails: []string{jobVar}, says: "verify only understands Prometheus' label_values"},
 		{name: "a time range of another kind", do: func(f *fake) { f.dashboards[0].From = "yesterday" }, fails: []string{"panels: Demo"}, says: `its time range is "yesterday" to "now"`},
 
 		{name: "no lines for a panel", do: answering("loki", "k8s_namespace_name=~", empty("streams")), fails: []string{linesPanel}, says: "no line since"},

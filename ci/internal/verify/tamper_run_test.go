@@ -121,9 +121,9 @@ func completenessTamperings() []tampering {
 		{name: "no lines at all", do: numbered("frontend", func(int) int { return 0 }), fails: []string{frontLines}, says: "0 access-log lines of the frontend for 28 requests"},
 
 		{name: "the frontend counts one too few", do: counting("frontend", count7(0)), fails: []string{frontCount}, says: "was the frontend started again meanwhile?"},
-		{name: "the frontend counts one too many", do: counting("frontend", count7(2)), fails: []string{frontCount}, says: "does somebody else use the lab now?"},
+		{name: "the frontend counts one too many", do: counting("frontend", count7(2)), fails: []string{frontCount}, says: "does somebody else send requests to the lab?"},
 		{name: "the backend counts one too few", do: counting("backend", count7(0)), fails: []string{backCount}, says: "was the backend started again meanwhile?"},
-		{name: "the backend counts one too many", do: counting("backend", count7(2)), fails: []string{backCount}, says: "does somebody else use the lab now?"},
+		{name: "the backend counts one too many", do: counting("backend", count7(2)), fails: []string{backCount}, says: "does somebody else send requests to the lab?"},
 		{name: "the backend's counter begins anew", do: func(f *fake) {
 			l := labels{"__name__": "http_server_request_duration_seconds_count", "service_name": "backend"}
 			f.mu.Lock()
@@ -136,7 +136,7 @@ func completenessTamperings() []tampering {
 					f.set(l, 0, 0)
 				}
 			}
-		}, fails: []string{backCount}, says: "the backend has forgotten what it had counted"},
+		}, fails: []string{backCount}, says: "the backend was started again, and counts from 0"},
 		{name: "the frontend's requests are counted again later", do: func(f *fake) {
 			f.seen = func(x exchange) {
 				if x.n == smallest.Requests {
@@ -147,7 +147,7 @@ func completenessTamperings() []tampering {
 					})
 				}
 			}
-		}, fails: []string{frontCount}, says: "does somebody else use the lab now?"},
+		}, fails: []string{frontCount}, says: "does somebody else send requests to the lab?"},
 		{name: "an earlier run of nothing", do: func(*fake) {}, earlier: true, fails: []string{earlierOne}, says: "names no requests"},
 	}
 }

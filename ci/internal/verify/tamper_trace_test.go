@@ -177,7 +177,7 @@ func faultTamperings() []tampering {
 		}
 	}
 	return []tampering{
-		{name: "a slow query that is quick", do: ofSpans("slow", last(isSQL, time.Millisecond)), fails: []string{slowQuery}, says: "the longest SQL span took 1ms, asked were 20ms"},
+		{name: "a slow query that is quick", do: ofSpans("slow", last(isSQL, time.Millisecond)), fails: []string{slowQuery}, says: "the longest SQL span took 1ms, and the request asked for 20ms"},
 		{name: "a slow query in a quick request", do: ofSpans("slow", last(hop("frontend", query.Server), time.Millisecond)), fails: []string{slowQuery}, says: "is shorter than its SQL span"},
 		{name: "a slow query that fails", do: status("slow", http.StatusServiceUnavailable), fails: []string{slowQuery}, says: "answered 503, not 200"},
 		{name: "a slow query without a trace", do: ofSpans("slow", func(exchange, []query.Span) []query.Span { return nil }), fails: names([]string{slowQuery}, exemplarChecks), says: "not found"},
@@ -185,7 +185,7 @@ func faultTamperings() []tampering {
 		{name: "a failing query that is not marked", do: mark("failing", false, true), fails: []string{failQuery}, says: "no SQL span is marked as an error"},
 		{name: "a failing request that is not marked", do: mark("failing", true, false), fails: []string{failQuery}, says: "the request's span is not marked as an error"},
 		{name: "nothing that failed is marked", do: mark("failing", false, false), fails: []string{failQuery}, says: "neither"},
-		{name: "a lab without faults", do: func(f *fake) { f.NoFaults = true }, fails: []string{slowQuery, failQuery, sending}, says: "took 1ms, asked were 20ms (was the lab brought up without faults?)"},
+		{name: "a lab without faults", do: func(f *fake) { f.NoFaults = true }, fails: []string{slowQuery, failQuery, sending}, says: "took 1ms, and the request asked for 20ms (was the lab brought up without faults?)"},
 	}
 }
 

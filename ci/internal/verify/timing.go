@@ -9,12 +9,13 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
-// timing is how long verify waits for what. Only tests use another than [usual].
+// timing has the times that verify waits and allows. Only tests use other times than
+// [usual].
 type timing struct {
-	// every is the time between two looks at the same thing, again that between two
-	// rounds of many questions.
+	// every is the time between two tries of one check, again the time between two
+	// rounds of concurrent checks.
 	every, again time.Duration
-	// ready bounds a component's answer to whether it is ready.
+	// ready bounds a component's answer to /ready.
 	ready time.Duration
 	// answer bounds every other answer.
 	answer time.Duration
@@ -24,47 +25,47 @@ type timing struct {
 	// scrapes (5 s on every target), its remote write (1 s) and a margin. Counters
 	// are compared when the services have been at rest for this long.
 	export time.Duration
-	// alive is the time within which a series that is still written has a sample:
-	// three intervals, and the way. Without such a bound Mimir would answer with
-	// the last sample of the last five minutes, also when nothing arrives any more.
+	// alive is the time within which a series that is still written has a sample: three
+	// intervals and a margin. Without such a bound Mimir answers with the last sample of
+	// the last five minutes, even when no more samples arrive.
 	alive time.Duration
-	// generator is how long Tempo's generator may take: it was seen to need up to
-	// 20 s for its first series and 12 s later, because it reads its write-ahead
-	// log every 15 s.
+	// generator is how long Tempo's generator may take. It was measured to need up to
+	// 20 s for its first series and 12 s later, because it reads its write-ahead log
+	// every 15 s.
 	generator time.Duration
 
-	// metrics is for what the services count about themselves: what changed last
-	// comes with the next export, or the one after.
+	// metrics is for the services' own metrics. A change comes with the next export, or
+	// the one after.
 	metrics time.Duration
 	// trace and line are for all spans of one request, and its log line.
 	trace, line time.Duration
-	// traces, lines and counts are for what is still on its way when a run has
-	// ended; a queue that was full may take a while to drain.
+	// traces, lines and counts are for telemetry that is still on its way when a run
+	// has ended; a full queue takes a while to drain.
 	traces, lines, counts time.Duration
-	// kubelet is the time within which what a node measures of a pod is in Mimir,
-	// and how old it may be: cAdvisor measures every 10 to 20 s, with its own
-	// timestamps, and is scraped every 10 s; a new pod is seen a round later.
+	// kubelet is for the nodes' measurements of a pod, and bounds their age. cAdvisor
+	// measures every 10 to 20 s, with timestamps of its own, and is scraped every 10 s;
+	// a new pod is measured a round later.
 	kubelet time.Duration
-	// queues is for a queue that is filled and emptied all the time to be seen empty:
-	// six scrapes.
+	// queues is for finding a queue empty that is filled and emptied all the time: six
+	// scrapes.
 	queues time.Duration
-	// exemplar is for the trace of one exemplar: it may be a moment ahead of it.
+	// exemplar is for the trace of one exemplar, which may be stored after it.
 	exemplar time.Duration
 	// panels is for the queries of all panels. A rate needs two exports after the
 	// traffic, and the recording rules of long windows are evaluated every 30 s.
 	panels time.Duration
-	// rules is for what the ruler makes: each group must have had its turn, and an
-	// alert for what was down before verify began must have resolved.
+	// rules is for the ruler: each group must have been evaluated, and alerts of
+	// troubles that ended before verify began must have resolved.
 	rules time.Duration
-	// links and grafana are for what is there already by then.
+	// links and grafana are for data that is there by then.
 	links, grafana time.Duration
-	// delay is how slow a query is asked to be: long enough to stand out from a
-	// busy machine's noise.
+	// delay is the delay that a slow query is asked for. It is long enough to stand out
+	// on a busy machine.
 	delay time.Duration
 
-	// fresh is within what each signal of a request must be found. The limits are
-	// about twice what was measured on two cores; the generator's interval, which
-	// no setting changes, gives span metrics a minute.
+	// fresh is the time within which each signal of a request must be found. The limits
+	// are about twice the times measured on two cores. Span metrics have a minute because
+	// of the generator's interval, which no setting changes.
 	fresh map[string]time.Duration
 }
 
@@ -84,9 +85,8 @@ func usual() timing {
 	}
 }
 
-// poll calls try until it returns nil, and returns the last error when the time
-// is up. try gets a context that ends then, so that what hangs, and what comes
-// too late, has failed.
+// poll calls try until it returns nil, and returns the last error when the time is up.
+// try gets a context that ends then, so a try that hangs fails, too.
 func (v *verifier) poll(ctx context.Context, within time.Duration, try func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -105,7 +105,7 @@ func (v *verifier) poll(ctx context.Context, within time.Duration, try func(cont
 			return context.Cause(ctx)
 		case limited.Err() == nil:
 			continue
-		case last == nil: // the very first look has taken all the time
+		case last == nil: // the first try has taken all the time
 			return fmt.Errorf("no answer within %v", within)
 		}
 		return fmt.Errorf("after %v: %w", within, last)

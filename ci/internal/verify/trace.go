@@ -13,7 +13,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// path is a request's way through the lab: each span below the one before.
+// path is a request's way through the lab: each span is below the one before.
 type path struct{ server, client, backend, sql query.Span }
 
 // joinedTrace checks that the probe is one trace with every hop in it.
@@ -39,8 +39,8 @@ func (v *verifier) joinedTrace(ctx context.Context, p *probe) {
 	})
 }
 
-// awaitPath waits until the trace has every hop: the services export on their
-// own schedules, so it arrives in parts.
+// awaitPath waits until the trace has every hop: the services export on their own
+// schedules, so a trace arrives in parts.
 func (v *verifier) awaitPath(ctx context.Context, p *probe) {
 	p.wayErr = v.poll(ctx, v.timing.trace, func(ctx context.Context) error {
 		spans, err := v.tempo.Trace(ctx, p.traceID)
@@ -123,8 +123,8 @@ func isBelow(spans []query.Span, s query.Span, ancestor string) bool {
 	return false
 }
 
-// literal is a value in a SQL statement: a string or a number. The statements of
-// the lab name nothing with a digit in it.
+// literal is a value in a SQL statement: a string or a number. No name in the lab's
+// statements has a digit in it.
 var literal = regexp.MustCompile(`'[^']*'|\b\d+\b`)
 
 // conventions checks the names and attributes that dashboards and links rely on.
@@ -162,7 +162,7 @@ func conventions(way path) error {
 	return errors.Join(errs...)
 }
 
-// describe lists a trace's spans, for a failure's text.
+// describe lists a trace's spans for a message.
 func describe(spans []query.Span) string {
 	var names []string
 	for _, s := range spans {

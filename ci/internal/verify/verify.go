@@ -1,10 +1,9 @@
-// Package verify proves that telemetry flows: not that processes run, but that a
-// request made now is one joined trace, its log lines and its counted metric,
-// that nothing was lost on the way, and how long each took to be found; and that
-// what people look at shows it: every panel, every link, every rule.
+// Package verify proves that telemetry flows. It makes requests, and checks that each
+// becomes one joined trace, its log lines and a counted metric; that nothing is lost on
+// the way; how long each signal takes; and that every panel, link and rule shows it.
 //
-// It talks to the services, and to Loki, Tempo and Mimir through their HTTP
-// APIs, as any client would; so it is the same on every target.
+// It talks to the services, and to Loki, Tempo and Mimir, through their HTTP APIs as any
+// client would. So it is the same on every target.
 package verify
 
 import (
@@ -31,27 +30,27 @@ type Options struct {
 	Addresses target.Addresses
 	// Profile is the traffic that completeness is proved with.
 	Profile traffic.Profile
-	// NoFaults says that the lab does not cause faults on request: the checks of
-	// them are skipped. The profile must then ask for none.
+	// NoFaults says that the lab does not cause faults on request: the checks of faults
+	// are skipped. The profile must then have no faults.
 	NoFaults bool
 	// Run is the report of traffic that was sent before. When set, completeness
 	// is proved for it, and verify sends no traffic of its own.
 	Run *traffic.Report
-	// Kubernetes says that the lab runs in a cluster: what its nodes measure of the
-	// pods, and that all telemetry names its pod, is checked too.
+	// Kubernetes says that the lab runs in a cluster. Then verify also checks that the
+	// nodes measure the pods, and that all telemetry names its pod.
 	Kubernetes bool
-	// Progress is told what is being done, a line at a time. It may be nil.
+	// Progress gets a line for each step that begins. It may be nil.
 	Progress func(line string)
 }
 
-// committed is what the lab is to show and to watch, as it is in the repository.
+// committed are the dashboards, rules and data sources of the repository.
 type committed struct {
 	dashboards []dashboards.Dashboard
 	groups     []rules.Group
 	sources    []grafana.Datasource
 }
 
-// readCommitted reads the files that were built into this program.
+// readCommitted reads the committed files, which are embedded in this program.
 func readCommitted() (c committed, err error) {
 	var errs [3]error
 	c.dashboards, errs[0] = dashboards.All()
@@ -65,7 +64,7 @@ type verifier struct {
 	Options
 	committed
 	timing timing
-	// send and endpoints are traffic.Run and endpoints.Run, but in tests.
+	// send and endpoints are traffic.Run and endpoints.Run; tests have others.
 	send      func(context.Context, traffic.Options) (traffic.Report, error)
 	endpoints func(context.Context, endpoints.Target) []report.Check
 
@@ -131,7 +130,7 @@ func (v *verifier) all(ctx context.Context) error {
 		if err := v.completeness(ctx, before); err != nil {
 			return err
 		}
-		_ = v.settled(ctx) // as in begin, for the one request's sake
+		_ = v.settled(ctx) // so that no earlier request is taken for the one request
 	}
 	v.Progress("one request, followed through the stack")
 	fresh := v.startProbe(ctx)
@@ -172,7 +171,7 @@ func (v *verifier) all(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// reachable fails early, and says which parts do not answer.
+// reachable asks every part whether it is ready. The error names those that are not.
 func (v *verifier) reachable(ctx context.Context) error {
 	parts := []struct{ name, path string }{
 		{target.Frontend, "/ready"}, {target.Backend, "/ready"}, {target.Alloy, "/-/ready"},
