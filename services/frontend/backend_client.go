@@ -51,20 +51,23 @@ func (b *backendClient) list(ctx context.Context, cursor string, limit int) (use
 		query.Set("cursor", cursor)
 	}
 	var answer userList
-	return answer, b.call(ctx, http.MethodGet, "/users", b.base.JoinPath("users"), query, nil, &answer)
+	err := b.call(ctx, http.MethodGet, "/users", b.base.JoinPath("users"), query, nil, &answer)
+	return answer, err
 }
 
 // get returns one user.
 func (b *backendClient) get(ctx context.Context, id int64) (users.User, error) {
 	var answer users.User
-	return answer, b.call(ctx, http.MethodGet, "/users/{id}", b.user(id), nil, nil, &answer)
+	err := b.call(ctx, http.MethodGet, "/users/{id}", b.user(id), nil, nil, &answer)
+	return answer, err
 }
 
 // create adds a user.
 func (b *backendClient) create(ctx context.Context, name, email string) (users.User, error) {
 	var answer users.User
 	body := map[string]string{"name": name, "email": email}
-	return answer, b.call(ctx, http.MethodPost, "/users", b.base.JoinPath("users"), nil, body, &answer)
+	err := b.call(ctx, http.MethodPost, "/users", b.base.JoinPath("users"), nil, body, &answer)
+	return answer, err
 }
 
 // remove deletes a user.
@@ -75,7 +78,8 @@ func (b *backendClient) remove(ctx context.Context, id int64) error {
 // stats returns the backend's statistics.
 func (b *backendClient) stats(ctx context.Context) (statistics, error) {
 	var answer statistics
-	return answer, b.call(ctx, http.MethodGet, "/stats", b.base.JoinPath("stats"), nil, nil, &answer)
+	err := b.call(ctx, http.MethodGet, "/stats", b.base.JoinPath("stats"), nil, nil, &answer)
+	return answer, err
 }
 
 func (b *backendClient) user(id int64) *url.URL {

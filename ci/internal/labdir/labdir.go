@@ -123,7 +123,8 @@ func readMark(path string) (mark, error) {
 	if err != nil {
 		return m, err
 	}
-	return m, json.Unmarshal(raw, &m)
+	err = json.Unmarshal(raw, &m)
+	return m, err
 }
 
 // Claim makes a folder the lab's: it makes the folder when there is none, and marks

@@ -37,5 +37,6 @@ func readOwner(dir string) (owner Process, ok bool) {
 	if err != nil {
 		return Process{}, false
 	}
-	return owner, json.Unmarshal(raw, &owner) == nil && owner.PID > 0
+	err = json.Unmarshal(raw, &owner)
+	return owner, err == nil && owner.PID > 0
 }
