@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
@@ -28,7 +29,7 @@ const (
 	defaultRollout = 3 * time.Minute
 	pollEvery      = time.Second
 	// tellEvery is the time between two lines about what is still awaited.
-	tellEvery = 10 * time.Second
+	tellEvery = progress.Every
 	// eventsAfter is when a rollout takes so long that the events are asked for too.
 	eventsAfter = 8 * time.Second
 )
