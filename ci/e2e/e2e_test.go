@@ -101,6 +101,7 @@ type testLab struct {
 	*testing.T
 	dir       string
 	addresses target.Addresses
+	ports     target.Ports
 }
 
 // newLab brings a lab up, which is taken down when the test ends. When the test
@@ -129,11 +130,12 @@ func (l *testLab) readGround() {
 	}
 	var state struct {
 		Addresses target.Addresses `json:"target"`
+		Ports     target.Ports     `json:"ports"`
 	}
 	if err := json.Unmarshal(raw, &state); err != nil {
 		l.Fatal(err)
 	}
-	l.addresses = state.Addresses
+	l.addresses, l.ports = state.Addresses, state.Ports
 }
 
 // command is the lab's command with these arguments, for this lab.
