@@ -23,7 +23,7 @@ func TestExportedVariablesStayOutside(t *testing.T) {
 	if strings.Contains(string(log), "from outside") || strings.Contains(string(log), "HOST_PROC") {
 		t.Errorf("Tempo's environment: %s", log)
 	}
-	for _, want := range []string{"TEMPO_DATA=data/tempo", "LGTM_LAB_ID=" + l.folder.ID} {
+	for _, want := range []string{"TEMPO_DATA=data/tempo", "LGTM_LAB_ID=" + l.folder.ID, "TMPDIR=tmp/tempo"} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("Tempo's environment has no %s: %s", want, log)
 		}

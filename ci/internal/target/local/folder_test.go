@@ -207,7 +207,7 @@ func TestMovedFolder(t *testing.T) {
 
 // Nothing outside of the lab's folder is written or deleted by way of a link in it.
 func TestLinksThatLeadOut(t *testing.T) {
-	for _, name := range []string{"config", "config/rules", "config/dashboards", "config/loki.yaml", "data", "data/loki", "bin", "bin/new", "logs"} {
+	for _, name := range []string{"config", "config/rules", "config/dashboards", "config/loki.yaml", "data", "data/loki", "bin", "bin/new", "logs", "tmp", "tmp/alloy"} {
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			outside := t.TempDir()
 			for _, file := range []string{"anonymous/a.yaml", "rules/anonymous/a.yaml", "dashboards/a.json", "loki.yaml", "loki/chunk", "backend.old", "loki.log"} {

@@ -22,12 +22,14 @@ import (
 //	config/rules/  Mimir's rules, in a folder for their tenant
 //	data/NAME/     what each component stores
 //	logs/NAME.log  what each component prints
+//	tmp/NAME/      temporary files of each component, deleted when it is started
 type layout struct{ dir string }
 
 func (l layout) state() string             { return filepath.Join(l.dir, stateName) }
 func (l layout) lock() string              { return filepath.Join(l.dir, "lock") }
 func (l layout) bin(name string) string    { return filepath.Join(l.dir, "bin", name) + exeSuffix }
 func (l layout) data(name string) string   { return filepath.Join(l.dir, "data", name) }
+func (l layout) temp(name string) string   { return filepath.Join(l.dir, "tmp", name) }
 func (l layout) logs() string              { return filepath.Join(l.dir, "logs") }
 func (l layout) log(name string) string    { return filepath.Join(l.logs(), name+".log") }
 func (l layout) config(file string) string { return filepath.Join(l.dir, "config", file) }
@@ -42,7 +44,7 @@ const (
 
 // stored are what Reset deletes. There may be other things in the folder: images that
 // were pulled, and a person's notes.
-var stored = []string{"bin", "config", "data", "logs"}
+var stored = []string{"bin", "config", "data", "logs", "tmp"}
 
 // relative is the path of a file in the lab's folder as seen from there, with slashes on
 // every system; "" of "".
@@ -96,7 +98,7 @@ func (l layout) create(folder labdir.Folder, root string) error {
 	defer into.Close()
 	folders := []string{"bin/new", "config", "logs"}
 	for _, name := range order {
-		folders = append(folders, "data/"+name)
+		folders = append(folders, "data/"+name, "tmp/"+name)
 	}
 	for _, name := range folders {
 		if err := into.MkdirAll(name, 0o755); err != nil {

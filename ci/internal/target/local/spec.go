@@ -79,6 +79,10 @@ func (p plan) specs() ([]spec, error) {
 		s.args = append(append([]string{}, program.Args...), s.args...)
 		s.env = append(append(s.env, "LAB_LISTEN=127.0.0.1"), p.retention.Environment()...)
 		s.env = append(s.env, ownership(p.folder, name, program.Path)...)
+		if name != target.Grafana { // whose plugins' sockets may not have long paths
+			temp := p.layout.relative(p.layout.temp(name))
+			s.env = append(s.env, "TMPDIR="+temp, "TMP="+temp, "TEMP="+temp) // the last two on Windows
+		}
 		files, err := p.layout.reads(name)
 		if err != nil {
 			return nil, err

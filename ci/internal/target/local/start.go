@@ -94,9 +94,16 @@ func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err err
 	return nil
 }
 
-// startOne starts the component with a log of its own; the log of the time
-// before is kept as NAME.log.old.
+// startOne starts the component with a log of its own, and no temporary files; the log
+// of the time before is kept as NAME.log.old.
 func (l *Lab) startOne(s spec) (Process, *exec.Cmd, error) {
+	temp := l.layout.temp(s.name)
+	if err := l.folder.Remove(l.layout.relative(temp)); err != nil {
+		return Process{}, nil, err
+	}
+	if err := os.Mkdir(temp, 0o755); err != nil {
+		return Process{}, nil, err
+	}
 	log := l.layout.log(s.name)
 	if _, err := os.Stat(log); err == nil {
 		_ = os.Rename(log, log+".old")
