@@ -18,8 +18,8 @@ type hurryKey struct{}
 // (a closed terminal), and that [Cleanup] makes contexts of. A program that was started
 // with nohup goes on ignoring SIGHUP. stop gives the signals back to the system.
 //
-// Notify also lets the program outlive whoever reads its output: a write to a pipe that
-// nobody reads fails with EPIPE, and does not end the program with work undone.
+// Notify also lets the program outlive the reader of its output: a write to a pipe without
+// a reader fails with EPIPE, and does not end the program with its work undone.
 func Notify(parent context.Context) (ctx context.Context, stop func()) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

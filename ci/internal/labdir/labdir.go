@@ -39,7 +39,7 @@ type Folder struct {
 type mark struct {
 	About string `json:"about"`
 	ID    string `json:"id"`
-	// Path is where the folder was when lab last used it. It tells a copy.
+	// Path is where the folder was when lab last used it; a copy has the path of the original.
 	Path        string `json:"path"`
 	IsTemporary bool   `json:"is_temporary,omitempty"`
 }
@@ -53,7 +53,7 @@ const (
 	Empty                // lab may use it
 	Marked               // the lab's
 	Unmarked             // the lab's, of a version that did not mark its folders
-	Copied               // a copy of a folder that is still there: the lab's, but what runs belongs to the other
+	Copied               // a copy of a folder that is still there: the lab's, but the processes that its state names are the other folder's
 	Foreign              // somebody else's
 )
 
@@ -149,7 +149,7 @@ func Claim(dir string) (Folder, error) {
 			return f, err
 		}
 	case Copied:
-		// What runs is the other folder's, and so is the notebook of it.
+		// The processes that the state names are the other folder's.
 		f.ID = ""
 		if err := f.Remove("state.json", "owner"); err != nil {
 			return f, err
@@ -204,6 +204,6 @@ func refusal(path string) error {
 	if more := len(entries) - len(names); more > 0 {
 		holds += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("%s is not a folder of the lab's: %w, and it holds %s. Nothing was changed. Name a folder that does not exist or is empty: --dir, or LAB_DIR",
+	return fmt.Errorf("%s: %w, and it holds %s. Nothing was changed. Name a folder that does not exist or is empty, with --dir or LAB_DIR",
 		path, ErrForeign, holds)
 }

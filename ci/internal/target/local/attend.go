@@ -18,7 +18,7 @@ func (t *Target) Attend(ctx context.Context) error {
 		return err
 	}
 	if owner := lab.Attach(); owner != 0 {
-		t.o.Say(fmt.Sprintf("Another `lab up` (process %d) looks after it.", owner))
+		t.o.Say(fmt.Sprintf("Another `lab up` (process %d) looks after the lab already.", owner))
 		return nil
 	}
 	t.o.Say("Ctrl-C stops it.")
@@ -45,7 +45,7 @@ func (t *Target) Attend(ctx context.Context) error {
 			if pid := state.PID(ended.Name); !reported[pid] {
 				reported[pid] = true
 				t.o.Line("")
-				t.o.Say(ended.Error() + "\nThe rest runs on. `go run ./ci/lab up` in another terminal starts it again; Ctrl-C stops the lab.")
+				t.o.Say(ended.Error() + "\nThe other components run on. `go run ./ci/lab up` in another terminal starts this one again; Ctrl-C stops the lab.")
 			}
 		}
 		t.o.Line(statusLine(s, time.Now()))
@@ -54,7 +54,7 @@ func (t *Target) Attend(ctx context.Context) error {
 
 // stopAttended stops the lab after ctx has ended.
 func (t *Target) stopAttended(ctx context.Context, lab *Lab) error {
-	t.o.Say("stopping the lab; Ctrl-C again ends it at once")
+	t.o.Say("stopping the lab; Ctrl-C again kills what still runs")
 	stopping, cancel := interrupt.Cleanup(ctx, stopWithin)
 	defer cancel()
 	stopped, err := lab.Down(stopping)

@@ -10,8 +10,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// newBin is where the services' programs are built before they take the place
-// of those that run, which no system lets be written to.
+// newBin is the folder that the services are built into. Their programs then take the
+// place of those that run: no system lets a running program be written to.
 func (l layout) newBin() string { return filepath.Join(l.dir, "bin", "new") }
 
 // buildServices compiles the frontend and the backend of the checkout. A build

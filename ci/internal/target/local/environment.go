@@ -7,10 +7,9 @@ import (
 )
 
 // passed are the variables that the lab's programs get from whoever runs lab: those
-// that say where things are on this machine. Nothing else is passed: the programs and
-// their libraries read many variables, such as JAEGER_*, OTEL_*, GOGC and all that a
-// configuration file names, and what a shell happens to export must not make another
-// lab.
+// that say where things are on this machine. No other is passed: the programs and their
+// libraries read many variables, such as JAEGER_*, OTEL_*, GOGC and all that a
+// configuration file names, and the lab must be the same whatever a shell exports.
 var passed = []string{"PATH", "HOME", "USER", "LOGNAME", "TMPDIR"}
 
 // passedOnWindows are those without which programs do not start there.
@@ -19,8 +18,8 @@ var passedOnWindows = []string{
 	"HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
 }
 
-// environment is what is passed of an environment. A component's own variables are
-// added to it.
+// environment returns those of the variables that are passed. A component's own are
+// added to them.
 func environment(all []string) []string { return passedOn(runtime.GOOS, all) }
 
 func passedOn(system string, all []string) []string {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What a shell exports reaches no component, but for where things are.
+// A variable that a shell exports reaches no component, unless it says where things are.
 func TestExportedVariablesStayOutside(t *testing.T) {
 	for _, name := range []string{"TEMPO_OBJECT_STORE", "JAEGER_AGENT_HOST", "SHUTDOWN_DELAY", "OTEL_SDK_DISABLED", "GOGC", "GOMAXPROCS", "GODEBUG",
 		"LAB_LOG_LEVEL", "LOKI_OBJECT_STORE", "GF_SERVER_ROOT_URL", "HTTP_PROXY", "AWS_PROFILE", "LGTM_LAB_ID", "DATABASE_URL", "POD_NAME"} {

@@ -18,7 +18,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// minDisk is what must be free for the backends to store a day of the lab's
+// minDisk is the free space, in bytes, that the backends need for a day of the lab's
 // data (measured: about 20 MB for 10,000 requests) with room to compact.
 const minDisk = 1 << 30
 
@@ -45,7 +45,7 @@ type Config struct {
 	// Programs finds the programs of the stack. It may take long, and shows its
 	// own progress.
 	Programs func(context.Context) (map[string]Program, error)
-	// Progress is told, a line at a time, what happens. It may be nil.
+	// Progress gets each line that tells a person what the lab does. It may be nil.
 	Progress func(line string)
 }
 
@@ -56,7 +56,7 @@ type Lab struct {
 	folder labdir.Folder // once claimed
 }
 
-// Open returns the lab in cfg.Dir, whether it runs or not. It does nothing yet.
+// Open returns the lab in cfg.Dir, whether it runs or not. It changes nothing.
 func Open(cfg Config) *Lab {
 	told := cfg.Progress
 	var mu sync.Mutex // components become ready side by side

@@ -15,12 +15,12 @@ func (l *Lab) Attach() (owner int) {
 	if o, ok := readOwner(l.layout.dir); ok && o.PID != os.Getpid() && o.alive() {
 		return o.PID
 	}
-	_ = own(labdir.Folder{Path: l.layout.dir})
+	_ = noteOwner(labdir.Folder{Path: l.layout.dir})
 	return 0
 }
 
-// own notes this process as the folder's owner.
-func own(folder labdir.Folder) error {
+// noteOwner notes this process as the folder's owner.
+func noteOwner(folder labdir.Folder) error {
 	me := Process{Name: "lab", PID: os.Getpid()}
 	me.Path, _ = os.Executable()
 	me.identify()

@@ -33,7 +33,7 @@ func hasAddress(address string) bool {
 
 // portsError is the error of ports that other programs have.
 func portsError(busy []string) error {
-	return fmt.Errorf("%s\nend what holds it, or give the lab other ports: --free-ports, or --port NAME=NUMBER (see `lab up --help`)",
+	return fmt.Errorf("%s\nend that program, or give the lab other ports: --free-ports, or --port NAME=NUMBER (see `lab up --help`)",
 		strings.Join(busy, "\n"))
 }
 

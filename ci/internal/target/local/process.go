@@ -21,7 +21,8 @@ var thisMachine = context.WithValue(context.Background(), common.EnvKey, common.
 
 // start runs the component with its output appended to its log. The process
 // outlives this program: it has a session of its own and its output goes to a
-// file, so neither a closed terminal nor a Ctrl-C reaches it.
+// file, so neither a closed terminal nor a Ctrl-C reaches it; but see detach on
+// Windows.
 func start(s spec, logPath string) (Process, *exec.Cmd, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {

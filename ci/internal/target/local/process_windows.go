@@ -9,7 +9,8 @@ import (
 )
 
 // detach gives the process a group of its own, so that a Ctrl-C in the console
-// does not reach it and a Ctrl-Break can be sent to it alone.
+// does not reach it and a Ctrl-Break can be sent to it alone. Closing the console's
+// window ends the process all the same.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 }

@@ -35,7 +35,8 @@ type spec struct {
 	// for the programs of the stack.
 	built string
 	ready string
-	// ports are those the component listens on, to be free before it starts.
+	// ports are the TCP ports that the component listens on; they must be free
+	// before it starts.
 	ports       []int
 	fingerprint string
 }
@@ -50,7 +51,7 @@ type Program struct {
 	built string
 }
 
-// plan is what specs are made from.
+// plan has everything that specs are made of.
 type plan struct {
 	layout    layout
 	folder    labdir.Folder
@@ -223,7 +224,8 @@ func (s spec) sum(config []string) (string, error) {
 		}
 		return hex.EncodeToString(h.Sum(nil)), nil
 	}
-	// A backend's program is a hundred megabytes: its size and time will do.
+	// A backend's program has a hundred megabytes; its size and the time of its last
+	// change stand for its content.
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return "", err

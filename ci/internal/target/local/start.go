@@ -17,17 +17,17 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// readyWithin bounds the wait for one component. The slowest was ready in 17 s
-// with the settings that its makers choose; with the lab's it is seconds.
+// readyWithin bounds the wait for one component. With default
+// settings the slowest was ready in 17 s; with the lab's each takes a few seconds.
 const readyWithin = 90 * time.Second
 
 // ComponentError says that a component did not become ready, and why.
 type ComponentError struct {
 	// Name is the component's.
 	Name string
-	// Reason is what was seen: it ended, or did not answer.
+	// Reason says what the component did: it ended, or did not answer.
 	Reason string
-	// Log is the file with its output; Tail are its last lines.
+	// Log is the file with the component's output; Tail are the last lines of it.
 	Log  string
 	Tail []string
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// State is what the lab's folder remembers of the lab in it. It is written
-// after each process that starts, so that a `lab` that was killed half-way
-// leaves nothing that the next one does not know of.
+// State is the lab's notes about itself, a file in its folder. Lab writes the state
+// after it starts each process, so that the next `lab` knows the processes of one that
+// was killed.
 type State struct {
 	Ports     target.Ports     `json:"ports"`
 	Addresses target.Addresses `json:"target"`
@@ -37,8 +37,8 @@ type Process struct {
 	// PID later.
 	Start string `json:"start,omitempty"`
 	// Fingerprint changes when the program, its arguments, its environment or
-	// its configuration do: `up` replaces a process whose fingerprint is not the
-	// one it would start.
+	// its configuration do: `up` replaces a process when its
+	// fingerprint differs from that of the component that it would start.
 	Fingerprint string `json:"fingerprint"`
 	// Log is the file that has the process's output.
 	Log string `json:"log"`
@@ -84,7 +84,7 @@ func readState(path string) (*State, error) {
 	}
 	var s State
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which finds what runs by other means", path, err)
+		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which finds the lab's processes by their environment", path, err)
 	}
 	return &s, nil
 }

@@ -26,8 +26,8 @@ func bystander(t *testing.T, program string, env []string, args ...string) Proce
 	return p
 }
 
-// Programs of the user's that have files of the lab open, and those of other labs, are
-// nobody's strays.
+// The lab leaves alone a user's program that has a file of the lab open, and the
+// components of other labs.
 func TestBystandersAreLeftAlone(t *testing.T) {
 	l, told := testLab(t)
 	up(t, l)

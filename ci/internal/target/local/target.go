@@ -29,9 +29,9 @@ type Options struct {
 	Faults bool
 	// Retention is how long the backends keep data; see [Config].
 	Retention retention.Periods
-	// Say is told, a line at a time, what happens.
+	// Say gets each line that tells a person what the lab does.
 	Say func(line string)
-	// Line shows one line that replaces the one before, and "" none. It may be nil.
+	// Line shows a line in the place of the one before; "" clears it. It may be nil.
 	Line func(text string)
 }
 

@@ -14,15 +14,15 @@ import (
 
 // Temporary implements [target.Target] with a lab on free ports in a temporary
 // folder. When the lab does not come up, the folder stays, with the logs in it, and
-// the error says where; when ctx ends, nothing stays. What killed runs have left is
-// ended and deleted first.
+// the error says where; when ctx ends, nothing stays. Labs
+// that killed runs have left are ended and deleted first.
 func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func(), err error) {
 	sweep(ctx, t.o.Say)
 	folder, err := labdir.Temporary()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := own(folder); err != nil {
+	if err := noteOwner(folder); err != nil {
 		return nil, nil, errors.Join(err, folder.Discard())
 	}
 	o := t.o
@@ -66,7 +66,7 @@ func sweep(ctx context.Context, say func(string)) {
 		if owner, ok := readOwner(folder.Path); !ok || owner.alive() {
 			continue
 		}
-		say("deleting " + folder.Path + ", which a run that was killed has left")
+		say("deleting " + folder.Path + ", left by a `lab` that was killed")
 		if err := discard(ctx, folder, say); err != nil {
 			say("lab: " + err.Error())
 		}

@@ -80,7 +80,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.cfg.Dir, l.layout.dir = folder.Path, folder.Path
-	if err := own(folder); err != nil {
+	if err := noteOwner(folder); err != nil {
 		t.Fatal(err)
 	}
 	state, _ := up(t, l)
@@ -101,7 +101,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("while the owner lives: %v, and %s", temporaryFolders(t), told.String())
 	}
 	for _, f := range []labdir.Folder{folder, kept} {
-		if err := disown(f, dead); err != nil {
+		if err := setOwner(f, dead); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,8 +124,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// disown notes another process as the folder's owner.
-func disown(folder labdir.Folder, owner Process) error {
+// setOwner notes another process as the folder's owner.
+func setOwner(folder labdir.Folder, owner Process) error {
 	raw, err := json.Marshal(owner)
 	if err != nil {
 		return err
