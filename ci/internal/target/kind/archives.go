@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
@@ -131,7 +132,11 @@ func (t *Target) pull(ctx context.Context, lock images.Lock, missing []string, p
 		if err != nil {
 			return nil, err
 		}
-		a, err := images.Pull(ctx, img, platform, dir, images.PullOptions{Progress: t.o.Transfer(name)})
+		a, err := images.Pull(ctx, img, platform, dir, images.PullOptions{
+			Progress: t.o.Transfer(name),
+			Waiting:  func() { t.say(filelock.Waiting(name)) },
+			Retrying: func(err error) { t.say(fmt.Sprintf("%s: %v; trying again", name, err)) },
+		})
 		if err != nil {
 			return nil, err
 		}
