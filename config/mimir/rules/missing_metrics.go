@@ -8,6 +8,8 @@ package rules
 var MayBeMissing = map[string]string{
 	"otelcol_exporter_send_failed_spans_total":           "otelcol_exporter_sent_spans_total",
 	"otelcol_exporter_send_failed_log_records_total":     "otelcol_exporter_sent_log_records_total",
+	"otelcol_processor_filter_spans_filtered_total":      "otelcol_receiver_accepted_spans_total",
+	"otelcol_processor_filter_logs_filtered_total":       "otelcol_receiver_accepted_log_records_total",
 	"loki_discarded_samples_total":                       "loki_distributor_lines_received_total",
 	"cortex_discarded_samples_total":                     "cortex_distributor_received_samples_total",
 	"prometheus_remote_storage_samples_dropped_total":    "prometheus_remote_storage_samples_total",
