@@ -34,6 +34,10 @@ func TestBrowser(t *testing.T) {
 	t.Run("statistics", func(t *testing.T) {
 		checkStatistics(browser.open(t, true), newSite(t, newFakeBackend(t, nil, "Ada").URL, nil).URL)
 	})
+	t.Run("not sampled", func(t *testing.T) {
+		t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+		checkUnsampled(browser.open(t, true), newSite(t, newFakeBackend(t, nil, "Ada").URL, nil).URL)
+	})
 	t.Run("backend dies", func(t *testing.T) {
 		tab := browser.open(t, true)
 		tab.do(chromedp.Navigate(base))
@@ -136,6 +140,21 @@ func checkStatistics(tab *tab, base string) {
 	tab.waitText("stats", "12,345")
 	if fromScript := tab.text("#stats"); fromScript != fromServer {
 		tab.Errorf("the script writes\n%s\nthe server wrote\n%s", fromScript, fromServer)
+	}
+}
+
+// checkUnsampled checks that the panel shows a trace that is not sampled without a
+// link, as the server renders it and as the script does.
+func checkUnsampled(tab *tab, base string) {
+	tab.Helper()
+	tab.do(chromedp.Navigate(base))
+	for _, message := range []string{"You loaded this page.", "The query failed, as you asked."} {
+		tab.waitText("message", message)
+		tab.do(chromedp.WaitVisible(chromedp.CSS("#trace-unsampled")), chromedp.WaitNotVisible(chromedp.CSS("#trace-link")))
+		if id := tab.text("#trace-id"); !traceID.MatchString(id) {
+			tab.Errorf("trace id = %q", id)
+		}
+		tab.do(chromedp.Click(chromedp.CSS("#fail")))
 	}
 }
 
