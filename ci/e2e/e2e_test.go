@@ -117,12 +117,12 @@ func newLab(t *testing.T, flags ...string) *testLab {
 		l.lab("down")
 	})
 	l.lab(append([]string{"up", "--detach", "--free-ports"}, flags...)...)
-	l.readGround()
+	l.readAddresses()
 	return l
 }
 
-// readGround notes where the lab listens.
-func (l *testLab) readGround() {
+// readAddresses notes where the lab listens.
+func (l *testLab) readAddresses() {
 	l.Helper()
 	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
 	if err != nil {

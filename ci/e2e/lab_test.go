@@ -191,7 +191,7 @@ func TestOddFolderAndEnvironment(t *testing.T) {
 		l.lab("down")
 	})
 	l.lab("up", "--detach", "--free-ports")
-	l.readGround()
+	l.readAddresses()
 	run := l.traffic()
 	l.eventually(20*time.Second, "every request has its trace and its line", func() bool {
 		traces, lines := l.stored(run)

@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+)
+
+// Requests are made just before some traffic, and a log line is lost while the traffic
+// runs. `verify --run last` does not take the requests for the traffic's, and sees the loss.
+func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
+	l := newLab(t)
+	for range 20 {
+		resp, err := client.Get(l.addresses.Frontend + "/api/users")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	traffic := l.command("traffic", "--requests", "400")
+	if err := traffic.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Traffic waits some seconds before it sends, and then sends for ten.
+	l.eventually(60*time.Second, "the traffic has begun", func() bool { return l.lines("frontend", "1m") > 50 })
+	l.losesALine()
+	if err := traffic.Wait(); err != nil {
+		t.Fatalf("lab traffic: %v", err)
+	}
+
+	stdout, stderr, code := l.try("verify", "--run", "last", "-o", "json")
+	var r report.Report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("not a report: %v\n%s%s", err, stdout, stderr)
+	}
+	lost := 0
+	for _, c := range r.Checks {
+		switch {
+		case !c.Failed():
+		case c.Group == "nothing lost":
+			lost++
+			t.Logf("%s: %s: %s", c.Name, c.Measured, c.Detail)
+		default:
+			t.Errorf("%s: %s: measured %s, expected %s\n%s", c.Group, c.Name, c.Measured, c.Expected, c.Detail)
+		}
+	}
+	if lost == 0 || code != 1 {
+		t.Errorf("%d losses and exit code %d, though a line was lost while the traffic ran", lost, code)
+	}
+}
+
+// lines counts a service's access-log lines of the last while.
+func (l *testLab) lines(service, window string) int {
+	l.Helper()
+	counts, err := query.Loki{URL: l.addresses.Loki, HTTP: client}.Count(l.Context(), fmt.Sprintf(`sum by (job) (count_over_time({service_name=%q} |~ "^request$" [%s]))`, service, window), "job", time.Now())
+	if err != nil {
+		l.Fatal(err)
+	}
+	return int(counts[service])
+}
+
+// losesALine sends a log line of a month ago, which Loki does not store.
+func (l *testLab) losesALine() {
+	l.Helper()
+	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
+	if err != nil {
+		l.Fatal(err)
+	}
+	var state struct {
+		Ports map[string]int `json:"ports"`
+	}
+	if err := json.Unmarshal(raw, &state); err != nil {
+		l.Fatal(err)
+	}
+	record := fmt.Sprintf(`{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"late"}}]},
+		"scopeLogs":[{"logRecords":[{"timeUnixNano":"%d","severityNumber":9,"body":{"stringValue":"late"}}]}]}]}`, time.Now().Add(-30*24*time.Hour).UnixNano())
+	resp, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/v1/logs", state.Ports["otlp_http"]), "application/json", strings.NewReader(record))
+	if err != nil {
+		l.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		l.Fatalf("Alloy answered %s", resp.Status)
+	}
+}
