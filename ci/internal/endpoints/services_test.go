@@ -158,7 +158,7 @@ func waitReady(ctx context.Context, address string, done chan error) error {
 	}
 }
 
-// freeAddr is an address that nobody listened on just now.
+// freeAddr is an address on which no program listened just now.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

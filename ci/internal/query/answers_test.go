@@ -218,7 +218,7 @@ func checkAsked(t *testing.T, a *answer, path string, params map[string]string) 
 }
 
 // FuzzAnswers gives any bytes as the answer to every question: there may be an
-// error, but no panic, no endless one and no id that is none.
+// error, but no panic, no endless loop and no malformed id.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte(marshal(f, recorded())))
 	f.Add([]byte(`{"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1,"2"]}]}}`))

@@ -1,5 +1,5 @@
-// Package query asks Loki, Tempo and Mimir what they have stored, through their
-// HTTP APIs, as Grafana would; and Grafana what it was provisioned with.
+// Package query reads logs, traces and metrics from Loki, Tempo and Mimir through their
+// HTTP APIs, as Grafana does. It also asks Grafana for its data sources and dashboards.
 package query
 
 import (
@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// ErrNotFound says that Tempo does not have the trace that was asked for (yet), or
-// Grafana the data source or dashboard.
+// ErrNotFound says that Tempo does not have the trace (yet), or Grafana the data source
+// or dashboard.
 var ErrNotFound = errors.New("not found")
 
 // maxBody bounds an answer; 10,000 log lines with their labels are about 10 MB.
@@ -74,8 +74,8 @@ func getJSON(ctx context.Context, client *http.Client, base, path string, params
 	return nil
 }
 
-// unexpected is the error of a 200 that is not what it should be, such as a
-// proxy's page.
+// unexpected is the error for an answer of 200 that cannot be read, such as a proxy's
+// page.
 func unexpected(path string, err error, body []byte) error {
 	return fmt.Errorf("%s: unexpected answer: %w: %s", path, err, quote(body))
 }
@@ -99,7 +99,7 @@ func number(sample [2]json.RawMessage) (float64, error) {
 		return 0, fmt.Errorf("a sample without a value: %w", err)
 	}
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(v) { // NaN is equal to nothing and above nothing: a comparison would not notice
+	if err != nil || math.IsNaN(v) { // every comparison with NaN is false, and would not notice it
 		return 0, fmt.Errorf("a sample with the value %.50q, which is not a number", text)
 	}
 	return v, nil

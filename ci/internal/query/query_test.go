@@ -60,8 +60,8 @@ func asks(url string) map[string]func(context.Context) error {
 	}
 }
 
-// TestAnswersThatAreNone gives every way to ask an answer that is not one.
-func TestAnswersThatAreNone(t *testing.T) {
+// TestBadAnswers gives every question an answer that has no data.
+func TestBadAnswers(t *testing.T) {
 	const proxy = "<html>\n<title>502 Bad Gateway</title>\n</html>"
 	for _, c := range []struct {
 		name   string
@@ -105,7 +105,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// TestNoAnswer asks where nobody answers, and gives up waiting.
+// TestNoAnswer asks a server that is gone, and one that hangs.
 func TestNoAnswer(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -126,7 +126,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestOddAnswers gives JSON that is well formed and not what was asked for.
+// TestOddAnswers gives well-formed JSON of another shape.
 func TestOddAnswers(t *testing.T) {
 	vector := func(value string) string {
 		return `{"data":{"resultType":"vector","result":[{"metric":{"job":"a"},"value":` + value + `}]}}`

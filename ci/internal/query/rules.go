@@ -14,9 +14,9 @@ type RuleGroup struct {
 	Rules      []Rule
 }
 
-// Rule is a rule as Mimir's ruler has it, with what came of it last.
+// Rule is a rule as Mimir's ruler has it, with the result of its last evaluation.
 type Rule struct {
-	// Name is that of the alert, or of the metric that is recorded.
+	// Name is the name of the alert, or of the recorded metric.
 	Name string
 	// Alerting tells an alert from a recording rule.
 	Alerting bool
@@ -28,7 +28,7 @@ type Rule struct {
 	// Health is ok, err, or unknown before the first evaluation.
 	Health    string
 	LastError string
-	// Evaluated is when that was last, the zero time for never.
+	// Evaluated is the time of the last evaluation, the zero time when there was none.
 	Evaluated time.Time
 	Alerts    []Alert
 }

@@ -56,7 +56,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// TestOddSeries gives answers that are none.
+// TestOddSeries gives answers that are not series.
 func TestOddSeries(t *testing.T) {
 	for body, want := range map[string]string{
 		`{}`: `the answer is a "", not metrics`,

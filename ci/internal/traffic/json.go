@@ -9,8 +9,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// The JSON form of a Report; its names are an interface to other programs and do
-// not change.
+// The JSON form of a Report. Other programs read it: see docs/json.md.
 type (
 	reportJSON struct {
 		OK              bool                 `json:"ok"`
@@ -105,9 +104,9 @@ const kindTraffic = "traffic"
 //	outside {preflight_requests, cleanup_requests, users_left, cleanup_error},
 //	interrupted
 //
-// wrong and cleanup_error are absent when empty, before when nothing was to be read
-// before the run. ok, problems and
-// duration_seconds follow from the rest and are ignored by UnmarshalJSON.
+// wrong and cleanup_error are absent when empty, and before when Options.Before was not
+// set. UnmarshalJSON ignores ok, problems and duration_seconds, which follow from the
+// rest.
 func (r Report) WriteJSON(w io.Writer) error { return report.Encode(w, kindTraffic, r.toJSON()) }
 
 // MarshalJSON is what [Report.WriteJSON] writes.
@@ -184,7 +183,7 @@ func (p profileJSON) profile() Profile {
 		Delay: report.FromSeconds(p.Delay), Seed: p.Seed}
 }
 
-// toJSON is nil when nothing was to be read before the run.
+// toJSON is nil when Options.Before was not set.
 func (b Before) toJSON() *beforeJSON {
 	if b.At.IsZero() && b.Error == "" {
 		return nil

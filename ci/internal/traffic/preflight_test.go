@@ -96,7 +96,7 @@ func TestBefore(t *testing.T) {
 		t.Errorf("when the counters cannot be read: %d requests, %+v", r.Requests, r.Before)
 	}
 	var text strings.Builder
-	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "cannot prove this run: what was counted before it is unknown: Mimir is away") {
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "cannot prove this run, because the counters before it could not be read: Mimir is away") {
 		t.Errorf("the text does not say it: %v\n%s", err, text.String())
 	}
 }

@@ -75,7 +75,8 @@ type Overrides struct {
 	// Duration of the sending. Alone or with Rate it sets the number of
 	// requests, with Requests it sets the rate.
 	Duration time.Duration
-	// Slow and Error are shares between 0 and 1; pointers, because 0 is a wish.
+	// Slow and Error are shares between 0 and 1. They are pointers, because 0 is a value
+	// to ask for.
 	Slow, Error *float64
 	// Seed of the order of requests.
 	Seed *uint64

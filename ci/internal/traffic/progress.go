@@ -13,8 +13,8 @@ type Phase string
 
 // The phases, in order.
 const (
-	Preflight Phase = "pre-flight" // the lab is asked whether it is ready for the run
-	Counting  Phase = "counting"   // what the lab has counted before the run is read; only with Options.Before
+	Preflight Phase = "pre-flight" // asking the lab whether it is ready for the run
+	Counting  Phase = "counting"   // reading the lab's counters; only with Options.Before
 	Sending   Phase = "sending"
 	Cleanup   Phase = "cleaning up" // only when users are left, after an interruption or errors
 	Done      Phase = "done"        // the last event of every run that got past the pre-flight
@@ -38,7 +38,7 @@ func (e Event) String() string {
 	case Preflight:
 		return "pre-flight"
 	case Counting:
-		return "reading what was counted before"
+		return "reading the counters"
 	}
 	return fmt.Sprintf("%s: %d/%d sent in %s, %.1f/s, %d under way, %d failed, p95 %s", e.Phase,
 		e.Sent, e.Total, report.Elapsed(e.Elapsed.Round(100*time.Millisecond)), e.Rate, e.Underway, e.Failed, report.Elapsed(e.P95))

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MinRateShare is the part of the asked rate that a run must achieve: below it
-// the answers are not those of the load that was asked for.
+// MinRateShare is the part of the asked rate that a run must achieve. A slower run says
+// nothing about the services under that load.
 const MinRateShare = 0.95
 
 // LateAfter is how long after its due time a request is sent before it counts as
@@ -29,9 +29,8 @@ type Report struct {
 	// Requests is the number of requests sent; their trace ids are
 	// TraceID(TracePrefix, 1) to TraceID(TracePrefix, Requests).
 	Requests int
-	// BackendRequests is how many of them the backend has answered: all whose
-	// kind is proxied and whose answer was neither a transport error nor the
-	// frontend's own 502, 503 or 504.
+	// BackendRequests is how many of them the backend has answered: all but those that
+	// ended with a transport error or with the frontend's own 502, 503 or 504.
 	BackendRequests int
 	// Dropped is how many of the asked requests were never sent.
 	Dropped int
@@ -49,8 +48,8 @@ type Report struct {
 	ByKind  map[Kind]Latency
 	// Kinds counts the requests sent by kind.
 	Kinds map[Kind]int
-	// Statuses counts the answers by status; Expected those that were to come.
-	// A transport error is in Expected alone.
+	// Statuses counts the answers by status, Expected the right answers. A request that
+	// ended with a transport error is in Expected alone.
 	Statuses, Expected map[int]int
 	// Unexpected is answered requests with a wrong status or body, grouped.
 	Unexpected []Unexpected
@@ -58,8 +57,8 @@ type Report struct {
 	Errors []TransportError
 	// Before is what the lab had counted before the run.
 	Before Before
-	// Outside counts requests that the services have seen before and after the
-	// run; they have trace ids of their own that are marked as not sampled.
+	// Outside counts the requests before and after the run. They have other trace ids,
+	// which are marked as not sampled.
 	Outside Outside
 	// Interrupted is whether the run was stopped before its end.
 	Interrupted bool
@@ -79,7 +78,7 @@ type Latency struct {
 	P50, P95, P99, Max time.Duration
 }
 
-// Unexpected is answers that were not as expected, all alike.
+// Unexpected is a group of wrong answers that are alike.
 type Unexpected struct {
 	Kind   Kind
 	Status int
@@ -92,7 +91,7 @@ type Unexpected struct {
 	Wrong string
 }
 
-// TransportError is requests that ended without an answer, all alike.
+// TransportError is a group of requests that ended without an answer in the same way.
 type TransportError struct {
 	Kind    Kind
 	Error   string // without the addresses
@@ -100,8 +99,8 @@ type TransportError struct {
 	TraceID string // of the first of them
 }
 
-// Before is what the lab had counted when a run began, so that later a check can tell
-// what the run has changed.
+// Before is what the lab had counted when a run began. A later check compares with it,
+// to see what the run has changed.
 type Before struct {
 	// At is when the counters were read; the zero time says that they were not.
 	At time.Time
@@ -126,12 +125,12 @@ type Outside struct {
 	CleanupError string
 }
 
-// OK reports whether what happened is what was asked for; see [Report.Problems].
+// OK reports whether the run went as its profile asked; see [Report.Problems].
 func (r Report) OK() bool { return len(r.Problems()) == 0 }
 
-// Problems lists, in a sentence each, what was not as asked for: an interrupted
-// run, requests not sent, a rate below [MinRateShare], an unexpected answer, a
-// transport error, users left behind. Empty when all is well.
+// Problems has a sentence for each thing that went wrong: an interrupted run, requests
+// not sent, a rate below [MinRateShare], an unexpected answer, a transport error, users
+// left behind. It is empty when all went well.
 func (r Report) Problems() []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -202,8 +201,8 @@ func quantile(samples []time.Duration, q float64) time.Duration {
 	return samples[min(max(i, 0), len(samples)-1)]
 }
 
-// withoutAddresses keeps the part of a transport error that is the same for all
-// requests: what follows the last address.
+// withoutAddresses keeps the part of a transport error after the last address. That
+// part is the same for all requests.
 func withoutAddresses(err string) string {
 	if i := strings.LastIndex(err, ": "); i >= 0 {
 		return err[i+2:]

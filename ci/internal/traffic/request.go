@@ -19,9 +19,8 @@ const (
 	pageSize  = 20 // users per list; a page is some 2 KB
 )
 
-// newTracePrefix returns 8 random bytes as 16 hex digits: the first half of
-// every trace id of a run. The top bit is set, because trace ids that begin
-// with zeros are printed shortened by some tools.
+// newTracePrefix returns 8 random bytes as 16 hex digits: the first half of every
+// trace id of a run. The top bit is set, because some tools leave out leading zeros.
 func newTracePrefix() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails, see crypto/rand
@@ -45,8 +44,8 @@ func traceparent(traceID string, sampled bool) string {
 	return "00-" + traceID + "-" + hex.EncodeToString(b[:]) + "-" + flags
 }
 
-// outsideTrace is the traceparent of a request that is no part of a run: a trace
-// of its own that is not to be stored.
+// outsideTrace is the traceparent of a request before or after a run. It begins a trace
+// of its own, and asks for it not to be stored.
 func outsideTrace() string {
 	var n [8]byte
 	rand.Read(n[:])

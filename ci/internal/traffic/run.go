@@ -1,11 +1,11 @@
 // Package traffic sends a realistic, repeatable load to the frontend and says
 // whether every single answer was the right one.
 //
-// The load is an open loop: requests leave on schedule whatever became of those
-// before them, so a slow service cannot slow its own test down. Every request
-// carries a W3C traceparent whose trace id is the run's prefix and the request's
-// number, so all traces of a run can be listed without having recorded any; see
-// [TraceID]. A run works on users of its own alone and deletes all of them.
+// The load is an open loop: requests leave on schedule, also while earlier ones are
+// unanswered, so a slow service cannot slow its own test down. The trace id of every
+// request is the run's prefix and the request's number, so a run's trace ids follow from
+// its prefix; see [TraceID]. A run creates its own users, uses no others, and deletes
+// all of them.
 package traffic
 
 import (
@@ -62,12 +62,12 @@ type Options struct {
 	Client *http.Client
 }
 
-// Run makes the pre-flight, reads the counters, sends the traffic and deletes what it created. The
-// error is non-nil when the run could not begin: an invalid profile or URL, a
-// frontend that is not ready, a lab without faults ([ErrFaultsOff]). Once
-// begun, everything that goes wrong is in the report; ask [Report.OK]. When ctx
-// ends the run stops sending, waits for the answers under way for two seconds at
-// most, deletes its users within ten, and reports with Interrupted set.
+// Run makes the pre-flight, reads the counters, sends the traffic and deletes the users
+// that it created. It returns an error when the run could not begin: an invalid profile
+// or URL, a frontend that is not ready, a lab without faults ([ErrFaultsOff]). What goes
+// wrong after that is in the report; ask [Report.OK]. When ctx ends, the run stops
+// sending, waits two seconds at most for the answers under way, deletes its users within
+// ten seconds, and reports with Interrupted set.
 func Run(ctx context.Context, o Options) (Report, error) {
 	base, err := baseURL(o.Frontend)
 	if err != nil {
@@ -187,9 +187,9 @@ func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result) {
 	}
 }
 
-// runClient is the client for a run: no proxy, no redirects, kept connections in
-// any number. A connection is dropped well before a server would do so (60 s),
-// for a request on a connection that is just being closed fails.
+// runClient is the client for a run. It uses no proxy, follows no redirects and keeps any
+// number of connections. It drops an idle connection well before the servers do (60 s),
+// because a request on a connection that is just being closed fails.
 func runClient(given *http.Client) *http.Client {
 	c := http.Client{
 		Timeout: answerTimeout,

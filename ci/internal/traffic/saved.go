@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// comparableFor is how long after traffic its counters can still be compared. Loki and
-// Tempo answer for a day at the least; Mimir for as long as its counters are looked
-// back at.
+// comparableFor is how long after traffic its counters can still be compared: verify
+// looks back that far in Mimir. Loki and Tempo answer for a day at the least.
 const comparableFor = 10 * time.Minute
 
 // Save writes the report to a file that [Load] reads, and makes the file's folder.

@@ -14,9 +14,9 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// WriteText writes the report for people: what was asked and achieved, latencies
-// by kind, answers by status, and what was wrong, with a trace to look at for
-// each. The text is plain ASCII but for what a server answered, which is cleaned.
+// WriteText writes the report for people: the asked and achieved load, latencies by kind,
+// answers by status, and the problems, with a trace to look at for each. The text is
+// plain ASCII but for parts of answers, which are cleaned.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	r.writeHead(&b)
@@ -78,7 +78,7 @@ func (r Report) writeStatuses(b *strings.Builder) {
 func (r Report) writeWrong(b *strings.Builder) {
 	b.WriteString("\n")
 	if r.Before.Error != "" {
-		fmt.Fprintf(b, "`lab verify` cannot prove this run: what was counted before it is unknown: %s\n", report.Clean(r.Before.Error))
+		fmt.Fprintf(b, "`lab verify` cannot prove this run, because the counters before it could not be read: %s\n", report.Clean(r.Before.Error))
 	}
 	for _, u := range r.Unexpected {
 		if u.Body != "" {
@@ -87,7 +87,7 @@ func (r Report) writeWrong(b *strings.Builder) {
 	}
 	problems := r.Problems()
 	if len(problems) == 0 {
-		fmt.Fprintf(b, "ok: all %d answers were as expected, none is missing\n", r.Requests)
+		fmt.Fprintf(b, "ok: all %d requests were answered as expected\n", r.Requests)
 		return
 	}
 	for _, p := range problems {

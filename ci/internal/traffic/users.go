@@ -2,11 +2,10 @@ package traffic
 
 import "math/rand/v2"
 
-// users is what the run knows of the users that it created: which of them exist
-// for certain, and which of those are being read just now. Only a user whose
-// creation was answered and that nobody is reading is ever deleted, so that the
-// right status of every request is known when it is sent. Not safe for
-// concurrent use; the planner's lock guards it.
+// users are the users that the run has created and that exist for certain, and the
+// requests that are reading them. The run deletes a user only after its creation was
+// answered and while no request reads it, so the right status of every request is known
+// when it is sent. It is not safe for concurrent use; the planner's lock guards it.
 type users struct {
 	ids     []int64
 	at      map[int64]int // id to its place in ids
@@ -45,8 +44,7 @@ func (u *users) released(id int64) {
 	}
 }
 
-// take picks a user that nobody reads and forgets it: it is the caller's to
-// delete.
+// take picks a user that no request reads, and forgets the user. The caller deletes it.
 func (u *users) take(rng *rand.Rand) (int64, bool) {
 	n := len(u.ids)
 	if n == 0 {

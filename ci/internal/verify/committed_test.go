@@ -63,11 +63,11 @@ func TestCommitted(t *testing.T) {
 	}
 	for alert := range causedOnPurpose {
 		if !paging[alert] {
-			t.Errorf("%s pages nobody: verify need not let it", alert)
+			t.Errorf("%s does not page, so verify need not allow it", alert)
 		}
 	}
 	if u := usual(); u.panels < longest+2*u.export || u.rules < longest+2*u.export {
-		t.Errorf("a group is evaluated every %v, and verify waits %v and %v for what it records", longest, u.panels, u.rules)
+		t.Errorf("a group is evaluated every %v, and verify waits only %v and %v for its records", longest, u.panels, u.rules)
 	}
 }
 

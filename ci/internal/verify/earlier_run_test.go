@@ -100,8 +100,8 @@ func TestRequestsJustBeforeTheRun(t *testing.T) {
 	}
 }
 
-// TestLossesOfTheRun: what was lost while the traffic was sent is the run's, also when
-// verify begins later; what was lost just before, and is counted later, is not.
+// TestLossesOfTheRun: a loss while the traffic is sent fails a check, also when verify
+// begins later. A loss just before the traffic does not, though it is counted later.
 func TestLossesOfTheRun(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -147,8 +147,8 @@ func TestLossesOfTheRun(t *testing.T) {
 	}
 }
 
-// TestRunWithoutBefore: a report that does not say what was counted before it fails one
-// check, which says so, and those that compare with it are skipped.
+// TestRunWithoutBefore: a report without the counters before it fails one check, which
+// says why. The checks that compare with the counters are skipped.
 func TestRunWithoutBefore(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)
@@ -167,8 +167,8 @@ func TestRunWithoutBefore(t *testing.T) {
 	}
 }
 
-// TestFreshMetricIsTheProbes: that earlier requests are counted at last does not pass
-// for the one request's being counted.
+// TestFreshMetricIsTheProbes: when earlier requests are counted late, the check does not
+// take them for the one request.
 func TestFreshMetricIsTheProbes(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// grafana adds Grafana's answers to somebody without a login, as version 13 gives
+// grafana adds Grafana's answers to a request without a login, as version 13 gives
 // them. Tempo's plugin has no health check of its own there.
 func (f *fake) grafana(mux *http.ServeMux) {
 	message := func(w http.ResponseWriter, status int, text string) {

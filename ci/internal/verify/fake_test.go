@@ -27,12 +27,13 @@ import (
 type fake struct {
 	*labtest.Lab
 	addresses target.Addresses
-	// committed is what it is provisioned with, model the JSON of its dashboard.
+	// committed are the files that it is provisioned with, model is the JSON of its
+	// dashboard.
 	committed
 	model []byte
 
-	// reply may change the answer to a request, seen is told of it; both before its
-	// telemetry is stored.
+	// reply may change the answer to a request, seen gets the request; both are called
+	// before its telemetry is stored.
 	reply func(x exchange, a *labtest.Answer)
 	seen  func(x exchange)
 	// spans, lines, samples and exemplars may change what a request leaves;

@@ -24,7 +24,7 @@ func find(t *testing.T, r report.Report, named string) report.Check {
 func TestMeasured(t *testing.T) {
 	f := startFake(t)
 	f.rule = func(rule map[string]any) {
-		// Both may fire: the first because verify lets requests fail, the other wakes nobody.
+		// Both may fire: the first because verify lets requests fail, the other does not page.
 		if rule["name"] == "HighErrorRatio" || rule["name"] == "SlowP99" {
 			rule["alerts"] = []any{map[string]any{"labels": rule["labels"], "state": "firing"}}
 		}

@@ -232,8 +232,8 @@ func lossTamperings() []tampering {
 	)
 }
 
-// untold hides what tells that these losses are counted. Other losses whose
-// companions are the same must fail, too.
+// untold hides the companions of these losses. Other losses with the same companions
+// must fail, too.
 func untold(part int, some []loss) tampering {
 	out := tampering{name: fmt.Sprintf("losses %d, nothing tells that they are counted", part), says: "counts under another name"}
 	var present []func(labels) bool

@@ -168,7 +168,7 @@ func details(r report.Report) string {
 var clusterOnly = []string{namespaceVar, "panels: Demo / Nodes (Kubernetes)"}
 
 // checksOf lists the checks of a whole lab: in a cluster with traffic of verify's
-// own, and elsewhere with an earlier run. None of them may fail.
+// own, and elsewhere with an earlier run. All of them must pass.
 func checksOf(t *testing.T) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}

@@ -10,7 +10,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// ofSpans changes the spans of the requests from somebody.
+// ofSpans changes the spans of the requests from one sender.
 func ofSpans(from string, change func(x exchange, spans []query.Span) []query.Span) func(*fake) {
 	return func(f *fake) {
 		f.spans = func(x exchange, spans []query.Span) []query.Span {
@@ -105,7 +105,7 @@ func traceTamperings() []tampering {
 	}
 }
 
-// ofLines changes the lines of one service for the requests from somebody.
+// ofLines changes the lines of one service for the requests from one sender.
 func ofLines(from, service string, change func(query.Line) []query.Line) func(*fake) {
 	return func(f *fake) {
 		f.lines = func(x exchange, lines []query.Line) (out []query.Line) {
