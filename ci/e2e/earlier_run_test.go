@@ -30,7 +30,7 @@ func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Traffic waits some seconds before it sends, and then sends for ten.
-	l.eventually(60*time.Second, "the traffic has begun", func() bool { return l.lines("frontend", "1m") > 50 })
+	l.eventually(60*time.Second, "the traffic has begun", func() bool { return l.accessLines("frontend", "1m") > 50 })
 	l.losesALine()
 	if err := traffic.Wait(); err != nil {
 		t.Fatalf("lab traffic: %v", err)
@@ -57,8 +57,8 @@ func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
 	}
 }
 
-// lines counts a service's access-log lines of the last while.
-func (l *testLab) lines(service, window string) int {
+// accessLines counts a service's access-log lines of the last while.
+func (l *testLab) accessLines(service, window string) int {
 	l.Helper()
 	counts, err := query.Loki{URL: l.addresses.Loki, HTTP: client}.Count(l.Context(), fmt.Sprintf(`sum by (job) (count_over_time({service_name=%q} |~ "^request$" [%s]))`, service, window), "job", time.Now())
 	if err != nil {
