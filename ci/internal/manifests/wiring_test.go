@@ -52,7 +52,7 @@ func TestSelectors(t *testing.T) {
 
 // The address that target gives for a component is that of its Service, and the
 // container listens where the Service sends.
-func TestPortsAreGrounds(t *testing.T) {
+func TestPortsAreTargets(t *testing.T) {
 	g, p := target.Cluster(), target.ClusterPorts()
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, test := range []struct {
