@@ -7,9 +7,9 @@ import (
 func clusterCommand(e *env) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "cluster",
-		Short: "The Kind cluster by itself: make it, kubectl, kubeconfig, forward",
+		Short: "Work on the Kind cluster itself: make it, kubectl, kubeconfig, forward",
 		Long: `cluster works on the Kind cluster that lab up --target kind makes, with or without a
-lab in it. Nothing is written on this machine: kubectl runs inside the cluster's node,
-and kubeconfig prints a file for those who want one.`,
+lab in it. It writes nothing on this machine: kubectl runs inside the cluster's node,
+and kubeconfig prints a file for a kubectl of your own.`,
 	}, clusterUpCommand(e), kubectlCommand(e), kubeconfigCommand(e), forwardCommand(e))
 }

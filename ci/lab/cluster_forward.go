@@ -11,10 +11,10 @@ func forwardCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forward NAME[=PORT]...",
 		Short: "Forward ports of this machine to a cluster whose container runtime is elsewhere",
-		Long: `forward is for a cluster on another machine (DOCKER_HOST is tcp:// or ssh://), which was
-made with --listen so that its ports can be reached. It opens the same ports here, or
-the given ones, and passes connections on until it is interrupted. Names: frontend,
-grafana, api.`,
+		Long: `forward is for a cluster on another machine (DOCKER_HOST is tcp:// or ssh://) that was
+made with --listen, so that its ports can be reached. It opens the same ports on this
+machine, or the given ones, and passes connections on until you press Ctrl-C. Names:
+frontend, grafana, api.`,
 		Example: "  lab cluster forward frontend grafana=3001",
 		Args:    someArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -26,6 +26,6 @@ func kubeconfigCommand(e *env) *cobra.Command {
 		},
 	}
 	e.registerCluster(cmd)
-	cmd.Flags().StringVar(&server, "server", "", "where the API server is reached: a `URL` (default the port of this machine that the runtime has published)")
+	cmd.Flags().StringVar(&server, "server", "", "the `URL` of the API server (default the port of this machine that the runtime has published)")
 	return cmd
 }

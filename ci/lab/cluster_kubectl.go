@@ -11,8 +11,8 @@ func kubectlCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kubectl ARGS...",
 		Short: "Run kubectl in the cluster's node, as administrator",
-		Long: `kubectl runs in the cluster's node, so none is needed on this machine, and what it is
-told of files is looked for in the node: give them on standard input, with -f -.`,
+		Long: `kubectl runs in the cluster's node, so you need no kubectl on this machine. It looks for
+files in the node: give it your own on standard input, with -f -.`,
 		Example: "  lab cluster kubectl get pods -A\n  lab cluster kubectl -n app logs deploy/frontend\n  lab cluster kubectl apply -f - < object.yaml",
 		Args:    someArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,7 +28,7 @@ told of files is looked for in the node: give them on standard input, with -f -.
 		},
 	}
 	e.registerCluster(cmd)
-	// What follows kubectl's own verb is kubectl's.
+	// The flags after kubectl's own verb are kubectl's.
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

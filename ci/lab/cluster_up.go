@@ -10,7 +10,7 @@ func clusterUpCommand(e *env) *cobra.Command {
 	var flags upFlags
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Make the cluster, and nothing in it; lab down --target kind deletes it",
+		Short: "Make the cluster without a lab in it; lab down --target kind deletes it",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := e.kind(&flags)

@@ -25,16 +25,16 @@ func tree(t *testing.T) []*cobra.Command {
 	}
 	walk(root)
 	if len(all) < 25 {
-		t.Fatalf("found %d commands only", len(all))
+		t.Fatalf("found only %d commands", len(all))
 	}
 	return all
 }
 
-// words are a command's, without the program's own.
+// words are the words of the command's name, without the program's.
 func words(cmd *cobra.Command) []string { return strings.Fields(cmd.CommandPath())[1:] }
 
-// refused checks that the command line is refused as a wrong one, in words that name
-// what is wrong.
+// refused checks that the program refuses the command line as wrong, with a message that
+// has names in it.
 func refused(t *testing.T, names string, line ...string) {
 	t.Helper()
 	code, stdout, stderr := lab(t, line...)
@@ -55,7 +55,7 @@ func TestMistypedCommands(t *testing.T) {
 		}
 	}
 	if groups < 4 {
-		t.Errorf("found %d groups of commands only", groups)
+		t.Errorf("found only %d groups of commands", groups)
 	}
 	refused(t, `did you mean check?`, "images", "chekc")
 	if code, stdout, _ := lab(t, "images"); code != 0 || !strings.Contains(stdout, "reproduce") {
@@ -66,7 +66,7 @@ func TestMistypedCommands(t *testing.T) {
 	}
 }
 
-// A flag that means nothing where it stands is refused before anything is done.
+// A command refuses a flag that means nothing there, before it does any work.
 func TestMeaninglessFlags(t *testing.T) {
 	conditions := 0
 	for _, cmd := range tree(t) {
@@ -90,11 +90,11 @@ func TestMeaninglessFlags(t *testing.T) {
 		})
 	}
 	if conditions < 40 {
-		t.Errorf("found %d conditions only", conditions)
+		t.Errorf("found only %d conditions", conditions)
 	}
 }
 
-// arguments completes a command's flags with what it cannot do without.
+// arguments adds to the flags the arguments that the command needs.
 func arguments(cmd *cobra.Command, flags ...string) []string {
 	switch cmd.Name() {
 	case "logs":
@@ -105,7 +105,7 @@ func arguments(cmd *cobra.Command, flags ...string) []string {
 	return flags
 }
 
-// value is one that the flag takes.
+// value returns a value that the flag takes.
 func value(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -120,7 +120,7 @@ func value(f *pflag.Flag) string {
 	return f.DefValue
 }
 
-// Flags that choose a target are only where a target is chosen.
+// Only commands that work on a target have the flags that choose one.
 func TestTargetFlagsWhereTheyMeanSomething(t *testing.T) {
 	for _, line := range []string{"images list", "images check", "stack build", "manifests", "cluster up", "cluster kubectl"} {
 		refused(t, "unknown flag: --target", append(strings.Fields(line), "--target=kind")...)

@@ -18,7 +18,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
-// env is what every command works with.
+// env holds the things that every command works with: the environment, where it prints to,
+// and the flags that choose the lab.
 type env struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
@@ -29,8 +30,8 @@ type env struct {
 	printer *progress.Printer // see progress
 }
 
-// progress shows how far a command is. It writes to standard error, so that standard
-// output is the result alone.
+// progress returns the printer that shows how far a command is. It writes to standard error,
+// so that only the result is on standard output.
 func (e *env) progress() *progress.Printer {
 	e.once.Do(func() { e.printer = progress.To(e.stderr) })
 	return e.printer
@@ -39,11 +40,11 @@ func (e *env) progress() *progress.Printer {
 // say prints a line of progress.
 func (e *env) say(line string) { e.progress().Say(line) }
 
-// step prints a line of progress of one command.
+// step prints a line of progress with a mark in front.
 func (e *env) step(line string) { e.say("· " + line) }
 
-// line shows a line at the bottom of a terminal, in the place of the one before; ""
-// removes it. Where standard error is no terminal it does nothing.
+// line shows a line at the bottom of a terminal and replaces the line before; "" removes
+// it. Without a terminal on standard error it does nothing.
 func (e *env) line(text string) { e.progress().Status(text) }
 
 // transfer shows how far a download is.
@@ -60,10 +61,10 @@ func (e *env) transfer(name string) func(done, total int64) {
 
 // registerDir adds the flag of the lab's folder.
 func (e *env) registerDir(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, what runs (default $LAB_DIR, or .lab in the checkout)")
+	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, list of processes (default $LAB_DIR, or .lab in the checkout)")
 }
 
-// labDir is the lab's folder.
+// labDir returns the path of the lab's folder.
 func (e *env) labDir() (string, error) {
 	if dir := cmp.Or(e.dir, e.getenv("LAB_DIR")); dir != "" {
 		return filepath.Abs(dir)
@@ -72,8 +73,8 @@ func (e *env) labDir() (string, error) {
 	return filepath.Join(root, ".lab"), err
 }
 
-// labPath is a path in the lab's folder, which it makes. It refuses a folder that is
-// not the lab's.
+// labPath returns a path in the lab's folder, and makes that folder. It refuses a folder
+// that is not the lab's.
 func (e *env) labPath(elem ...string) (string, error) {
 	dir, err := e.labDir()
 	if err != nil {
@@ -95,8 +96,8 @@ func (e *env) imageLock(file string) (images.Lock, error) {
 	return images.Load(file)
 }
 
-// stack is the stack of the checkout, with the images of the lock in a file, or of
-// the checkout's own lock if that is "".
+// stack returns the stack of the checkout, with the images of the lock in a file, or of
+// the checkout's own lock if that file is "".
 func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
 	root, err := checkout.Root()
 	if err != nil {

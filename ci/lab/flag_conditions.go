@@ -9,22 +9,22 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// The conditions under which a flag means something, as annotations of the flag. A
-// flag that is given where it means nothing is a misunderstanding: the command says
-// so before it does anything.
+// The conditions under which a flag means something, as annotations of the flag. A user who
+// gives a flag where it means nothing expects something else to happen: the command says
+// so before it does any work.
 const (
-	onTargets = "lab_targets" // on one of these targets only
-	withFlag  = "lab_with"    // together with this flag only
+	onTargets = "lab_targets" // only on one of these targets
+	withFlag  = "lab_with"    // only together with this flag
 )
 
-// onlyOn says that the flags of those names mean something on the targets alone.
+// onlyOn marks the named flags as flags that mean something only on the targets.
 func onlyOn(flags *pflag.FlagSet, targets []string, names ...string) {
 	for _, name := range names {
 		annotate(flags, name, onTargets, targets)
 	}
 }
 
-// onlyWith says that the flags of those names mean something beside the other flag alone.
+// onlyWith marks the named flags as flags that mean something only beside the other flag.
 func onlyWith(flags *pflag.FlagSet, other string, names ...string) {
 	for _, name := range names {
 		annotate(flags, name, withFlag, []string{other})
@@ -37,7 +37,7 @@ func annotate(flags *pflag.FlagSet, name, key string, values []string) {
 	}
 }
 
-// checkFlags refuses flags of the command line that mean nothing where they stand.
+// checkFlags refuses flags of the command line that mean nothing for this command.
 func (e *env) checkFlags(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if targets := f.Annotations[onTargets]; err == nil && targets != nil && !slices.Contains(targets, e.target.name) {
@@ -50,8 +50,8 @@ func (e *env) checkFlags(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// given lists the flags of those names that are on the command line, as they can
-// be given to another `lab`.
+// given lists those of the named flags that are on the command line, in the form in which
+// they can be passed to another `lab`.
 func given(cmd *cobra.Command, names ...string) []string {
 	var args []string
 	for _, name := range names {

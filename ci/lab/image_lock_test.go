@@ -50,7 +50,7 @@ func newEmptyMirror(t *testing.T) *emptyMirror {
 	return m
 }
 
-// wasAsked tells whether the mirror was asked for an image of the lock.
+// wasAsked tells whether a client has asked the mirror for the image.
 func (m *emptyMirror) wasAsked(image string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func TestLocalTargetTakesAnotherLock(t *testing.T) {
 	}
 }
 
-// A verification's own cluster is only spoken of when there is one.
+// verify says that a temporary cluster stays only when there is such a cluster.
 func TestOwnClusterStaysOnlyIfThere(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "absent.json")
 	for name, test := range map[string]struct {

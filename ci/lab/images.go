@@ -18,7 +18,7 @@ func (f *imageFlags) json() (bool, error) {
 	return f.output == "json", oneOf("output", f.output, "table", "json")
 }
 
-// open is how a command about the lock's images begins.
+// open reads the flags and the lock, for a command about the lock's images.
 func (f *imageFlags) open(e *env) (lock images.Lock, asJSON bool, err error) {
 	if asJSON, err = f.json(); err != nil {
 		return lock, asJSON, err
@@ -31,11 +31,11 @@ func imagesCommand(e *env) *cobra.Command {
 	var f imageFlags
 	cmd := group(&cobra.Command{
 		Use:   "images",
-		Short: "Container images: those of the stack, pinned, and our own, built",
-		Long: `Every image that is not built here is pinned by tag and digest in config/images.json,
-the image lock. --images FILE takes another lock, such as that of a mirror: a copy of
-the file with other repositories in it. Our own images, frontend, backend and lab,
-are built without any container runtime and are named by their digest.`,
+		Short: "Container images: fetch and check the stack's, build our own",
+		Long: `The image lock, config/images.json, pins every image of others by tag and digest.
+--images FILE takes another lock, such as a mirror's: a copy of the file with other
+repositories in it. The lab builds its own images, frontend, backend and lab, without
+any container runtime, and names them by their digest.`,
 	}, imagesListCommand(e, &f), imagesCheckCommand(e, &f), imagesPullCommand(e, &f), imagesPackCommand(e, &f),
 		imagesBuildCommand(e, &f), imagesReproduceCommand(e, &f))
 	registerImages(cmd.PersistentFlags(), &f.lock)

@@ -19,13 +19,13 @@ func imagesBuildCommand(e *env, f *imageFlags) *cobra.Command {
 		Short: "Build the images of frontend, backend and lab",
 		Long: `build compiles the programs and puts each on the base image of the lock, without any
 container runtime. For every image it writes an archive with all platforms
-(NAME.oci.tar), one for this machine's platform that docker and kind load (NAME.tar),
-and the SBOMs; and digests.json, which lists them. The same checkout gives the same
+(NAME.oci.tar), an archive for this machine's platform that docker and kind load
+(NAME.tar), and the SBOMs; digests.json lists them all. The same checkout gives the same
 digests on every machine.
 
-Where no registry can be reached, --base takes the path of an OCI layout, such as
-` + "`lab images pull base`" + ` makes where one can. --publish pushes the images and their SBOMs
-too; without -o json it prints the references.`,
+On a machine without a registry, --base takes the path of an OCI layout, which
+` + "`lab images pull base`" + ` writes on a machine with one. --publish also pushes the images and
+their SBOMs; without -o json it prints the references.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := f.json()
@@ -68,7 +68,7 @@ too; without -o json it prints the references.`,
 	return cmd
 }
 
-// login reads who pushes; nil where no user is named.
+// login returns the user that pushes, and reads the password; nil without a user.
 func login(user, passwordFile string) (*build.Login, error) {
 	if user == "" {
 		return nil, nil

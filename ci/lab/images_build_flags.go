@@ -23,8 +23,8 @@ type buildFlags struct {
 }
 
 func (b *buildFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&b.base, "base", "", "what the images are built on: a `REFERENCE` with a digest, or the path of an OCI layout, a directory or a tar file (default \"base\" of the lock)")
-	cmd.Flags().BoolVar(&b.exported, "base-exported", false, "the layout of --base is a copy of the lock's base, made by a tool that writes manifests anew, such as Dagger's engine: what is built names the lock's digest")
+	cmd.Flags().StringVar(&b.base, "base", "", "the base image: a `REFERENCE` with a digest, or the path of an OCI layout, a directory or a tar file (default \"base\" of the lock)")
+	cmd.Flags().BoolVar(&b.exported, "base-exported", false, "the layout of --base is a copy of the lock's base, made by a tool that writes manifests anew, such as Dagger's engine: the images name the lock's digest")
 	cmd.Flags().StringSliceVar(&b.platforms, "platform", nil, "the `PLATFORMS` to build for (default linux/amd64 and linux/arm64)")
 	cmd.Flags().BoolVar(&b.insecure, "insecure-registry", false, "speak plain HTTP with the registries; not needed for this machine and private addresses")
 }
@@ -41,7 +41,7 @@ func (b *buildFlags) options(e *env, f *imageFlags) (build.Options, error) {
 	reference := ""
 	if b.exported {
 		if b.base == "" {
-			return build.Options{}, usageError{errors.New("--base-exported says something of --base, which is missing")}
+			return build.Options{}, usageError{errors.New("--base-exported describes the layout of --base: give --base, too")}
 		}
 		if reference, err = e.buildBase("", f.lock); err != nil {
 			return build.Options{}, err
@@ -53,7 +53,7 @@ func (b *buildFlags) options(e *env, f *imageFlags) (build.Options, error) {
 	}, nil
 }
 
-// buildBase is the base image of our own: what the flag says, else the lock's.
+// buildBase returns the base of our own images: the flag's, or without one the lock's.
 func (e *env) buildBase(base, lock string) (string, error) {
 	if base != "" {
 		return base, nil
@@ -66,7 +66,7 @@ func (e *env) buildBase(base, lock string) (string, error) {
 	return img.Reference(), err
 }
 
-// showBuilt prints built images; where they were pushed, that alone.
+// showBuilt prints the images; for images that were pushed it prints only the references.
 func (e *env) showBuilt(built []build.Image, asJSON bool) error {
 	if asJSON {
 		return report.Encode(e.stdout, kindBuiltImages, builtDocument{built})

@@ -15,11 +15,11 @@ import (
 func imagesCheckCommand(e *env, f *imageFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Check that every image is pinned, and pinned in the lock alone",
+		Short: "Check that every image in the checkout is the one that the lock pins",
 		Long: `check reads the image lock, and then searches the checkout (config, ci, .github and
-what builds the images) for images that are not the lock's: another digest, a tag
-without one, an image that the lock does not know. It prints each as FILE:LINE and
-exits with 1 if there is one. It asks no registry.`,
+the files that build our images) for images that differ from the lock: another digest,
+a tag without a digest, an image that the lock does not know. It prints each of them as
+FILE:LINE and exits with 1 if it finds any. It asks no registry.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			lock, asJSON, err := f.open(e)
@@ -30,8 +30,8 @@ exits with 1 if there is one. It asks no registry.`,
 			if err != nil {
 				return err
 			}
-			// The checkout is written for its own lock; another one need only be
-			// valid, which it is once it is loaded.
+			// The checkout is written for its own lock. Another lock need only be
+			// valid, and loading it has shown that.
 			own, err := e.imageLock("")
 			if err != nil {
 				return err

@@ -14,11 +14,11 @@ import (
 func imagesPackCommand(e *env, f *imageFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "pack FROM TO",
-		Short: "Name images that somebody else has pulled",
-		Long: `pack takes every image of the lock that is in the directory FROM as NAME.tar, in
-Docker's or OCI's format and without a name, and writes it to the directory TO under
-the name that it has in a cluster: what ` + "`lab up --target kind --archives TO`" + ` takes. It is
-for images that come from elsewhere than a registry, such as Dagger's engine.`,
+		Short: "Give images that another tool has pulled their names in the lock",
+		Long: `pack reads every NAME.tar of an image of the lock from the directory FROM, in Docker's
+or OCI's format. It writes the image to the directory TO with the name that it has in a
+cluster, for ` + "`lab up --target kind --archives TO`" + `. Use it for images that do not come
+from a registry directly but from another tool, such as Dagger's engine.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("pack wants two directories, but got %q", args)}
@@ -48,7 +48,7 @@ for images that come from elsewhere than a registry, such as Dagger's engine.`,
 			}
 			switch {
 			case len(packed) == 0:
-				return fmt.Errorf("no NAME.tar of an image of the lock in %s", args[0])
+				return fmt.Errorf("%s has no file NAME.tar for any image of the lock", args[0])
 			case asJSON:
 				return report.Encode(e.stdout, kindArchives, archivesDocument{packed})
 			}

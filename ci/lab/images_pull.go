@@ -20,15 +20,16 @@ func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
 		Use:   "pull [NAME…]",
 		Short: "Fetch images of the lock as archives",
 		Long: `pull fetches images as files, without a container runtime. With no NAME it fetches
-what ` + "`lab up --target kind`" + ` needs: ` + strings.Join(images.Carried(), ", ") + `.
-Carry the directory to a machine without a registry, and there
+the images that ` + "`lab up --target kind`" + ` needs:
+` + strings.Join(images.Carried(), ", ") + `.
+Carry the directory to a machine without a registry, and bring the lab up there with
 
     lab up --target kind --archives DIR
 
-takes them from it. An archive that is in the directory already is not fetched again, and a
-download that broke off goes on where it was. The digest is part of a file's name. base, which our own images are built on, becomes an OCI layout of
-all platforms, for up and for ` + "`lab images build --base`" + `. Credentials are those that
-` + "`docker login`" + ` has stored.`,
+pull does not fetch an archive again that is in the directory already, and continues a
+download that broke off. The digest is part of a file's name. The image base, on which
+our own images are built, becomes an OCI layout of all platforms, for up and for
+` + "`lab images build --base`" + `. pull uses the credentials that ` + "`docker login`" + ` has stored.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			lock, asJSON, err := f.open(e)
 			if err != nil {
@@ -74,7 +75,7 @@ all platforms, for up and for ` + "`lab images build --base`" + `. Credentials a
 		},
 	}
 	e.registerDir(cmd)
-	cmd.Flags().StringVar(&platform, "platform", platform, "the `PLATFORM` to fetch, that of the container runtime that is to run them")
+	cmd.Flags().StringVar(&platform, "platform", platform, "the `PLATFORM` to fetch: that of the container runtime that is to run the images")
 	cmd.Flags().StringVar(&to, "to", "", "the `DIRECTORY` for the archives (default images in the lab's folder)")
 	cmd.Flags().StringSliceVar(&insecure, "insecure-registry", nil, "speak plain HTTP with this `HOST[:PORT]`; not needed for this machine and private addresses")
 	return cmd

@@ -14,9 +14,9 @@ func imagesReproduceCommand(e *env, f *imageFlags) *cobra.Command {
 		Use:   "reproduce",
 		Short: "Build the images twice and compare every digest",
 		Long: `reproduce copies the checkout to two directories and builds the images in each, both
-times from nothing: no binary and no package that was compiled before is used. It
-fails unless every digest is equal, and says which are not. Everything is compiled
-twice for every platform, which takes minutes; --platform linux/amd64 halves it.`,
+times without any package that was compiled before. It fails unless every digest is
+equal, and names those that differ. It compiles everything twice for every platform,
+which takes minutes; --platform linux/amd64 takes half as long.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := f.json()

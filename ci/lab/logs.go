@@ -10,7 +10,7 @@ func logsCommand(e *env) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "logs NAME",
-		Short: "Print what a component has printed",
+		Short: "Print the log of a component",
 		Long:  "logs prints a component's own log: frontend, backend, alloy, loki, tempo, mimir or grafana.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -27,6 +27,6 @@ func logsCommand(e *env) *cobra.Command {
 		},
 	}
 	e.registerTarget(cmd)
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing new lines as they come")
 	return cmd
 }

@@ -32,7 +32,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// errFailed is returned by a command that has printed already what is wrong.
+// errFailed is the error of a command that has already printed the problem.
 var errFailed = errors.New("failed")
 
 // usageError is a command line that cannot be understood.

@@ -23,8 +23,8 @@ func manifestsCommand(e *env) *cobra.Command {
 		Use:   "manifests",
 		Short: "Print the Kubernetes manifests, for a cluster of your own",
 		Long: `manifests prints the whole lab as Kubernetes objects, for kubectl apply --server-side.
-The overlay production is described in docs/kubernetes.md; kind is what lab up
---target kind applies. The stack's images are those of the lock, ours are given with
+docs/kubernetes.md describes the overlay production; lab up --target kind applies the
+overlay kind. The lock has the stack's images; name our own images with
 --image frontend=REFERENCE --image backend=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -58,16 +58,16 @@ The overlay production is described in docs/kubernetes.md; kind is what lab up
 	registerImages(cmd.Flags(), &lock)
 	cmd.Flags().StringToStringVar(&given, "image", nil, "the reference of an image, as `NAME=REFERENCE`; may be repeated")
 	cmd.Flags().Lookup("image").DefValue = "" // else the help says "(default [])"
-	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "where a browser finds Grafana: a `URL` (default what the overlay says)")
-	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (production: default a Secret grafana-admin that is there)")
+	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "the `URL` at which a browser finds Grafana (default the overlay's)")
+	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (default in production: the cluster's own Secret grafana-admin)")
 	retention.register(cmd.Flags(), 0)
-	cmd.Flags().BoolVar(&o.Faults, "faults", false, "let a request ask for a fault")
+	cmd.Flags().BoolVar(&o.Faults, "faults", false, "let requests ask for faults: slow and failing queries")
 	cmd.Flags().BoolVar(&o.MetricsServer, "metrics-server", false, "with --overlay kind: add metrics-server")
 	return cmd
 }
 
-// manifestImages are the lock's references as the overlay wants them: by digest,
-// or by tag where images are loaded.
+// manifestImages returns the lock's references in the form that the overlay wants: with a
+// digest, or with a tag alone for images that are loaded into the nodes.
 func (e *env) manifestImages(file, overlay string) (map[string]string, error) {
 	lock, err := e.imageLock(file)
 	if err != nil {

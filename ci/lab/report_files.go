@@ -8,8 +8,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// reportFiles are the names of the files that a report is written to besides standard
-// output; "" for none.
+// reportFiles names the files to which a command writes its report, besides standard
+// output; "" writes no file.
 type reportFiles struct{ junit, json string }
 
 func (f *reportFiles) register(cmd *cobra.Command) {
@@ -17,13 +17,13 @@ func (f *reportFiles) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.json, "json", "", "write JSON to this `FILE` too")
 }
 
-// create opens the files, before the work.
+// create opens the files, so that a wrong name is an error before the work begins.
 func (f *reportFiles) create() (*report.Files, error) {
 	return report.CreateFiles(map[report.Format]string{report.JUnit: f.junit, report.JSON: f.json})
 }
 
-// writeReport prints the report, whatever happens to the files, and fails when a
-// check did.
+// writeReport prints the report, even when a file cannot be written, and returns
+// errFailed when a check has failed.
 func (e *env) writeReport(r report.Report, format report.Format, files *report.Files) error {
 	if err := errors.Join(report.Write(e.stdout, format, r), files.Write(r)); err != nil {
 		return err

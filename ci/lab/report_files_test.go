@@ -28,7 +28,7 @@ func TestReportFilesAreOpenedFirst(t *testing.T) {
 	}
 }
 
-// The report is printed though a file cannot be written.
+// A command prints its report even when it cannot write a file.
 func TestReportIsPrintedWhateverHappensToFiles(t *testing.T) {
 	var out bytes.Buffer
 	e := &env{stdout: &out}
@@ -41,7 +41,7 @@ func TestReportIsPrintedWhateverHappensToFiles(t *testing.T) {
 	}
 }
 
-// closed are files that cannot be written any more.
+// closed returns files that are closed, so that writing to them fails.
 func closed(t *testing.T) *report.Files {
 	t.Helper()
 	files, err := report.CreateFiles(map[report.Format]string{report.JSON: filepath.Join(t.TempDir(), "a.json")})

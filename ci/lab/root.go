@@ -7,13 +7,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRoot is the tree of commands.
+// newRoot returns the root of the tree of commands.
 func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lab",
 		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
 		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
-collector, and Loki, Tempo and Mimir (and Grafana, where it can be had) behind it. It
+collector, and behind it Loki, Tempo and Mimir, and Grafana if it is there. The lab
 runs on this machine as plain processes, or with --target kind in a cluster in a
 container; lab manifests prints it for a Kubernetes cluster of your own.
 
@@ -45,8 +45,8 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	return root
 }
 
-// group makes a command that only has others below it. Alone it prints its help; a
-// word that is no command below it is a wrong command line.
+// group makes a command that only holds subcommands. Without one it prints its help; a
+// word that is no subcommand is a usage error.
 func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -60,7 +60,7 @@ func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// suggestions are the commands that a mistyped word may mean, as the end of a message.
+// suggestions returns the end of a message: the commands that a mistyped word may mean.
 func suggestions(cmd *cobra.Command, word string) string {
 	if like := cmd.SuggestionsFor(word); len(like) > 0 {
 		return "; did you mean " + strings.Join(like, " or ") + "?"
@@ -68,8 +68,7 @@ func suggestions(cmd *cobra.Command, word string) string {
 	return ""
 }
 
-// helpCommand is cobra's own, but for a topic that does not exist: that is a wrong
-// command line.
+// helpCommand is cobra's own help command, except that an unknown topic is a usage error.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -85,7 +84,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// noArgs refuses arguments as a wrong command line.
+// noArgs returns a usage error when there are arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args)}
@@ -93,7 +92,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// someArgs refuses a command line without arguments.
+// someArgs returns a usage error when there are no arguments.
 func someArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usageError{fmt.Errorf("%s takes arguments: %s", cmd.CommandPath(), cmd.Use)}
@@ -101,7 +100,7 @@ func someArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// atMostOne refuses more than one argument.
+// atMostOne returns a usage error when there is more than one argument.
 func atMostOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {

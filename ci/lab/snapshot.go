@@ -25,15 +25,14 @@ func snapshotCommand(e *env) *cobra.Command {
 		Use:   "snapshot [FILE]",
 		Short: "Draw every panel of the dashboards into one HTML page",
 		Long: `snapshot runs every query of every panel of the dashboards against the running lab
-and draws them into one static HTML page, ` + defaultSnapshot + ` unless FILE says otherwise,
-or - for standard output. The page refers to nothing outside of itself and needs no
-script: it is what a person opens after a CI run, and what stands in for Grafana on
-a machine that has none. With --png it is drawn as a picture too, by the Chromium or
-Chrome on PATH or in $CHROME.
+and draws the panels into one static HTML page: FILE, or ` + defaultSnapshot + `; with -
+the page goes to standard output. The page needs no other file and no script. Open it
+after a CI run, or on a machine without Grafana. With --png, the Chromium or Chrome on
+PATH or in $CHROME draws the page as a picture, too.
 
-It prints the panels with the number of series that each query returned, and exits
-with 1 when a query was not answered. A panel without data that should have some is
-marked on the page; ` + "`lab verify`" + ` is what judges it.`,
+The command prints the panels with the number of series that each query returned, and
+exits with 1 when a query was not answered. The page marks a panel that lacks data;
+` + "`lab verify`" + ` decides whether that is a failure.`,
 		Args: atMostOne("file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.file = defaultSnapshot; len(args) == 1 {
@@ -55,9 +54,9 @@ func (e *env) snapshot(cmd *cobra.Command, f *snapshotFlags) error {
 	o.Progress = e.step
 	if f.png != "" {
 		if f.file == toStdout {
-			return usageError{fmt.Errorf("--png needs the page in a file, and - is none")}
+			return usageError{fmt.Errorf("--png needs the page in a file: give a FILE instead of -")}
 		}
-		// Found out before the work, and not after it.
+		// A missing browser is an error before the work begins.
 		if f.browser, err = snapshot.FindBrowser(e.getenv("CHROME")); err != nil {
 			return err
 		}
@@ -66,7 +65,7 @@ func (e *env) snapshot(cmd *cobra.Command, f *snapshotFlags) error {
 	if err != nil {
 		return err
 	}
-	// The page of a lab elsewhere comes in what the command there prints.
+	// In a cluster, the command in the Job prints the page as part of its JSON.
 	args := append([]string{"snapshot", toStdout}, given(cmd, "last")...)
 	for _, assignment := range f.variables {
 		args = append(args, "--var="+assignment)
@@ -87,8 +86,8 @@ func (e *env) snapshot(cmd *cobra.Command, f *snapshotFlags) error {
 	return e.writeSnapshot(cmd.Context(), l, f)
 }
 
-// writeSnapshot writes the page and the picture and prints the list. It fails when
-// a query did, once all is written.
+// writeSnapshot writes the page and the picture and prints the list. After that it returns
+// errFailed when a query has failed.
 func (e *env) writeSnapshot(ctx context.Context, l snapshot.Listing, f *snapshotFlags) error {
 	page, err := snapshot.DecodePage(l.Page)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
 )
 
-// snapshotFlags say what is drawn, and where to.
+// snapshotFlags say which panels a snapshot draws, and to which files.
 type snapshotFlags struct {
 	output, png, commit string
 	last                time.Duration
@@ -23,9 +23,9 @@ type snapshotFlags struct {
 func (f *snapshotFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "table or json")
 	cmd.Flags().StringVar(&f.png, "png", "", "draw the page into this `FILE` too")
-	cmd.Flags().DurationVar(&f.last, "last", 0, "how far back to look (default as far as each dashboard does, but not before the lab's first sample)")
+	cmd.Flags().DurationVar(&f.last, "last", 0, "how far back to look (default as far as each dashboard does, but no further than the lab's first sample)")
 	cmd.Flags().StringArrayVar(&f.variables, "var", nil, "a value for a variable of the dashboards, `NAME=VALUE`, such as service=frontend; may be repeated")
-	cmd.Flags().StringVar(&f.commit, "commit", "", "what the lab was built from, for the page to tell (default that of the checkout)")
+	cmd.Flags().StringVar(&f.commit, "commit", "", "the commit that the lab was built from, which the page shows (default the checkout's)")
 }
 
 // options reads the flags.

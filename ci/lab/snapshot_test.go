@@ -21,7 +21,7 @@ func labAt(t *testing.T, url string) string {
 	dir := t.TempDir()
 	raw, err := json.Marshal(local.State{
 		Addresses: target.Addresses{Name: "local", Mimir: url, Loki: url, Tempo: url},
-		Processes: []local.Process{{Name: target.Mimir}}, // without any it is not up
+		Processes: []local.Process{{Name: target.Mimir}}, // a lab without processes is not up
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func labAt(t *testing.T, url string) string {
 	return dir
 }
 
-// backends answer every query with the value 1, and those of Loki with its status.
+// backends answers every query with the value 1, and queries to Loki with the status.
 func backends(t *testing.T, loki int) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// A query that fails fails the command, once the page is there.
+// A failed query fails the command, after the page is written.
 func TestSnapshotFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.html")
 	code, stdout, stderr := lab(t, "snapshot", file, "--dir", labAt(t, backends(t, http.StatusBadGateway)), "-o", "json")
@@ -88,8 +88,8 @@ func TestSnapshotFails(t *testing.T) {
 	}
 }
 
-// With - standard output is the page alone, or in JSON the list with the page in it:
-// what a Job in a cluster hands out.
+// With - only the page goes to standard output, or with JSON the list with the page in it,
+// which is how a Job in a cluster returns both.
 func TestSnapshotToStdout(t *testing.T) {
 	dir := labAt(t, backends(t, http.StatusOK))
 	code, page, _ := lab(t, "snapshot", "-", "--dir", dir)
@@ -125,7 +125,7 @@ func TestSnapshotFlags(t *testing.T) {
 	}
 }
 
-// A picture cannot be made without a browser, and that is said before any work.
+// Without a browser, --png is an error before any work.
 func TestSnapshotNoBrowser(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	file := filepath.Join(t.TempDir(), "page.html")

@@ -20,7 +20,7 @@ func stackCommand(e *env) *cobra.Command {
 		Use:   "stack",
 		Short: "The programs of the stack: Loki, Tempo, Mimir, Alloy, Grafana",
 	}, stackBuildCommand(e, &f), stackPruneCommand(e, &f))
-	cmd.PersistentFlags().StringVar(&f.cache, "cache", "", "where they are kept (default lgtm-lab in the user's cache directory)")
+	cmd.PersistentFlags().StringVar(&f.cache, "cache", "", "the folder that keeps the programs (default lgtm-lab in the user's cache directory)")
 	registerImages(cmd.PersistentFlags(), &f.images)
 	return cmd
 }

@@ -15,9 +15,9 @@ func stackBuildCommand(e *env, f *stackFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Get the programs of the stack onto this machine now",
-		Long: `build does what ` + "`lab up`" + ` does first: it finds the programs of the stack, fetches them
+		Long: `build does the first step of ` + "`lab up`" + `: it finds the programs of the stack, fetches them
 out of their images, or compiles them from the modules in ci/stack. Compiling takes
-about half an hour on two cores; interrupted, it goes on where it was.`,
+about half an hour on two cores; after Ctrl-C, the next call goes on where it stopped.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := f.open(e)
@@ -44,11 +44,11 @@ about half an hour on two cores; interrupted, it goes on where it was.`,
 			return t.Flush()
 		},
 	}
-	cmd.Flags().Var(&f.mode, "stack", "where they come from: auto, path, images or source")
+	cmd.Flags().Var(&f.mode, "stack", "where the programs come from: auto, path, images or source")
 	return cmd
 }
 
-// sayOld says how much could be pruned. Not knowing is no reason to fail.
+// sayOld says how much prune could delete. It is only a hint, so an error is ignored.
 func (e *env) sayOld(ctx context.Context, s *stack.Stack) {
 	old, err := s.Old(ctx)
 	if err != nil || len(old) == 0 {

@@ -12,9 +12,9 @@ func stackPruneCommand(e *env, f *stackFlags) *cobra.Command {
 		Use:   "prune",
 		Short: "Delete programs from the cache that this checkout has no use for",
 		Long: `prune deletes programs in the cache that belong to earlier pins or to another version of
-Go, and the files of downloads and compiles that were killed. It keeps, and names, those
-that a running lab or a download uses. Another checkout, with other pins, would have to
-fetch or compile its programs again.`,
+Go, and the files of downloads and compiles that were killed. It keeps the programs that
+a running lab or a download uses, and names them. Another checkout, with other pins,
+must then fetch or compile its programs again.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := f.open(e)
@@ -29,7 +29,7 @@ fetch or compile its programs again.`,
 				fmt.Fprintf(e.stdout, "kept     %s MB  %s, which is in use by %s\n", megabytes(o.Bytes), o.Dir, strings.Join(o.Users, ", "))
 			}
 			if err == nil && len(deleted)+len(kept) == 0 {
-				fmt.Fprintln(e.stdout, "Nothing to delete: every program in the cache is of this checkout.")
+				fmt.Fprintln(e.stdout, "Nothing to delete: every program in the cache belongs to this checkout.")
 			}
 			return err
 		},

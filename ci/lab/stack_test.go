@@ -30,7 +30,7 @@ func TestStackPrune(t *testing.T) {
 	}
 }
 
-// A flag's default is told where there is one.
+// The help names the default of a flag that has one.
 func TestHelpHasNoEmptyDefaults(t *testing.T) {
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {

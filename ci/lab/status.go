@@ -97,7 +97,7 @@ func instance(i target.Instance) string {
 	return i.Name
 }
 
-// memory is in MB, "–" while it is not measured.
+// memory returns the instance's memory in MB, or "–" when it was not measured.
 func memory(i target.Instance) string {
 	if i.MemoryBytes == 0 {
 		return "–"
@@ -105,7 +105,7 @@ func memory(i target.Instance) string {
 	return fmt.Sprintf("%d MB", i.MemoryBytes>>20)
 }
 
-// age is the time since then in its largest unit.
+// age returns the time since then, in its largest unit.
 func age(since, now time.Time) string {
 	d := now.Sub(since)
 	switch {

@@ -16,8 +16,8 @@ func endpointsCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test-endpoints",
 		Short: "Check that every endpoint of both services answers as documented",
-		Long: `test-endpoints asks every endpoint of the frontend and the backend, with good and bad
-input, and compares the answers with what is documented, errors included.`,
+		Long: `test-endpoints sends good and bad input to every endpoint of the frontend and the
+backend, and compares the answers, errors included, with the documentation.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			format, err := report.ParseFormat(output)

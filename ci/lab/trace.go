@@ -19,9 +19,9 @@ func traceCommand(e *env) *cobra.Command {
 		Use:   "trace ID",
 		Short: "Print one trace as a tree, with its log lines",
 		Long: `trace prints a trace's spans as a tree with their durations, and the log lines that
-carry its id, as Grafana would show them. The frontend's page and the header
-X-Trace-Id of every answer name the id. It may be given in any form: without leading
-zeros, in capitals, with dashes, or as a whole header such as traceparent.`,
+carry its id, as Grafana would show them. Take the id from the frontend's page or from
+the header X-Trace-Id of an answer. The id may have any form: without leading zeros, in
+capitals, with dashes, or a whole header such as traceparent.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{errors.New("trace wants one trace id")}

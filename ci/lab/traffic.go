@@ -24,9 +24,10 @@ func trafficCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "traffic [PROFILE]",
 		Short: "Send requests to the lab at a constant rate",
-		Long: "traffic sends a mix of reads, creates, deletes, requests for what is not there, and\n" +
-			"slow and failing requests to the frontend, at a constant rate whatever the answers\n" +
-			"do. It exits with 1 when anything but what was asked for has happened. Profiles:\n\n" + profileList() +
+		Long: "traffic sends a mix of requests to the frontend: reads, creates, deletes, requests for\n" +
+			"users that do not exist, and slow and failing requests. It keeps a constant rate, even\n" +
+			"when answers are slow. It exits with 1 when a request was not sent or its answer was\n" +
+			"not the expected one. Profiles:\n\n" + profileList() +
 			"\nThe report is kept in the lab's folder: `lab verify --run last` then proves that\nevery request of the run was recorded.",
 		Args: atMostOne("profile"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,7 +63,7 @@ func trafficCommand(e *env) *cobra.Command {
 				return err
 			}
 			if err := keep(t, r); err != nil {
-				e.say("lab: the report is not kept: " + err.Error())
+				e.say("lab: the report could not be kept for `lab verify --run last`: " + err.Error())
 			}
 			return e.writeTraffic(r, output)
 		},
@@ -83,7 +84,7 @@ func profileList() string {
 	return b.String()
 }
 
-// keep writes the report where `verify --run last` finds it.
+// keep writes the report to the file that `verify --run last` reads.
 func keep(t target.Target, r traffic.Report) error {
 	file, err := t.TrafficFile()
 	if err != nil || file == "" {
@@ -95,7 +96,7 @@ func keep(t target.Target, r traffic.Report) error {
 	return r.Save(file)
 }
 
-// writeTraffic prints the report, and fails when the traffic did.
+// writeTraffic prints the report, and returns errFailed when the traffic has failed.
 func (e *env) writeTraffic(r traffic.Report, output string) (err error) {
 	if output == "json" {
 		err = r.WriteJSON(e.stdout)
@@ -108,8 +109,8 @@ func (e *env) writeTraffic(r traffic.Report, output string) (err error) {
 	return err
 }
 
-// trafficProgress shows how far traffic is: on standard error, or in a pod as lines
-// that whoever has started it recognizes.
+// trafficProgress shows how far traffic is: on standard error, or in a pod as marked lines
+// on standard output, which the `lab` that has started the Job recognizes.
 func (e *env) trafficProgress() func(traffic.Event) {
 	if e.target.name != target.InCluster {
 		return traffic.ProgressTo(e.progress())

@@ -14,7 +14,7 @@ type trafficFlags struct {
 	seed         uint64
 }
 
-// trafficFlagNames are the flags that register makes.
+// trafficFlagNames names the flags that register adds.
 var trafficFlagNames = []string{"rate", "requests", "duration", "slow", "errors", "seed"}
 
 func (f *trafficFlags) register(cmd *cobra.Command) {
@@ -27,7 +27,7 @@ func (f *trafficFlags) register(cmd *cobra.Command) {
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the requests (default the profile's)")
 }
 
-// resolve returns the profile with what was given on the command line.
+// resolve returns the profile, changed by the flags that are on the command line.
 func (f *trafficFlags) resolve(cmd *cobra.Command) (traffic.Profile, error) {
 	p, err := traffic.ByName(f.profile)
 	if err != nil {

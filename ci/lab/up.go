@@ -16,22 +16,22 @@ func upCommand(e *env) *cobra.Command {
 		Use:   "up",
 		Short: "Bring the lab up: processes on this machine, or a Kind cluster",
 		Long: `up builds the two services, gets the programs of the stack, starts everything and
-returns to you once every component is ready. It stays in the foreground: Ctrl-C
+prints the addresses once every component is ready. It stays in the foreground: Ctrl-C
 stops the lab in order. With --detach the lab runs on by itself, until ` + "`lab down`" + `.
 
-Run it again after an edit: only what has changed is rebuilt and replaced. A lab
-that runs already is found, and so is one that a crashed run has left behind.
+Run it again after an edit: it rebuilds and replaces only the parts that have changed.
+It also takes over a lab that runs already, or that a crashed run has left behind.
 
 The programs come from where it is quickest (--stack auto): from PATH, from an
-earlier run, out of the images that config/images.json pins (Linux, a registry
-reachable), or compiled from source, which takes about half an hour on two cores
-and happens once. --images FILE takes another lock, such as that of a mirror.
+earlier run, out of the images that config/images.json pins (on Linux, with a registry
+in reach), or compiled from source, which takes about half an hour on two cores
+and happens once. --images FILE takes another lock, such as a mirror's.
 
 With --target kind the lab runs in a Kubernetes cluster in a container, which stays
-when up has ended. That needs a container runtime and its docker command. Images are
-built and pulled here and loaded into the cluster, which pulls nothing itself.
-Where there is no registry, ` + "`lab images pull --to DIR`" + ` on a machine that has one, and
---archives DIR here.`,
+when up has ended. That needs a container runtime and its docker command. up builds and
+pulls the images on this machine and loads them into the cluster, which pulls nothing
+itself. Without a registry, run ` + "`lab images pull --to DIR`" + ` on a machine that has one, and
+up --archives DIR here.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := e.wanted(&flags)
@@ -57,7 +57,7 @@ Where there is no registry, ` + "`lab images pull --to DIR`" + ` on a machine th
 	return cmd
 }
 
-// writeSummary says where everything is, and what to do next.
+// writeSummary prints where everything is, and what to do next.
 func writeSummary(w io.Writer, s target.Summary) {
 	fmt.Fprintf(w, "\n%s\n\n", s.Headline)
 	for _, p := range s.Places {

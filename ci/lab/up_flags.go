@@ -16,7 +16,7 @@ type upFlags struct {
 	noFaults  bool
 	ports     []string
 	retention retentionFlags
-	images    string // another lock than config/images.json
+	images    string // the file of another lock than config/images.json
 
 	// For the local target.
 	stack     stack.Mode
@@ -34,15 +34,15 @@ type upFlags struct {
 	recreate      bool
 }
 
-// register adds what every lab that is brought up may be told. It returns the names
-// of those flags.
+// register adds the flags of every command that brings a lab up, and returns their
+// names.
 func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	f.stack = stack.Auto
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	f.retention.register(flags, retention.Least)
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
-	flags.StringVar(&f.cache, "cache", "", "local: where fetched and compiled programs are kept (default lgtm-lab in the user's cache directory)")
+	flags.StringVar(&f.cache, "cache", "", "local: the folder that keeps fetched and compiled programs (default lgtm-lab in the user's cache directory)")
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
@@ -54,7 +54,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// registerPorts adds the choice of ports, for a lab that stays.
+// registerPorts adds the flags that choose ports, for a lab that stays.
 func (f *upFlags) registerPorts(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
 	flags.BoolVar(&f.freePorts, "free-ports", false, "local: use ports that are free now instead of the usual ones")
@@ -68,16 +68,16 @@ func (f *upFlags) registerCluster(flags *pflag.FlagSet) {
 	f.registerNodes(flags)
 }
 
-// registerNodes adds what a cluster is made of.
+// registerNodes adds the flags about a cluster's nodes and images.
 func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
 	flags.IntVar(&f.workers, "workers", -1, "kind: nodes besides the control plane (default as many as the cluster has, or 0)")
 	flags.Lookup("workers").DefValue = "0" // else the help prints -1
 	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
 	registerImages(flags, &f.images)
-	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack leave them. Images that are in it are taken from there, the others are built and pulled as usual")
-	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default that of the cluster, or 127.0.0.1)")
-	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: try, whatever seems to be missing")
-	flags.BoolVar(&f.recreate, "recreate", false, "kind: make a cluster anew, without its data, that was made with other settings or does not come to life")
+	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack write them. up takes the images that are there, and builds or pulls the others as usual")
+	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default the cluster's own, or 127.0.0.1)")
+	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: go on although something seems to be missing")
+	flags.BoolVar(&f.recreate, "recreate", false, "kind: replace a cluster that was made with other settings or does not come to life; its data is lost")
 }
 
 // registerImages adds the flag that swaps the image lock.

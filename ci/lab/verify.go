@@ -13,7 +13,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
 )
 
-// verifyFlags are the command's own, besides those of a lab that it may bring up.
+// verifyFlags are the flags of verify, with those of the lab that --up brings up.
 type verifyFlags struct {
 	up          upFlags
 	load        trafficFlags
@@ -27,18 +27,18 @@ func verifyCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that the lab's telemetry flows",
-		Long: `verify sends requests to the running lab and checks what became of them in Loki,
-Tempo and Mimir: that a request is one joined trace, with its log lines and its
-counted metrics; that of all requests sent none is missing and none is counted
-twice; that exemplars lead to traces; and how long all that took. Then it asks what
-Grafana and the ruler ask: that every panel of every dashboard has data, every link
-between the signals leads somewhere, every rule is evaluated, and Grafana, where it
-runs, has all that. It prints a table of what it measured and exits with 1 when a
-check does not hold.
+		Long: `verify sends requests to the running lab and looks for their telemetry in Loki, Tempo
+and Mimir. It checks that each request is one joined trace, with its log lines and its
+counted metrics; that no request is missing or counted twice; that exemplars lead to
+traces; and how long all that took. Then it checks that every panel of every dashboard
+has data, that every link between the signals leads to data, that Mimir evaluates every
+rule, and that Grafana, where it runs, has these dashboards and links. It prints a table
+of the measured values and exits with 1 when a check does not hold.
 
-With --up it starts a lab of its own, on free ports and in a temporary folder, and
-takes it down afterwards. The traffic that completeness is proved with is --traffic
-(default smoke); --run FILE or --run last takes traffic that was sent before.`,
+With --up it starts a lab of its own, on free ports and in a temporary folder, or with
+--target kind in a cluster with a name of its own, and takes that lab down afterwards.
+--traffic names the traffic for the proof of completeness (default smoke); --run FILE or
+--run last proves it for traffic that was sent before.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.verify(cmd, &f) },
 	}
@@ -52,7 +52,7 @@ takes it down afterwards. The traffic that completeness is proved with is --traf
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json or junit")
 	f.files.register(cmd)
 	for _, name := range upOnly {
-		if name != "no-faults" { // it says of any lab that its requests cannot ask for faults
+		if name != "no-faults" { // which also describes a lab that runs already
 			onlyWith(flags, "up", name)
 		}
 	}
@@ -119,8 +119,8 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 	return e.writeReport(result, format, files)
 }
 
-// savedRun reads a report of traffic: a file's, the last of this lab, or one that is
-// on the command line itself; nil for none.
+// savedRun reads the report of earlier traffic: from a file, from the last traffic of this
+// lab, or from the command line itself; nil without a name.
 func savedRun(t target.Target, name string) (_ *traffic.Report, err error) {
 	if name == "last" {
 		if name, err = t.TrafficFile(); err != nil {

@@ -1,15 +1,7 @@
-// Package target says where the parts of the lab listen.
-//
-// The same services, configuration, traffic and checks run on every target; a
-// target is nothing but addresses. Everything that sends a request to the lab
-// takes its address from here, and a port is a number in this package alone.
 package target
 
 import (
-	"fmt"
-	"net"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -24,7 +16,7 @@ const (
 	Grafana  = "grafana"
 )
 
-// StackComponents are the components that are programs of others.
+// StackComponents are the components whose programs other projects make.
 func StackComponents() []string { return []string{Loki, Tempo, Mimir, Alloy, Grafana} }
 
 // All are the names of all components.
@@ -33,8 +25,8 @@ func All() []string { return []string{Frontend, Backend, Alloy, Loki, Tempo, Mim
 // Addresses holds the base URLs of the lab's components, without a trailing
 // slash. An empty URL means that this target has no such component.
 type Addresses struct {
-	// Name is "local", or "kind" in a cluster, of whatever make: to a pod they are
-	// the same.
+	// Name is "local", or "kind" in a cluster of any kind, because a pod sees no
+	// difference.
 	Name     string `json:"name"`
 	Frontend string `json:"frontend"`
 	Backend  string `json:"backend"`
@@ -45,8 +37,8 @@ type Addresses struct {
 	Grafana  string `json:"grafana,omitempty"`
 }
 
-// InCluster tells whether the addresses are those of Services in a cluster, where
-// there are pods to ask about.
+// InCluster tells whether the addresses are those of Services in a cluster, so that
+// checks may look at pods.
 func (g Addresses) InCluster() bool { return g.Name != Local }
 
 // URL returns the base URL of the named component, or "" when there is none.
@@ -83,137 +75,4 @@ func (g Addresses) TraceURL() string {
 		`"queryType":"traceql","query":"{trace_id}"}],"range":{"from":"now-1h","to":"now"}}}`
 	escaped := strings.ReplaceAll(url.QueryEscape(pane), url.QueryEscape("{trace_id}"), "{trace_id}")
 	return g.Grafana + "/explore?schemaVersion=1&orgId=1&panes=" + escaped
-}
-
-// Ports are the TCP ports of the local target. The fields are ports in
-// 1..65535; 0 is not allowed, because the parts must know of each other.
-type Ports struct {
-	Frontend      int `json:"frontend"`
-	Backend       int `json:"backend"`
-	Grafana       int `json:"grafana"`
-	Loki          int `json:"loki"`
-	LokiGRPC      int `json:"loki_grpc"`
-	Tempo         int `json:"tempo"`
-	TempoGRPC     int `json:"tempo_grpc"`
-	TempoOTLP     int `json:"tempo_otlp"`
-	Mimir         int `json:"mimir"`
-	MimirGRPC     int `json:"mimir_grpc"`
-	Alloy         int `json:"alloy"`
-	AlloyOTLPGRPC int `json:"otlp_grpc"`
-	AlloyOTLPHTTP int `json:"otlp_http"`
-}
-
-// DefaultPorts are the ports that a lab on this machine uses unless told
-// otherwise: each program's own customary port where two do not share one.
-func DefaultPorts() Ports {
-	return Ports{
-		Frontend: 8080, Backend: 8081, Grafana: 3000,
-		Loki: 3100, LokiGRPC: 9096,
-		Tempo: 3200, TempoGRPC: 9097, TempoOTLP: 14318,
-		Mimir: 9009, MimirGRPC: 9098,
-		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318,
-	}
-}
-
-// fields lists the ports by the name under which a person sets them.
-func (p *Ports) fields() []struct {
-	name string
-	port *int
-} {
-	return []struct {
-		name string
-		port *int
-	}{
-		{"frontend", &p.Frontend}, {"backend", &p.Backend}, {"grafana", &p.Grafana},
-		{"loki", &p.Loki}, {"loki_grpc", &p.LokiGRPC},
-		{"tempo", &p.Tempo}, {"tempo_grpc", &p.TempoGRPC}, {"tempo_otlp", &p.TempoOTLP},
-		{"mimir", &p.Mimir}, {"mimir_grpc", &p.MimirGRPC},
-		{"alloy", &p.Alloy}, {"otlp_grpc", &p.AlloyOTLPGRPC}, {"otlp_http", &p.AlloyOTLPHTTP},
-	}
-}
-
-// Set changes the named port, one of the names under which Ports is written as
-// JSON. It fails on an unknown name or a number outside 1..65535.
-func (p *Ports) Set(name string, port int) error {
-	if port < 1 || port > 65535 {
-		return fmt.Errorf("port %s=%d: not in 1..65535", name, port)
-	}
-	var names []string
-	for _, f := range p.fields() {
-		if f.name == name {
-			*f.port = port
-			return nil
-		}
-		names = append(names, f.name)
-	}
-	return fmt.Errorf("port %s=%d: no such port; there are %s", name, port, strings.Join(names, ", "))
-}
-
-// Check fails when two components have the same port.
-func (p Ports) Check() error {
-	seen := map[int]string{}
-	for _, f := range p.fields() {
-		if other, dup := seen[*f.port]; dup {
-			return fmt.Errorf("port %d is given to both %s and %s", *f.port, other, f.name)
-		}
-		seen[*f.port] = f.name
-	}
-	return nil
-}
-
-// FreePorts asks the operating system for ports on which nothing listens now, at either
-// of the addresses that are called localhost. Nothing keeps them free: start soon.
-func FreePorts() (Ports, error) {
-	var p Ports
-	for _, f := range p.fields() {
-		for *f.port == 0 {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return Ports{}, fmt.Errorf("finding a free port: %w", err)
-			}
-			// All stay open until the last is found, so that none is given twice.
-			defer l.Close()
-			port := l.Addr().(*net.TCPAddr).Port
-			if !isTakenInIPv6(port) {
-				*f.port = port
-			}
-		}
-	}
-	return p, nil
-}
-
-// isTakenInIPv6 tells whether another program listens on the port at [::1]. On a machine
-// without IPv6 none does.
-func isTakenInIPv6(port int) bool {
-	other, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		return false
-	}
-	defer other.Close()
-	l, err := net.Listen("tcp", net.JoinHostPort("::1", strconv.Itoa(port)))
-	if err != nil {
-		return true
-	}
-	return l.Close() != nil
-}
-
-// Local is the target on which everything listens on this machine's loopback
-// address.
-func (p Ports) Local() Addresses {
-	at := func(port int) string { return "http://" + Loopback(port) }
-	return Addresses{
-		Name:     Local,
-		Frontend: at(p.Frontend),
-		Backend:  at(p.Backend),
-		Alloy:    at(p.Alloy),
-		Loki:     at(p.Loki),
-		Tempo:    at(p.Tempo),
-		Mimir:    at(p.Mimir),
-		Grafana:  at(p.Grafana),
-	}
-}
-
-// Loopback returns 127.0.0.1:port.
-func Loopback(port int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }

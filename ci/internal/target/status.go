@@ -11,7 +11,7 @@ type Status struct {
 	Target string `json:"target"`
 	// Cluster is the cluster's name; empty for the local target.
 	Cluster string `json:"cluster,omitempty"`
-	// Ready tells whether there are components and all of them are ready.
+	// Ready says that the lab has components and that all of them are ready.
 	Ready bool `json:"ready"`
 	// Started is when the lab came up; the zero time when that is not known.
 	Started time.Time `json:"started,omitzero"`
@@ -31,9 +31,9 @@ type Component struct {
 	// Desired and Ready count instances.
 	Desired int `json:"desired"`
 	Ready   int `json:"ready"`
-	// URL is where this machine finds the component; empty when it cannot.
+	// URL is where this machine reaches the component; empty when it cannot.
 	URL string `json:"url,omitempty"`
-	// Instances are the processes or pods that it consists of.
+	// Instances are the component's processes or pods.
 	Instances []Instance `json:"instances"`
 }
 
@@ -56,13 +56,13 @@ type Instance struct {
 	// Started is when the instance came into being; the zero time when that is not
 	// known.
 	Started time.Time `json:"started,omitzero"`
-	// Log is the file that has the output of a process.
+	// Log is the file with the output of a process.
 	Log string `json:"log,omitempty"`
-	// Detail says more of an instance that is not ready.
+	// Detail says more about an instance that is not ready.
 	Detail string `json:"detail,omitempty"`
 }
 
-// Sum fills in what follows from the components: Ready and MemoryBytes.
+// Sum computes Ready and MemoryBytes from the components.
 func (s *Status) Sum() {
 	s.Ready, s.MemoryBytes = len(s.Components) > 0, 0
 	for _, c := range s.Components {

@@ -1,3 +1,9 @@
+// Package target is the interface of the places where the lab runs, and says where the
+// lab's components listen there.
+//
+// The services, the configuration, the traffic and the checks are the same on every
+// target. Everything that sends a request to the lab takes its address from here, and a
+// port is a number in this package and nowhere else.
 package target
 
 import (
@@ -12,60 +18,60 @@ const (
 	Local = "local"
 	// Kind is the lab in a Kind cluster.
 	Kind = "kind"
-	// InCluster is the lab around the pod that this program runs in.
+	// InCluster is the lab in the cluster whose pod this program runs in.
 	InCluster = "incluster"
 )
 
 var (
-	// ErrNotUp says that the target holds no lab that runs.
+	// ErrNotUp says that no lab runs on the target.
 	ErrNotUp = errors.New("the lab is not up")
 	// ErrUnknownComponent says that the lab has no component of that name.
 	ErrUnknownComponent = errors.New("no such component")
-	// ErrUnreachable says that no connection to a component came about from inside the
-	// target. Its text begins what a Job prints, and tells whoever has started the Job.
+	// ErrUnreachable says that a program inside the target could not connect to a
+	// component. A Job prints its text first, so that the `lab` outside recognizes it.
 	ErrUnreachable = errors.New("no connection to")
 	// ErrNotHere says that a target cannot do what it was asked to.
 	ErrNotHere = errors.New("this target cannot do that")
 )
 
 // A Target is a place where the lab runs. Targets differ in how the lab gets there;
-// what the commands print and how they exit is the same for each.
+// the commands' output and exit codes are the same for each.
 //
 // A method that needs a running lab fails with [ErrNotUp] when there is none.
 type Target interface {
-	// Up brings the lab up, or replaces what has changed of a lab that is up, and
+	// Up brings the lab up, or replaces the changed parts of a lab that is up, and
 	// returns once every component is ready.
 	Up(ctx context.Context) (Summary, error)
-	// Down stops the lab and says in a sentence what it did. It is no error when
-	// the lab is not up.
+	// Down stops the lab and says in a sentence what it did. A lab that is not up is
+	// no error.
 	Down(ctx context.Context) (done string, err error)
-	// Reset does what Down does, and deletes the lab's data.
+	// Reset stops the lab as Down does, and deletes the lab's data.
 	Reset(ctx context.Context) (done string, err error)
-	// Status asks every component how it is.
+	// Status asks every component whether it is ready.
 	Status(ctx context.Context) (Status, error)
-	// Logs writes to w what the named component has printed; with follow it goes on
-	// until ctx ends. It fails with [ErrUnknownComponent].
+	// Logs writes the log of the named component to w; with follow it goes on until ctx
+	// ends. It fails with [ErrUnknownComponent].
 	Logs(ctx context.Context, w io.Writer, name string, follow bool) error
-	// Temporary brings up a lab of its own for the caller. release takes it down
-	// again and must be called; it is nil when there is an error.
+	// Temporary brings up a separate lab for the caller. The caller must call release,
+	// which takes that lab down again; release is nil when there is an error.
 	Temporary(ctx context.Context) (lab Target, release func(), err error)
-	// TrafficFile is the file that keeps the report of the last traffic; "" when
-	// the target keeps none.
+	// TrafficFile is the file with the report of the last traffic; "" when the target
+	// keeps no such file.
 	TrafficFile() (string, error)
 }
 
-// Reachable is a target whose components this program reaches by itself.
+// Reachable is a target whose components this program can send requests to.
 type Reachable interface {
 	Target
 	// Addresses says where the lab's components listen.
 	Addresses(ctx context.Context) (Addresses, error)
 }
 
-// Gated is a target that may let this program in to its components only after a
-// while, such as a cluster whose network policies must learn of a new pod.
+// Gated is a target that lets this program reach its components only after a while, such
+// as a cluster whose network plugin must first learn of a new pod.
 type Gated interface {
 	Reachable
-	// Await returns once every one of the components takes a connection. It fails with
+	// Await returns once each of the components accepts a connection. It fails with
 	// [ErrUnreachable] when that takes too long.
 	Await(ctx context.Context, at Addresses, components []string) error
 }
@@ -73,44 +79,44 @@ type Gated interface {
 // Remote is a target whose components only a program inside can reach.
 type Remote interface {
 	Target
-	// Execute runs `lab ARGS` inside and returns what it printed. A command that
-	// ran and failed is no error; its exit code tells.
+	// Execute runs `lab ARGS` inside the target and returns its output. A command that
+	// ran and failed is no error: look at its exit code.
 	Execute(ctx context.Context, args []string) (Executed, error)
 }
 
-// Executed is what a command inside a [Remote] target has left.
+// Executed is the result of a command inside a [Remote] target.
 type Executed struct {
-	// Output is what it printed, without the lines of progress.
+	// Output is the command's output, without the lines of progress.
 	Output []byte
-	// ExitCode is its exit code.
+	// ExitCode is the command's exit code.
 	ExitCode int
 }
 
 // Attended is a target whose lab a program in the foreground can look after.
 type Attended interface {
 	Target
-	// Attend looks after the lab until ctx ends, and then stops it; or until
-	// another program has stopped it.
+	// Attend looks after the lab until another program stops it, or until ctx ends:
+	// then Attend stops the lab.
 	Attend(ctx context.Context) error
 }
 
-// Summary is what a person wants to know of a lab that has come up.
+// Summary describes, for a person, a lab that has come up.
 type Summary struct {
 	// Headline says in a sentence what was done.
 	Headline string
-	// Places are what a person may open.
+	// Places are the pages and interfaces that a person may open.
 	Places []Place
-	// Next are commands to go on with.
+	// Next are the commands to go on with.
 	Next []Step
 }
 
-// Place is something to open.
+// Place is a page or an interface to open.
 type Place struct {
 	// Name is the component's.
 	Name string
-	// URL is its address, or, in parentheses, why there is none.
+	// URL is its address, or a reason in parentheses why it has no address.
 	URL string
-	// About says what is there.
+	// About says what a person finds there.
 	About string
 }
 

@@ -14,14 +14,13 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// letInWithin bounds the wait until the components answer a new pod. Network plugins
-// know a pod about a second after it has started (kube-router and kindnet, measured);
-// one on a busy node takes several.
+// letInWithin bounds the wait until a new pod can connect to the components. A network
+// plugin knows a pod about a second after the pod has started (kube-router and kindnet,
+// measured), and several seconds after that on a busy node.
 const letInWithin = 30 * time.Second
 
-// Await implements [target.Gated]: a connection to each of the components must come
-// about. A network plugin that does not know this pod yet refuses its connections, or
-// drops their packets.
+// Await implements [target.Gated]: it connects to each of the components. A network plugin
+// that does not know this pod yet refuses the pod's connections, or drops their packets.
 func (Target) Await(ctx context.Context, at target.Addresses, components []string) error {
 	return await(ctx, at, components, letInWithin)
 }
@@ -34,7 +33,7 @@ func await(ctx context.Context, at target.Addresses, components []string, within
 	for _, name := range components {
 		u, err := url.Parse(at.URL(name))
 		if err != nil || u.Host == "" {
-			continue // a lab without that component
+			continue // the lab does not have that component
 		}
 		all.Go(func() error { return connect(ctx, name, u.Host, within) })
 	}
@@ -43,7 +42,7 @@ func await(ctx context.Context, at target.Addresses, components []string, within
 
 var errTime = errors.New("the time is up")
 
-// connect tries until a connection comes about.
+// connect tries until it has a connection.
 func connect(ctx context.Context, name, host string, within time.Duration) error {
 	dialer := net.Dialer{Timeout: 2 * time.Second}
 	for {

@@ -11,7 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// address is one of this machine that nothing listens on.
+// address returns an address of this machine on which no program listens.
 func address(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -22,7 +22,7 @@ func address(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// A component that refuses at first, and then does not, is waited for.
+// await waits for a component that refuses connections at first.
 func TestAwaitUntilLetIn(t *testing.T) {
 	loki := address(t)
 	go func() {
@@ -44,7 +44,7 @@ func TestAwaitGivesUp(t *testing.T) {
 	at := target.Addresses{Name: target.Kind, Tempo: "http://" + address(t)}
 	err := await(t.Context(), at, []string{target.Tempo}, 300*time.Millisecond)
 	if !errors.Is(err, target.ErrUnreachable) || !strings.Contains(err.Error(), "tempo at "+at.Tempo[len("http://"):]) || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("await = %v, want that it names tempo and what it said", err)
+		t.Errorf("await = %v, want an error that names tempo and the reason", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,5 +1,5 @@
-// Package incluster is the lab around the pod that this program runs in. It can be
-// looked at and used from there, but not brought up or down.
+// Package incluster is the lab in the cluster whose pod this program runs in. The program
+// can send requests to that lab, but cannot bring it up or down.
 package incluster
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// Target is the lab around this pod.
+// Target is the lab in the cluster of this pod.
 type Target struct{}
 
 var _ target.Gated = Target{}
@@ -18,7 +18,8 @@ var _ target.Gated = Target{}
 // Addresses implements [target.Reachable] with the names of the Services.
 func (Target) Addresses(context.Context) (target.Addresses, error) { return target.Cluster(), nil }
 
-// TrafficFile implements [target.Target]: a pod's files end with it, so none is kept.
+// TrafficFile implements [target.Target]. It is "": a pod's files are gone when the pod
+// ends, so the target keeps no report.
 func (Target) TrafficFile() (string, error) { return "", nil }
 
 // Up implements [target.Target]: it fails with [target.ErrNotHere], as do Down,

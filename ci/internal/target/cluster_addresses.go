@@ -11,8 +11,8 @@ const (
 	NamespaceObservability = "observability"
 )
 
-// The ports that a Kind node publishes, and where they end up on the host
-// unless told otherwise.
+// The ports that a Kind node publishes, and the host's ports that lead to them by
+// default.
 const (
 	FrontendNodePort = 30080
 	GrafanaNodePort  = 30300
@@ -20,8 +20,8 @@ const (
 	GrafanaHostPort  = 3000
 )
 
-// ClusterPorts are the ports of the Services in a cluster. No two pods share an
-// address there, so each program has the port that it has by itself.
+// ClusterPorts are the ports of the Services in a cluster. Every pod has an address of
+// its own there, so each program keeps its default port.
 func ClusterPorts() Ports {
 	return Ports{
 		Frontend: 8080, Backend: 8081, Grafana: 3000,
@@ -32,8 +32,8 @@ func ClusterPorts() Ports {
 	}
 }
 
-// Cluster is the target as a pod in the cluster sees it: every component by the
-// name of its Service.
+// Cluster returns the addresses that a pod in the cluster uses: the name of each
+// component's Service.
 func Cluster() Addresses {
 	p := ClusterPorts()
 	at := func(component, namespace string, port int) string {

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// documents are one of each kind that this package prints, with every field set.
+// documents has one document of each kind that this package prints, with every field set.
 func documents() map[string]any {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	digest := "sha256:" + strings.Repeat("1", 64)
@@ -58,7 +58,7 @@ func documents() map[string]any {
 	}
 }
 
-// The documents are an interface to other programs: a golden file for each.
+// The documents are an interface to other programs, so each has a golden file.
 func TestDocuments(t *testing.T) {
 	for kind, v := range documents() {
 		t.Run(kind, func(t *testing.T) {

@@ -10,24 +10,26 @@ import (
 	"strings"
 )
 
-// Work is something to do where the lab's services are: here, with their
-// addresses, or by a command inside the target.
+// Work is a piece of work on the lab's components. This program does it with their
+// addresses, or a command does it inside the target.
 type Work[R any] struct {
-	// Args are the words of the command that does it inside a target, without
+	// Args are the words of the command that does the work inside a target, without
 	// --target and --output.
 	Args []string
 	// Asks are the components that Here sends requests to.
 	Asks []string
-	// Here does it from this program.
+	// Here does the work from this program.
 	Here func(ctx context.Context, at Addresses) (R, error)
-	// NeedsNoLab says that Here uses none of the target's addresses, because the
-	// user has given others. Here then gets none.
+	// NeedsNoLab says that Here does not use the target's addresses, because the user
+	// has given others. Here then gets empty addresses.
 	NeedsNoLab bool
-	// Remark is told what the command inside prints besides its result. It may be nil.
+	// Remark gets the text that the command inside prints besides its result. It may
+	// be nil.
 	Remark func(text string)
 }
 
-// Do does the work on the target.
+// Do does the work on the target: here if this program can reach the components, else by
+// a command inside the target.
 func Do[R any](ctx context.Context, t Target, w Work[R]) (result R, err error) {
 	switch t := t.(type) {
 	case Remote:
@@ -49,9 +51,9 @@ func Do[R any](ctx context.Context, t Target, w Work[R]) (result R, err error) {
 	return result, fmt.Errorf("%s: %w", w.Args[0], ErrNotHere)
 }
 
-// Print does work whose result is text for people, and writes the text to w. args are
-// the words of the command that does it inside a target, here does it from this
-// program, and asks the components in asks.
+// Print does work whose result is text for people, and writes the text to w. args are the
+// words of the command that does the work inside a target. here does the work from this
+// program, and sends requests to the components in asks.
 func Print(ctx context.Context, t Target, w io.Writer, args, asks []string, here func(context.Context, io.Writer, Addresses) error) error {
 	switch t := t.(type) {
 	case Remote:
@@ -74,7 +76,8 @@ func Print(ctx context.Context, t Target, w io.Writer, args, asks []string, here
 	return fmt.Errorf("%s: %w", args[0], ErrNotHere)
 }
 
-// reach finds where the components listen, and waits until they let this program in.
+// reach returns the target's addresses once the components accept connections from this
+// program.
 func reach(ctx context.Context, t Reachable, components []string) (Addresses, error) {
 	at, err := t.Addresses(ctx)
 	if gated, ok := t.(Gated); ok && err == nil {
@@ -83,25 +86,25 @@ func reach(ctx context.Context, t Reachable, components []string) (Addresses, er
 	return at, err
 }
 
-// decode reads the JSON that a command has printed, whatever its exit code: a
-// report of failures comes with one that is not 0.
+// decode reads the JSON that a command has printed. It ignores the exit code, because a
+// command that reports failures exits with 1.
 func decode(done Executed, command string, remark func(string), into any) error {
 	doc, rest := findJSON(done.Output)
 	text := strings.TrimSpace(string(rest))
 	if doc == nil {
-		return fmt.Errorf("%s ended in the cluster with exit code %d and without a result:\n%s", command, done.ExitCode, text)
+		return fmt.Errorf("%s ended in the cluster with exit code %d and printed no result:\n%s", command, done.ExitCode, text)
 	}
 	if text != "" && remark != nil {
 		remark(text)
 	}
 	if err := json.Unmarshal(doc, into); err != nil {
-		return fmt.Errorf("reading what %s has printed: %w", command, err)
+		return fmt.Errorf("reading the output of %s: %w", command, err)
 	}
 	return nil
 }
 
-// findJSON finds the indented JSON object among the lines that a command has
-// printed: its standard output and its standard error come as one.
+// findJSON finds the indented JSON object in the output of a command, in which standard
+// output and standard error are mixed.
 func findJSON(output []byte) (doc, rest []byte) {
 	begin, end, at := -1, -1, 0
 	for line := range bytes.Lines(output) {

@@ -34,7 +34,7 @@ func TestTargetFlags(t *testing.T) {
 	}
 }
 
-// Flags reach a lab elsewhere as they were given, and only those.
+// The command in a Job gets exactly the flags that were given.
 func TestGiven(t *testing.T) {
 	e := &env{getenv: func(string) string { return "" }}
 	cmd := verifyCommand(e)

@@ -8,18 +8,18 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 )
 
-// retentionFlags say how long telemetry is kept: all of it, or one signal.
+// retentionFlags say how long the lab keeps telemetry: all of it, or one signal.
 type retentionFlags struct {
 	all  time.Duration
 	each retention.Periods
 }
 
-// register adds the flags. usual is the period without any of them; 0 is what the
-// configuration says.
+// register adds the flags. usual is the period without any of them; with 0 it is the
+// overlay's.
 func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 	text := "how long logs, traces and metrics are kept: whole hours, at least 24h"
 	if usual == 0 {
-		text += " (default what the overlay says)"
+		text += " (default the overlay's)"
 	}
 	flags.DurationVar(&f.all, "retention", usual, text)
 	flags.DurationVar(&f.each.Logs, "retention-logs", 0, "how long Loki keeps logs (default --retention)")
@@ -27,5 +27,5 @@ func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 	flags.DurationVar(&f.each.Metrics, "retention-metrics", 0, "how long Mimir keeps metrics (default --retention)")
 }
 
-// periods is what the flags ask for.
+// periods returns the period of each signal.
 func (f retentionFlags) periods() retention.Periods { return f.each.Or(f.all) }

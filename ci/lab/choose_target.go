@@ -22,7 +22,7 @@ type targetFlags struct{ name, cluster string }
 func (e *env) registerTarget(cmd *cobra.Command) {
 	e.registerDir(cmd)
 	cmd.Flags().StringVar(&e.target.name, "target", cmp.Or(e.getenv("LAB_TARGET"), target.Local),
-		"where the lab is: local (processes on this machine) or kind (a cluster in a container); in a pod, incluster (default $LAB_TARGET, or local)")
+		"where the lab runs: local (processes on this machine) or kind (a cluster in a container); in a pod of the lab, incluster (default $LAB_TARGET, or local)")
 	e.registerCluster(cmd)
 	onlyOn(cmd.Flags(), []string{target.Kind}, "cluster")
 	onlyOn(cmd.Flags(), []string{target.Local, target.Kind}, "dir")
@@ -33,11 +33,11 @@ func (e *env) registerCluster(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.target.cluster, "cluster", cmp.Or(e.getenv("LAB_CLUSTER"), cluster.DefaultName), "kind: the cluster's `NAME`")
 }
 
-// lab is the target that the command line chooses, of a lab that is up.
+// lab returns the target that the command line chooses, for a command that brings no lab up.
 func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -1}) }
 
-// wanted is the target that the command line chooses, with the flags of a lab that
-// is to be brought up.
+// wanted returns the target that the command line chooses, for a command that brings a lab
+// up with these flags.
 func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	switch e.target.name {
 	case target.Local:
@@ -60,7 +60,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	return t, nil
 }
 
-// kind is the Kind cluster that the command line names, whatever target it names.
+// kind returns the Kind cluster that --cluster names, for commands without --target.
 func (e *env) kind(f *upFlags) (*kind.Target, error) {
 	t, err := kind.New(kind.Options{
 		Name: e.target.cluster, Dir: e.labDir, Root: checkout.Root,

@@ -5,7 +5,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 )
 
-// The kinds of the JSON documents that the commands print; see report.Encode. Those of
+// The kinds of the JSON documents that the commands print; see report.Encode. The kinds of
 // reports, "checks" and "traffic", are in their packages. docs/json.md names the fields.
 const (
 	kindStatus      = "status"       // a target.Status
