@@ -16,12 +16,11 @@ import (
 // archive is an image that the lab runs, in a file.
 type archive struct {
 	name, file string
-	ref        string // what it is called once it is loaded
+	ref        string // the image's name once it is loaded
 }
 
-// archives gets every image that the lab runs as a file: those in the directory
-// that was given are taken from there, of the rest ours are built and the others
-// are pulled.
+// archives gets every image that the lab runs as a file. It takes the images that are in
+// the directory of --archives, builds our own that are missing, and pulls the others.
 func (t *Target) archives(ctx context.Context, c *cluster.Cluster, root string) ([]archive, error) {
 	lock, err := t.o.Lock()
 	if err != nil {
@@ -47,8 +46,8 @@ func (t *Target) archives(ctx context.Context, c *cluster.Cluster, root string) 
 	return slices.Concat(all, pulled, built), err
 }
 
-// given finds the images in the directory that was given, and says which are not
-// there.
+// given finds the images in the directory of --archives, and returns the names of those
+// that are missing.
 func (t *Target) given(lock images.Lock, platform string) (all []archive, missing []string, err error) {
 	for _, name := range slices.Concat(build.Names(), t.clusterImages()) {
 		file := ""
@@ -66,7 +65,7 @@ func (t *Target) given(lock images.Lock, platform string) (all []archive, missin
 			return nil, nil, err
 		}
 		if len(a.Tags) == 0 {
-			return nil, nil, fmt.Errorf("%s: the image in it has no name; `lab images pack` gives it that of the lock", file)
+			return nil, nil, fmt.Errorf("%s: the image in it has no name; `lab images pack` gives it the lock's name", file)
 		}
 		all = append(all, archive{name, file, a.Tags[0]})
 	}
@@ -76,10 +75,10 @@ func (t *Target) given(lock images.Lock, platform string) (all []archive, missin
 	return all, missing, nil
 }
 
-// findArchive finds one image in a directory; "" when it is not there.
+// findArchive returns the file of one image in a directory; "" when the image is not there.
 func (t *Target) findArchive(lock images.Lock, name, dir, platform string) (string, error) {
 	img, err := lock.Get(name)
-	if errors.Is(err, images.ErrUnknown) { // ours: built here, and named by nobody else
+	if errors.Is(err, images.ErrUnknown) { // one of our own images, which the lock does not have
 		return images.FindNamed(dir, name), nil
 	}
 	if err != nil {
@@ -87,18 +86,18 @@ func (t *Target) findArchive(lock images.Lock, name, dir, platform string) (stri
 	}
 	file, others := img.Find(dir, platform)
 	for _, other := range others {
-		t.say(fmt.Sprintf("%s is not taken: it is not for %s, or not the %s of the image lock", other, platform, name))
+		t.say(fmt.Sprintf("ignoring %s: it is not for %s, or not the %s of the image lock", other, platform, name))
 	}
 	return file, nil
 }
 
-// nodeArchive is the file in the directory that was given that the nodes' image is
-// loaded from; "" when there is none.
+// nodeArchive returns the file of the nodes' image in the directory of --archives; "" when
+// there is no such file.
 func (t *Target) nodeArchive(ctx context.Context, c *cluster.Cluster) (string, error) {
 	if t.o.Archives == "" {
 		return "", nil
 	}
-	if t.o.NodeImage != "" { // not the lock's
+	if t.o.NodeImage != "" { // another image than the lock's
 		return images.FindNamed(t.o.Archives, images.Node), nil
 	}
 	lock, err := t.o.Lock()
@@ -112,7 +111,7 @@ func (t *Target) nodeArchive(ctx context.Context, c *cluster.Cluster) (string, e
 	return t.findArchive(lock, images.Node, t.o.Archives, "linux/"+arch)
 }
 
-// clusterImages are the images that others have made.
+// clusterImages are the images that a cluster runs and that other projects have made.
 func (t *Target) clusterImages() []string {
 	names := slices.Clone(images.Workloads())
 	if t.o.MetricsServer {
@@ -145,7 +144,7 @@ func (t *Target) pull(ctx context.Context, lock images.Lock, missing []string, p
 	return all, nil
 }
 
-// build builds ours, when one of them is missing.
+// build builds our own images, when one of them is missing.
 func (t *Target) build(ctx context.Context, missing []string, root, platform, dir string) ([]archive, error) {
 	if !slices.ContainsFunc(missing, func(name string) bool { return slices.Contains(build.Names(), name) }) {
 		return nil, nil
@@ -173,8 +172,8 @@ func (t *Target) build(ctx context.Context, missing []string, root, platform, di
 	return all, nil
 }
 
-// base is what ours are built on: the layout in the directory that was given, if it
-// has it.
+// base returns the base of our own images: the layout in the directory of --archives if it
+// is there, else the lock's reference.
 func (t *Target) base() (string, error) {
 	lock, err := t.o.Lock()
 	if err != nil {

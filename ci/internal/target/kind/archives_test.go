@@ -94,7 +94,7 @@ func rootFS(t *testing.T, img v1.Image) v1.RootFS {
 	return cfg.RootFS
 }
 
-// quietTarget is a Kind target, and what it says.
+// quietTarget returns a Kind target, and collects its lines of progress.
 func quietTarget(t *testing.T, m *mirror, o Options) (*Target, *strings.Builder) {
 	t.Helper()
 	var said strings.Builder
@@ -140,8 +140,8 @@ func fakeDocker(t *testing.T, script string) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// What `images pull --to DIR` writes, `up --archives DIR` takes: all that a cluster
-// runs, its nodes' image, and the base of our own images.
+// `up --archives DIR` takes the files that `images pull --to DIR` has written: every image
+// that a cluster runs, its nodes' image, and the base of our own images.
 func TestPulledDirectoryIsArchives(t *testing.T) {
 	m := newMirror(t)
 	dir := t.TempDir()
@@ -156,7 +156,7 @@ func TestPulledDirectoryIsArchives(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(missing, build.Names()) || !strings.Contains(said.String(), "so built or pulled: frontend, backend, lab\n") {
-		t.Errorf("missing %v, it says %q; want ours alone", missing, said)
+		t.Errorf("missing %v, it says %q; want only our own images", missing, said)
 	}
 	names := map[string]string{}
 	for _, a := range found {
@@ -178,29 +178,29 @@ func TestPulledDirectoryIsArchives(t *testing.T) {
 	if base, err := s.base(); err != nil || filepath.Dir(base) != dir {
 		t.Errorf("ours are built on %q, %v; want the layout in %s", base, err, dir)
 	}
-	// Without the directory it is the registry's.
+	// Without the directory the base comes from the registry.
 	without, _ := quietTarget(t, m, Options{})
 	if base, err := without.base(); err != nil || !strings.HasPrefix(base, m.host+"/mirror/base:1.0@") {
 		t.Errorf("without archives ours are built on %q, %v", base, err)
 	}
 
-	// Pulled for another processor is as good as not there, and it is said why.
+	// Images for another processor are ignored, and the target says why.
 	said.Reset()
 	if found, missing, err = s.given(lock, "linux/amd64"); err != nil || len(found) > 0 || len(missing) != len(images.Workloads())+len(build.Names()) {
 		t.Errorf("for another processor: found %v, missing %v, %v", found, missing, err)
 	}
-	if want := "is not taken: it is not for linux/amd64, or not the loki of the image lock"; !strings.Contains(said.String(), want) {
+	if want := "it is not for linux/amd64, or not the loki of the image lock"; !strings.Contains(said.String(), want) || !strings.Contains(said.String(), "ignoring "+dir) {
 		t.Errorf("it says %q, want %q", said, want)
 	}
 
-	// Another node image than the lock's is not in that file.
+	// The file has the lock's node image, so it does not serve for another one.
 	s.o.NodeImage = "kindest/node:v1.30.0"
 	if node, err := s.nodeArchive(t.Context(), cluster.New(cluster.Config{})); node != "" || err != nil {
 		t.Errorf("with --node-image the nodes' archive is %q, %v", node, err)
 	}
 }
 
-// pack's names are taken as well, those of our own images among them.
+// `up --archives` also takes the names that pack and build write.
 func TestPackedDirectoryIsArchives(t *testing.T) {
 	m := newMirror(t)
 	pulled, dir := t.TempDir(), t.TempDir()

@@ -14,9 +14,9 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
-// deployed is what deploy has done.
+// deployed counts the changes that deploy has made.
 type deployed struct {
-	loaded   int // images that the cluster did not have
+	loaded   int // images that the cluster did not have before
 	changed  int // objects that are new or different
 	rolled   int // workloads that became ready
 	pruned   int
@@ -27,7 +27,7 @@ func (d deployed) unchanged() bool {
 	return d.loaded == 0 && d.changed == 0 && d.rolled == 0 && d.pruned == 0
 }
 
-// String is what was done, in a few words.
+// String names the changes in a few words.
 func (d deployed) String() string {
 	return fmt.Sprintf("%d images loaded, %d objects changed, %d workloads rolled out", d.loaded, d.changed, d.rolled)
 }
@@ -80,8 +80,8 @@ func (t *Target) deploy(ctx context.Context, c *cluster.Cluster, root string, re
 	return done, deploy.Prune(ctx, c, applied.Surplus)
 }
 
-// password is that of Grafana's administrator: the one in the cluster, or at the
-// first time a new one.
+// password returns the password of Grafana's administrator: the one in the cluster, or a
+// new one when the cluster has none yet.
 func (t *Target) password(ctx context.Context, c *cluster.Cluster) (string, error) {
 	have, err := deploy.Secret(ctx, c, target.NamespaceObservability, "grafana-admin", "password")
 	if err != nil || have != "" {

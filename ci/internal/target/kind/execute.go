@@ -12,11 +12,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
-// jobTimeout bounds a Job: heavy traffic takes minutes, and so does looking it up.
+// jobTimeout bounds a Job: heavy traffic takes minutes, and so does the search for its
+// telemetry.
 const jobTimeout = 30 * time.Minute
 
 // Execute implements [target.Remote]: it runs `lab ARGS` as a Job in the cluster, in
-// the image that Up has brought there.
+// the lab image that Up has loaded.
 func (t *Target) Execute(ctx context.Context, args []string) (target.Executed, error) {
 	c := t.cluster()
 	image, err := t.labImage(ctx, c)
@@ -36,21 +37,21 @@ func (t *Target) Execute(ctx context.Context, args []string) (target.Executed, e
 	return target.Executed{Output: done.Output, ExitCode: done.ExitCode}, err
 }
 
-// unreachable says which of the two it was, when a Job could not reach a component:
-// the component is not ready, or it does not let the Job in.
+// unreachable explains why a Job could not reach a component: either the component is not
+// ready, or the network does not let the Job reach it.
 func (t *Target) unreachable(ctx context.Context, c *cluster.Cluster, said string) error {
 	found, err := deploy.Look(ctx, c, namespaces...)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s\nHow the components are cannot be found out: %w", said, err)
+		return fmt.Errorf("%s\nThe components' state could not be read: %w", said, err)
 	case found.Ready():
-		return fmt.Errorf("%s\nEvery component is ready, so the Job was not let in: its network policies, or a network plugin\n"+
-			"that does not know the Job's pod yet. See `go run ./ci/lab cluster kubectl get networkpolicies -A`", said)
+		return fmt.Errorf("%s\nEvery component is ready, so the network did not let the Job in: because of its network policies, or because\n"+
+			"the network plugin does not know the Job's pod yet. See `go run ./ci/lab cluster kubectl get networkpolicies -A`", said)
 	}
 	return fmt.Errorf("%s\nA component is not ready: see `go run ./ci/lab status --target kind`", said)
 }
 
-// labImageNote is the annotation of the namespace of the Jobs with the reference of
+// labImageNote is the annotation, on the namespace of the Jobs, that has the reference of
 // the lab image that Up has loaded last.
 const labImageNote = "lgtm-lab/image"
 
@@ -66,7 +67,7 @@ func (t *Target) labImage(ctx context.Context, c *cluster.Cluster) (string, erro
 	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `go run ./ci/lab up --target kind`: %w", t.o.Name, target.ErrNotUp)
 }
 
-// noteImages remembers in the cluster which image the Jobs are to use.
+// noteImages writes into the cluster which image the Jobs are to use.
 func (t *Target) noteImages(ctx context.Context, c *cluster.Cluster, refs map[string]string) error {
 	_, err := c.Kubectl(ctx, nil, "annotate", "namespace", target.NamespaceObservability, "--overwrite",
 		labImageNote+"="+refs["lab"])

@@ -13,10 +13,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
-// Route is a port of this machine that is to lead to one that the cluster publishes.
+// Route is a port of this machine that leads to a port that the cluster publishes.
 type Route struct {
 	name string
-	here int // 0: the same as there
+	here int // 0: the same number as the published port
 }
 
 // ParseRoute reads NAME or NAME=PORT.
@@ -40,9 +40,9 @@ var nodePorts = map[string]int{
 	target.Frontend: target.FrontendNodePort, target.Grafana: target.GrafanaNodePort, apiPort: cluster.APIPort,
 }
 
-// Forward listens on the address, at the ports of the routes, and forwards what
-// comes to the machine that dockerHost names, the value of DOCKER_HOST. It opens
-// every port or none, and goes on until ctx ends.
+// Forward listens on the address, at the ports of the routes, and forwards connections to
+// the machine that dockerHost names, the value of DOCKER_HOST. It forwards until ctx ends.
+// When it cannot open one of the ports, it opens none and fails.
 func (t *Target) Forward(ctx context.Context, listen, dockerHost string, routes []Route) error {
 	host, err := cluster.RuntimeHost(dockerHost)
 	if err != nil {
@@ -65,7 +65,8 @@ func (t *Target) Forward(ctx context.Context, listen, dockerHost string, routes 
 	return t.forward(ctx, listen, host, routes, there)
 }
 
-// forward opens every port here, or none, and forwards until ctx ends.
+// forward opens the ports on this machine and forwards until ctx ends. It closes all of
+// them when one cannot be opened.
 func (t *Target) forward(ctx context.Context, listen, host string, routes []Route, there []int) error {
 	open := make([]net.Listener, len(routes))
 	for i, r := range routes {

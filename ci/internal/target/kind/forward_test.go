@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A port that is taken ends forward, which has opened another one before.
+// forward ends when one of its ports is taken, although it has opened another before.
 func TestForwardPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package kind is the lab in a Kind cluster: the cluster, the images in it, and the
-// lab's workloads. What it is told to do goes through the container runtime and the
-// kubectl in the cluster's node; see the package cluster below it.
+// lab's workloads. It works through the container runtime and through the kubectl in the
+// cluster's node; see the package cluster below it.
 package kind
 
 import (
@@ -23,57 +23,57 @@ import (
 type Options struct {
 	// Name is the cluster's; empty is [cluster.DefaultName].
 	Name string
-	// Dir finds the lab's folder, with the lock, the images and the last traffic.
+	// Dir finds the lab's folder, which has the images and the last traffic.
 	Dir func() (string, error)
-	// Root finds the checkout; only what makes something asks.
+	// Root finds the checkout. Only methods that make something call it.
 	Root func() (string, error)
-	// Lock loads the image lock; only what makes something asks.
+	// Lock loads the image lock. Only methods that make something call it.
 	Lock func() (images.Lock, error)
-	// Ports are the host's ports, each as NAME=NUMBER. Those that are left out are as
-	// in the cluster that is there, or else the usual ones.
+	// Ports are the host's ports, each as NAME=NUMBER. Ports that are left out stay as
+	// in an existing cluster, or else are the usual ones.
 	Ports []string
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Retention is how long the backends keep data, whole hours.
 	Retention retention.Periods
-	// Workers is the number of nodes besides the control plane; negative is as many as
-	// the cluster has that is there, or else none.
+	// Workers is the number of nodes besides the control plane. A negative number keeps
+	// the nodes of an existing cluster, and makes a new one without workers.
 	Workers int
 	// NodeImage is the reference of the nodes' image; empty is the lock's.
 	NodeImage string
 	// Archives is a directory with images as files; empty for none.
 	Archives string
-	// Listen is the host's address that ports are published on; empty is that of the
-	// cluster that is there, or else 127.0.0.1.
+	// Listen is the host's address that ports are published on; empty is the address of
+	// an existing cluster, or else 127.0.0.1.
 	Listen string
 	// Timeout bounds the wait until every workload is ready.
 	Timeout time.Duration
-	// NoPreflight tries, whatever seems to be missing.
+	// NoPreflight goes on although something seems to be missing.
 	NoPreflight bool
 	// MetricsServer adds metrics-server.
 	MetricsServer bool
-	// Recreate allows Up to replace a cluster that was made with other settings,
-	// together with its data.
+	// Recreate allows Up to replace a cluster that was made with other settings. The
+	// cluster's data is then lost.
 	Recreate bool
-	// Say is told, a line at a time, what happens.
+	// Say gets the lines of progress.
 	Say func(line string)
-	// Transfer returns what is told how far the named image is fetched.
+	// Transfer returns a function that gets the progress of the named image's download.
 	Transfer func(image string) func(done, total int64)
 }
 
 // Target is the lab in a Kind cluster, as the commands use it.
 type Target struct {
 	o Options
-	// ports are those that were asked for, until settle fills in the others.
+	// ports are the ports of Options.Ports, until settle fills in the others.
 	ports hostPorts
-	// anyPorts leaves the ports that were not asked for to the runtime.
+	// anyPorts lets the runtime choose the ports that Options.Ports leaves out.
 	anyPorts bool
 }
 
 var _ target.Remote = (*Target)(nil)
 
-// New returns the target. It fails when the options make no sense, and looks at
-// nothing yet.
+// New returns the target. It fails when the options make no sense. It does not look at the
+// cluster yet.
 func New(o Options) (*Target, error) {
 	if o.Name == "" {
 		o.Name = cluster.DefaultName
@@ -85,18 +85,18 @@ func New(o Options) (*Target, error) {
 	return t, t.ports.or(usualPorts).distinct()
 }
 
-// namespaces are those that the lab's workloads are in.
+// namespaces are the namespaces of the lab's workloads.
 var namespaces = []string{target.NamespaceApp, target.NamespaceObservability}
 
-// cluster is the cluster as it is.
+// cluster returns a handle on the existing cluster.
 func (t *Target) cluster() *cluster.Cluster {
 	return cluster.New(cluster.Config{Name: t.o.Name, Progress: t.say})
 }
 
 func (t *Target) say(line string) { t.o.Say("· " + line) }
 
-// path is a path in the lab's folder, which it makes. It refuses a folder that is not
-// the lab's.
+// path returns a path in the lab's folder, and makes that folder. It refuses a folder that
+// is not the lab's.
 func (t *Target) path(elem ...string) (string, error) {
 	dir, err := t.o.Dir()
 	if err != nil {
@@ -106,7 +106,7 @@ func (t *Target) path(elem ...string) (string, error) {
 	return filepath.Join(append([]string{folder.Path}, elem...)...), err
 }
 
-// notUp says what to do when there is no such cluster.
+// notUp adds to an error about an absent cluster what to do.
 func (t *Target) notUp(err error) error {
 	if errors.Is(err, cluster.ErrAbsent) {
 		return fmt.Errorf("there is no cluster %s; `go run ./ci/lab up --target kind` makes it: %w", t.o.Name, target.ErrNotUp)
@@ -128,7 +128,7 @@ func (t *Target) Down(ctx context.Context) (string, error) {
 		}
 		defer release()
 	}
-	// Also when no node is there: a network may be.
+	// Delete also when there is no node: a network may be left.
 	if err := c.Delete(ctx); err != nil {
 		return "", err
 	}
@@ -138,8 +138,8 @@ func (t *Target) Down(ctx context.Context) (string, error) {
 	return fmt.Sprintf("The cluster %s is deleted, with all data in it.", t.o.Name), nil
 }
 
-// Reset implements [target.Target]: it is Down, because the cluster keeps its data
-// inside itself.
+// Reset implements [target.Target]: it does the same as Down, because the cluster keeps
+// its data inside itself.
 func (t *Target) Reset(ctx context.Context) (string, error) { return t.Down(ctx) }
 
 // Logs implements [target.Target].

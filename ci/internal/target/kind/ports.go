@@ -9,14 +9,14 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// apiPort is what the command line calls the API server's port.
+// apiPort is the name of the API server's port on the command line.
 const apiPort = "api"
 
-// hostPorts are the host's ports of the frontend, Grafana and the API server; 0
-// where the runtime picks one.
+// hostPorts are the host's ports of the frontend, Grafana and the API server; 0 means
+// that the runtime picks one.
 type hostPorts struct{ frontend, grafana, api int }
 
-// usualPorts are those of a cluster that nobody has asked otherwise of.
+// usualPorts are the ports of a new cluster unless told otherwise.
 var usualPorts = hostPorts{frontend: target.FrontendHostPort, grafana: target.GrafanaHostPort}
 
 // or fills in the ports that are 0.
@@ -24,7 +24,7 @@ func (p hostPorts) or(other hostPorts) hostPorts {
 	return hostPorts{cmp.Or(p.frontend, other.frontend), cmp.Or(p.grafana, other.grafana), cmp.Or(p.api, other.api)}
 }
 
-// distinct refuses one port for two purposes.
+// distinct fails when two components have the same port.
 func (p hostPorts) distinct() error {
 	for _, pair := range []struct {
 		a, b         int
@@ -41,7 +41,7 @@ func (p hostPorts) distinct() error {
 	return nil
 }
 
-// portNumber reads a port, and tells whether it is one.
+// portNumber reads a port number; ok tells whether the text is one.
 func portNumber(text string) (port int, ok bool) {
 	port, err := strconv.Atoi(text)
 	return port, err == nil && port >= 1 && port <= 65535
@@ -63,7 +63,7 @@ func (p *hostPorts) assign(given []string) error {
 		case apiPort:
 			p.api = port
 		default:
-			return fmt.Errorf("--port %q: a cluster publishes frontend, grafana and api, and nothing else", assignment)
+			return fmt.Errorf("--port %q: a cluster publishes only frontend, grafana and api", assignment)
 		}
 	}
 	return nil

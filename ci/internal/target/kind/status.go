@@ -26,7 +26,7 @@ func (t *Target) Status(ctx context.Context) (target.Status, error) {
 	return describe(t.o.Name, found, ports), nil
 }
 
-// describe puts what was found into the shape that all targets share.
+// describe turns the workloads' status into the form that all targets share.
 func describe(name string, found deploy.Status, ports hostPorts) target.Status {
 	s := target.Status{Target: target.Kind, Cluster: name, Components: []target.Component{}}
 	published := map[string]int{target.Frontend: ports.frontend, target.Grafana: ports.grafana}
@@ -50,5 +50,5 @@ func describe(name string, found deploy.Status, ports hostPorts) target.Status {
 	return s
 }
 
-// address is where this machine finds a published port.
+// address returns the URL of a published port on this machine.
 func address(port int) string { return fmt.Sprintf("http://localhost:%d", port) }

@@ -11,20 +11,21 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
-// temporaryPrefix is how the name of a temporary cluster begins. The rest is random:
-// two of them may be there at a time.
+// temporaryPrefix is the beginning of a temporary cluster's name. The rest is random, so
+// that two of them can exist at a time.
 const temporaryPrefix = "lgtm-lab-temporary-"
 
 const (
-	// lookWithin bounds the look at what a failed start has left.
+	// lookWithin bounds the look at the cluster that a failed start has left.
 	lookWithin = 10 * time.Second
 	// deleteWithin bounds the deletion of a temporary cluster.
 	deleteWithin = 2 * time.Minute
 )
 
 // Temporary implements [target.Target] with a cluster of its own, on ports of the
-// runtime's choice. When the lab in it does not come up, the cluster stays, to be
-// looked at; when ctx ends, it goes. What a killed run has left is deleted first.
+// runtime's choice. When the lab in the cluster does not come up, the cluster stays, so
+// that a person can look at it; when ctx ends, the cluster is deleted. Temporary first
+// deletes the clusters that killed runs have left.
 func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func(), err error) {
 	own := &Target{o: t.o, anyPorts: true}
 	own.o.Name = temporaryPrefix + strings.ToLower(rand.Text()[:6])
@@ -46,7 +47,7 @@ func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func
 func (t *Target) clearAbandoned(ctx context.Context) {
 	names, err := t.cluster().Abandoned(ctx, temporaryPrefix)
 	if err != nil {
-		return // the preflight says what is wrong with the runtime
+		return // the preflight reports what is wrong with the runtime
 	}
 	for _, name := range names {
 		t.say("deleting the cluster " + name + ", which a killed run has left")
@@ -56,7 +57,7 @@ func (t *Target) clearAbandoned(ctx context.Context) {
 	}
 }
 
-// leave decides what becomes of a cluster whose lab did not come up.
+// leave keeps a cluster whose lab did not come up, or deletes it when ctx has ended.
 func (t *Target) leave(ctx context.Context) {
 	if ctx.Err() != nil {
 		t.delete(ctx)
@@ -66,12 +67,12 @@ func (t *Target) leave(ctx context.Context) {
 	defer cancel()
 	c := t.cluster()
 	if there, err := c.Exists(lookCtx); err == nil && there {
-		_ = c.Keep(lookCtx) // a cluster without a node that runs is not worth a look
+		_ = c.Keep(lookCtx) // fails only when no node runs, and then there is nothing to look at
 		t.o.Say(fmt.Sprintf("lab: the cluster %s stays; `go run ./ci/lab down --target kind --cluster %s` deletes it", t.o.Name, t.o.Name))
 	}
 }
 
-// delete deletes the temporary cluster, also after ctx has ended.
+// delete deletes the temporary cluster, even after ctx has ended.
 func (t *Target) delete(ctx context.Context) {
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteWithin)
 	defer cancel()

@@ -31,15 +31,15 @@ func (t *Target) Up(ctx context.Context) (target.Summary, error) {
 	return t.summary(headline, done.password), nil
 }
 
-// bring brings the lab up without a word to standard output.
+// bring brings the lab up and prints nothing to standard output.
 func (t *Target) bring(ctx context.Context) (deployed, error) {
 	done, unguard, err := t.bringGuarded(ctx)
 	unguard()
 	return done, err
 }
 
-// bringGuarded brings the lab up, and keeps others from the cluster until unguard is
-// called, which is never nil.
+// bringGuarded brings the lab up, and keeps other callers from the cluster until unguard is
+// called. unguard is never nil.
 func (t *Target) bringGuarded(ctx context.Context) (done deployed, unguard func(), err error) {
 	c, root, err := t.wanted(ctx)
 	if err != nil {
@@ -57,8 +57,8 @@ func (t *Target) bringGuarded(ctx context.Context) (done deployed, unguard func(
 	return done, unguard, err
 }
 
-// prepare does what comes before a cluster is made: it looks for what is missing, finds
-// the nodes' image, and keeps others from the cluster until unguard is called.
+// prepare does the steps before a cluster is made: it checks that nothing is missing, finds
+// the nodes' image, and keeps other callers from the cluster until unguard is called.
 func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unguard func(), err error) {
 	if !t.o.NoPreflight {
 		if err := t.preflight(ctx, c); err != nil {
@@ -71,7 +71,7 @@ func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unguard func(
 	return t.guard(ctx, c)
 }
 
-// wanted is the cluster that the options ask for, and the checkout's root.
+// wanted returns the cluster that the options ask for, and the checkout's root.
 func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, string, error) {
 	root, err := t.o.Root()
 	if err != nil {
@@ -109,9 +109,10 @@ func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, string, error) {
 	return cluster.New(cfg), root, nil
 }
 
-// settle fills in what was not asked for: it is as in the cluster that is there.
+// settle fills in the settings that the options leave open: those of an existing cluster,
+// or else the usual ones.
 func (t *Target) settle(ctx context.Context) {
-	// A runtime that does not answer is for the preflight to report.
+	// The preflight reports a runtime that does not answer.
 	made, _ := t.cluster().Made(ctx)
 	if made != nil {
 		t.ports = t.ports.or(hostPorts{made.Ports[target.FrontendNodePort], made.Ports[target.GrafanaNodePort], made.Ports[cluster.APIPort]})
@@ -126,12 +127,13 @@ func (t *Target) settle(ctx context.Context) {
 	}
 }
 
-// guard keeps every other caller from the cluster, wherever it runs.
+// guard keeps every other caller, on any machine, from the cluster.
 func (t *Target) guard(ctx context.Context, c *cluster.Cluster) (release func(), err error) {
 	return c.Guard(ctx, func() { t.say(filelock.Waiting("the cluster " + t.o.Name)) })
 }
 
-// preflight fails when something that a cluster needs is missing, and says all of it.
+// preflight fails when something that a cluster needs is missing. The error names every
+// such problem.
 func (t *Target) preflight(ctx context.Context, c *cluster.Cluster) error {
 	problems, err := c.Preflight(ctx)
 	if err != nil || len(problems) == 0 {
@@ -144,18 +146,18 @@ func (t *Target) preflight(ctx context.Context, c *cluster.Cluster) error {
 		likely = likely && p.Likely
 	}
 	if likely {
-		b.WriteString("\n--no-preflight tries nevertheless.")
+		b.WriteString("\nTo try nevertheless, add --no-preflight.")
 	}
 	return fmt.Errorf("nothing was done, because something is missing:%s", b.String())
 }
 
-// clusterWithImages makes the cluster and gets the images at the same time, and
-// brings them together.
+// clusterWithImages makes the cluster and gets the images at the same time, and then loads
+// the images into the cluster.
 func (t *Target) clusterWithImages(ctx context.Context, c *cluster.Cluster, root string) (cluster.Loaded, map[string]string, error) {
 	var archives []archive
 	var clusterErr, imageErr error
 	var both sync.WaitGroup
-	// Neither is stopped when the other fails: what it makes is there the next time.
+	// When one fails the other goes on: the next call can use its result.
 	both.Go(func() {
 		begin := time.Now()
 		made, err := c.Ensure(ctx)
@@ -178,7 +180,7 @@ func (t *Target) clusterWithImages(ctx context.Context, c *cluster.Cluster, root
 	return loaded, refs, err
 }
 
-// summary says where everything is, and what to do next.
+// summary describes where everything is, and what to do next.
 func (t *Target) summary(headline, password string) target.Summary {
 	at := func(port int) string {
 		if port == 0 {

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// keptMarker is a file in the control-plane node of a cluster that is to be looked at.
+// keptMarker is a file in the control-plane node of a cluster that a person may look at.
 const keptMarker = "/kind/lgtm-lab-kept"
 
-// Keep says that the cluster is not abandoned, though no caller is at work on it.
+// Keep marks the cluster, so that [Cluster.Abandoned] does not count it although no caller
+// is at work on it.
 func (c *Cluster) Keep(ctx context.Context) error {
 	_, err := c.docker(ctx, nil, "exec", c.controlPlane(), "touch", keptMarker)
 	return err
 }
 
-// Abandoned returns the names of the clusters that begin with the prefix, that no
-// caller is at work on, and that nobody has asked to [Cluster.Keep]: a run that was
-// killed has left them.
+// Abandoned returns the names of the clusters that killed runs have left: those that begin
+// with the prefix, on which no caller is at work, and which [Cluster.Keep] has not marked.
 func (c *Cluster) Abandoned(ctx context.Context, prefix string) ([]string, error) {
 	out, err := c.docker(ctx, nil, "ps", "-a", "--filter", "label="+clusterLabel, "--format", `{{.Label "`+clusterLabel+`"}}`)
 	if err != nil {

@@ -17,19 +17,19 @@ type Archive struct {
 	// File is its path, Size its length in bytes.
 	File string
 	Size int64
-	// ID is "sha256:" and the digest of the image's configuration, by which a
-	// container runtime knows the image whatever it is called.
+	// ID is "sha256:" and the digest of the image's configuration. A container runtime
+	// identifies the image by it, under every name.
 	ID string
 	// Tags are the image's names, repository:tag.
 	Tags []string
 }
 
-// maxMember bounds what is read of an archive's manifest or configuration; real
-// ones are a few KiB.
+// maxMember bounds the size of an archive's manifest or configuration; real ones have a
+// few KiB.
 const maxMember = 8 << 20
 
-// ReadArchive reads what is in an archive, without its layers. It fails on an
-// archive that does not hold exactly one image.
+// ReadArchive reads an archive's manifest and configuration, but not its layers. It fails
+// unless the archive holds exactly one image.
 func ReadArchive(file string) (Archive, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package cluster keeps the Kind cluster that the lab runs in: it makes it,
-// repairs what an interrupted run has left, loads images into it and deletes it.
+// Package cluster manages the Kind cluster that the lab runs in: it makes the cluster,
+// repairs one that an interrupted run has left, loads images into it and deletes it.
 //
-// Nothing here talks to the Kubernetes API from outside. kubectl runs inside the
-// control-plane node, through the container runtime, so that a runtime on this
-// machine, on another one and one inside a container are the same, and no
-// kubeconfig is written on the host.
+// The package does not talk to the Kubernetes API from outside. kubectl runs inside the
+// control-plane node, through the container runtime. So the runtime may be on this
+// machine, on another one or inside a container, and no kubeconfig is written on the
+// host.
 package cluster
 
 import (
@@ -23,13 +23,13 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
-// DefaultName is the name of the lab's cluster unless another is asked for.
+// DefaultName is the name of the lab's cluster unless told otherwise.
 const DefaultName = "lgtm-lab"
 
 // ErrAbsent says that there is no cluster of that name.
 var ErrAbsent = errors.New("there is no such cluster")
 
-// Config describes a cluster. Only Name is needed to look at one that exists.
+// Config describes a cluster. An existing cluster can be looked at with Name alone.
 type Config struct {
 	// Name is the cluster's; its nodes are containers whose names begin with it.
 	Name string
@@ -37,24 +37,24 @@ type Config struct {
 	Kind []byte
 	// NodeImage is the reference of the nodes' image.
 	NodeImage string
-	// NodeArchive is a file, as `docker save` writes it, that the node image is
-	// loaded from when the runtime does not have it. Empty: the runtime pulls it.
+	// NodeArchive is a file, as `docker save` writes it, with the nodes' image. It is
+	// loaded when the runtime does not have the image. Without a file the runtime pulls
+	// the image.
 	NodeArchive string
 	// Workers is the number of nodes besides the control plane.
 	Workers int
-	// Listen is the host's address that ports are published on; empty leaves what
-	// the configuration says.
+	// Listen is the host's address that ports are published on; empty keeps the address
+	// of the configuration.
 	Listen string
-	// Ports are the host's ports by the node's port that they lead to; they replace
-	// those of the configuration, and 0 is one that the runtime picks. A node's
-	// port that the configuration does not publish is an error, unless it is
-	// [APIPort]: without one here the API server is at a port of the runtime's
-	// choice, on the loopback address.
+	// Ports are the host's ports by the node's port that they lead to. They replace
+	// the ports of the configuration; with 0 the runtime picks one. A node's port that
+	// the configuration does not publish is an error, except [APIPort]: when Ports does
+	// not name it, the runtime picks a port for the API server, on the loopback address.
 	Ports map[int]int
-	// Recreate lets Ensure delete, with all data in it, a cluster that was made with
-	// other settings or does not come to life, and make it anew.
+	// Recreate lets Ensure replace a cluster that was made with other settings or does
+	// not come to life. The cluster's data is then lost.
 	Recreate bool
-	// Progress is told what is being done, a line at a time. It may be nil.
+	// Progress gets the lines of progress. It may be nil.
 	Progress func(line string)
 }
 
@@ -64,21 +64,21 @@ type Cluster struct {
 	docker docker
 	kind   provider
 	limits limits
-	// hold is [hold], but in tests.
+	// hold is [hold]; tests replace it.
 	hold func(ctx context.Context, name, image string) (release func(), err error)
 
 	mu    sync.Mutex
 	nodes []nodes.Node
 }
 
-// provider is what is used of Kind's own.
+// provider has the methods of Kind's provider that this package uses.
 type provider interface {
 	Create(name string, options ...cluster.CreateOption) error
 	ListNodes(name string) ([]nodes.Node, error)
 }
 
-// New returns a handle of the cluster; it does nothing yet. The cluster's
-// runtime is the one that the docker command talks to (DOCKER_HOST, or its context).
+// New returns a handle on the cluster and does nothing else. The cluster's runtime is the
+// one that the docker command talks to (DOCKER_HOST, or its context).
 func New(cfg Config) *Cluster {
 	if cfg.Name == "" {
 		cfg.Name = DefaultName
@@ -93,7 +93,7 @@ func New(cfg Config) *Cluster {
 
 func (c *Cluster) say(format string, args ...any) { c.Progress(fmt.Sprintf(format, args...)) }
 
-// controlPlane is the name of the node that kubectl runs in.
+// controlPlane returns the name of the node that kubectl runs in.
 func (c *Cluster) controlPlane() string { return c.Name + "-control-plane" }
 
 // listNodes returns the cluster's nodes, the control plane first. It fails with
@@ -118,7 +118,7 @@ func (c *Cluster) listNodes() ([]nodes.Node, error) {
 	return nil, fmt.Errorf("cluster %s: %w", c.Name, ErrAbsent)
 }
 
-// forget drops what is known of the nodes, after they were made or deleted.
+// forget drops the list of nodes, after nodes were made or deleted.
 func (c *Cluster) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,16 +126,16 @@ func (c *Cluster) forget() {
 }
 
 // Kubectl runs kubectl in the control-plane node with the administrator's rights
-// and returns what it prints. stdin may be nil. An error quotes what kubectl has
-// written to its standard error.
+// and returns its standard output. stdin may be nil. An error quotes kubectl's standard
+// error.
 func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	err := c.KubectlTo(ctx, &out, stdin, args...)
 	return out.Bytes(), err
 }
 
-// KubectlTo is Kubectl for output that is long or comes slowly: it goes to w as
-// it is printed.
+// KubectlTo is Kubectl for output that is long or comes slowly: it writes the output to w
+// at once.
 func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, args ...string) error {
 	found, err := c.listNodes()
 	if err != nil {
@@ -144,8 +144,8 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 	args = append([]string{"--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
 	command := append([]string{"kubectl"}, args...)
 	if stdin == nil {
-		// An exec that is interrupted leaves its process behind in the node. This one
-		// ends with its standard input, which ends with the exec.
+		// An interrupted exec leaves its process behind in the node. So this process
+		// ends when its standard input ends, and that ends with the exec.
 		hangUp, never := io.Pipe()
 		defer never.Close()
 		stdin, command = hangUp, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
@@ -156,16 +156,15 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 	return nil
 }
 
-// endWithInput is a shell script that runs its arguments as a command until the
-// command ends, or standard input does. Its exit code is the command's.
+// endWithInput is a shell script that runs its arguments as a command. It ends the command
+// when standard input ends. Its exit code is the command's.
 const endWithInput = `exec 3<&0
 "$@" </dev/null 3<&- &
 command=$!
 { cat <&3; kill $command; } >/dev/null 2>&1 &
 wait $command`
 
-// inNode runs a command in a node. The error says why the command failed in its
-// own words.
+// inNode runs a command in a node. The error quotes the command's standard error.
 func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, name string, args ...string) error {
 	var complaint bytes.Buffer
 	cmd := n.CommandContext(ctx, name, args...).SetStdout(w).SetStderr(&complaint)
@@ -188,8 +187,7 @@ func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, nam
 	return fmt.Errorf("%s in %s: %w", name, n, err)
 }
 
-// quoted replaces Kind's error, which names the command alone, by one that says
-// what the command has printed.
+// quoted adds the command's output to Kind's error, which names only the command.
 func quoted(err error) error {
 	run := exec.RunErrorForError(err)
 	if run == nil {
@@ -201,10 +199,10 @@ func quoted(err error) error {
 	return err
 }
 
-// lastLines is the end of what a command has printed.
+// lastLines returns the last n lines of a command's output.
 func lastLines(text string, n int) string { return strings.Join(tail.Lines(text, n), "\n") }
 
-// summary is the beginning of a command line, for a message.
+// summary returns the beginning of a command line, for a message.
 func summary(args []string) string {
 	const most = 6
 	if len(args) > most {

@@ -2,9 +2,9 @@ package cluster
 
 import "context"
 
-// Delete removes the cluster with all that belongs to it: containers, their
-// volumes, and Kind's network when Ensure has made it and nothing else uses it.
-// When there is nothing, it does nothing.
+// Delete removes the cluster with everything that belongs to it: containers, their
+// volumes, and Kind's network if Ensure has made it and no other container uses it.
+// Without a cluster it does nothing.
 func (c *Cluster) Delete(ctx context.Context) error {
 	found, err := c.containers(ctx)
 	if err != nil {

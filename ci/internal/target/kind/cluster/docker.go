@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// docker runs the container runtime's command and returns what it prints. stdin
+// docker runs the container runtime's command and returns its standard output. stdin
 // may be nil.
 type docker func(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
 
 // errNoCommand says that the docker command is not installed.
 var errNoCommand = errors.New("there is no docker command in PATH")
 
-// command is docker as it is installed. Kind uses the same.
+// command runs the docker command in PATH, which Kind uses, too.
 func command(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	var out, complaint bytes.Buffer
@@ -42,7 +42,7 @@ func command(ctx context.Context, stdin io.Reader, args ...string) ([]byte, erro
 	return out.Bytes(), nil
 }
 
-// clusterLabel is the label by which Kind knows a node's cluster.
+// clusterLabel is Kind's label for the cluster that a node belongs to.
 const clusterLabel = "io.x-k8s.kind.cluster"
 
 // container is a node as the runtime sees it.
@@ -52,9 +52,9 @@ type container struct {
 	Status string
 	// Started is when it was started last.
 	Started time.Time
-	// Image is the reference that it was made from.
+	// Image is the reference that the node was made from.
 	Image string
-	// Ports are the host's ports by the node's, Listen the addresses they are on.
+	// Ports are the host's ports by the node's port; Listen are their addresses.
 	Ports  map[int]int
 	Listen map[int]string
 }
@@ -86,7 +86,7 @@ func parseContainers(raw []byte) ([]container, error) {
 			Status    string
 			StartedAt time.Time
 		}
-		// What was asked for is in HostConfig, also while a container is stopped.
+		// HostConfig has the wanted ports, even while the container is stopped.
 		HostConfig struct {
 			PortBindings map[string][]struct{ HostIP, HostPort string }
 		}
@@ -105,7 +105,7 @@ func parseContainers(raw []byte) ([]container, error) {
 			if err != nil || len(bindings) == 0 {
 				continue
 			}
-			// An empty host port was left to the runtime; nobody has asked for it.
+			// The runtime chose the host's port if it is empty here.
 			if to, err := strconv.Atoi(bindings[0].HostPort); err == nil && to > 0 {
 				node.Ports[from], node.Listen[from] = to, orAny(bindings[0].HostIP)
 			}
@@ -122,8 +122,8 @@ const labNetworkLabel = "lgtm-lab.cluster"
 // networkName is the network that Kind puts every cluster's nodes into.
 const networkName = "kind"
 
-// ensureNetwork makes Kind's network when there is none, with a label by which
-// Delete knows that it may go. One that exists is somebody else's.
+// ensureNetwork makes Kind's network when there is none. Its label tells Delete that this
+// package has made it. A network that exists already belongs to another program.
 func (c *Cluster) ensureNetwork(ctx context.Context) error {
 	out, err := c.docker(ctx, nil, "network", "ls", "--filter", "name=^"+networkName+"$", "--format", "{{.ID}}")
 	if err != nil || len(bytes.TrimSpace(out)) > 0 {
@@ -131,7 +131,7 @@ func (c *Cluster) ensureNetwork(ctx context.Context) error {
 	}
 	args := []string{"network", "create", "--driver", "bridge", "--label", labNetworkLabel + "=" + c.Name,
 		"--opt", "com.docker.network.bridge.enable_ip_masquerade=true"}
-	// As Kind does: packets as large as in the default network, and no larger.
+	// Like Kind, use the packet size of the default network.
 	if mtu, err := c.docker(ctx, nil, "network", "inspect", "bridge", "--format", `{{index .Options "com.docker.network.driver.mtu"}}`); err == nil {
 		if n, err := strconv.Atoi(strings.TrimSpace(string(mtu))); err == nil && n > 0 {
 			args = append(args, "--opt", "com.docker.network.driver.mtu="+strconv.Itoa(n))
@@ -143,8 +143,8 @@ func (c *Cluster) ensureNetwork(ctx context.Context) error {
 	return nil
 }
 
-// deleteNetwork removes Kind's network when this package has made it and no
-// container, running or not, is in it.
+// deleteNetwork removes Kind's network if this package has made it and no container,
+// running or stopped, is in it.
 func (c *Cluster) deleteNetwork(ctx context.Context) error {
 	out, err := c.docker(ctx, nil, "network", "ls", "--filter", "label="+labNetworkLabel, "--filter", "name=^"+networkName+"$", "--format", "{{.ID}}")
 	if err != nil {
@@ -161,7 +161,7 @@ func (c *Cluster) deleteNetwork(ctx context.Context) error {
 	return err
 }
 
-// Arch is the processor architecture of the runtime, as Go and images name it:
+// Arch returns the processor architecture of the runtime, as Go and images name it:
 // "amd64", "arm64".
 func (c *Cluster) Arch(ctx context.Context) (string, error) {
 	out, err := c.docker(ctx, nil, "version", "--format", "{{.Server.Arch}}")

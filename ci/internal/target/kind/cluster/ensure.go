@@ -14,29 +14,29 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 )
 
-// marker is a file in the control-plane node. It says that the cluster was once
-// whole, so that what is in it is somebody's and not to be thrown away.
+// marker is a file in the control-plane node. It says that the cluster was whole once, so
+// that it may have a user's data and must not be deleted unasked.
 const marker = "/kind/lgtm-lab-made"
 
-// limits are how long is waited for what. Only tests use others than [usual].
+// limits bound the waits of this package. Only tests use others than [usual].
 type limits struct {
-	// start is the time until a cluster whose nodes were stopped answers:
-	// Kubernetes' own retries take up to a minute. answer is that of one that runs.
+	// start bounds the wait until a cluster whose nodes were stopped answers:
+	// Kubernetes' own retries take up to a minute. answer is the same for a cluster
+	// that runs.
 	start, answer time.Duration
-	// clear is the time until a node that is in the way has gone: a slow disk takes
-	// most of a minute to make a container of a node's size.
+	// clear bounds the wait until a node that is in the way has gone: on a slow disk it
+	// takes most of a minute to make a container of a node's size.
 	clear time.Duration
-	// every is the time between two looks.
+	// every is the time between two attempts.
 	every time.Duration
 }
 
 var usual = limits{start: 2 * time.Minute, answer: 20 * time.Second, clear: 2 * time.Minute, every: time.Second}
 
-// Ensure makes the cluster unless it is there, and reports whether it has. A
-// cluster that was stopped is started again; one that an interrupted run has left
-// half made is deleted and made anew. One that was whole and does not come to
-// life, or that was made with other ports or nodes, is left alone unless Recreate
-// is set: an error says what to do.
+// Ensure makes the cluster unless it is there, and reports whether it has made one. It
+// starts a cluster that was stopped. It replaces a cluster that an interrupted run has left
+// half made. It does not touch a cluster that was whole once and does not come to life, or
+// that was made with other settings, unless Recreate is set: the error says what to do.
 func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 	want, err := c.wanted()
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 	if other := otherImage(found, c.nodeReference()); other != "" {
 		differs = append(differs, other)
 	}
-	// What is going to be deleted need not be started.
+	// Do not start a cluster that is going to be deleted.
 	switch {
 	case !whole && slices.ContainsFunc(found, container.stopped):
 		return true, c.anew(ctx, halfMade)
@@ -79,10 +79,10 @@ func (c *Cluster) Ensure(ctx context.Context) (made bool, err error) {
 		return true, c.anew(ctx, "it was whole once, but does not come to life: "+err.Error())
 	case err == nil:
 		return false, fmt.Errorf("the cluster %s: "+otherSettings+"%s.\n"+
-			"Call again with those, or make it anew, without its data: up --recreate.", c.Name, strings.Join(differs, "; "))
+			"Call again with its settings, or replace it, without its data: up --recreate.", c.Name, strings.Join(differs, "; "))
 	}
 	return false, fmt.Errorf("the cluster %s was whole once, but does not come to life: %w\n"+
-		"To make it anew, without its data: up --recreate.\n"+
+		"To replace it, without its data: up --recreate.\n"+
 		"Its own log: docker logs %s; docker exec %s journalctl -u kubelet", c.Name, err, c.controlPlane(), c.controlPlane())
 }
 
@@ -92,7 +92,7 @@ const (
 	otherSettings = "it was made with other settings: "
 )
 
-// anew deletes the cluster with all that is in it, and makes it again.
+// anew deletes the cluster with everything in it, and makes it again.
 func (c *Cluster) anew(ctx context.Context, why string) error {
 	c.say("cluster: %s; making it anew", why)
 	if err := c.Delete(ctx); err != nil {
@@ -101,7 +101,7 @@ func (c *Cluster) anew(ctx context.Context, why string) error {
 	return c.create(ctx)
 }
 
-// start starts the nodes that do not run, and reports whether there were any.
+// start starts the nodes that do not run, and reports whether it has started any.
 func (c *Cluster) start(ctx context.Context, found []container) (started bool, err error) {
 	for _, n := range found {
 		if !n.stopped() {
@@ -125,16 +125,16 @@ func (c *Cluster) start(ctx context.Context, found []container) (started bool, e
 // marked tells whether the cluster was whole once.
 func (c *Cluster) marked(ctx context.Context) bool { return c.has(ctx, marker) }
 
-// has tells whether the control-plane node has a file. The file can be copied out of a
-// node that does not run, too. Where that cannot be found out, the answer is yes: a
-// cluster is not deleted because a runtime has hiccups.
+// has tells whether the control-plane node has a file. It works for a stopped node, too.
+// When the runtime does not say, the answer is yes, so that a failing runtime does not get
+// the cluster deleted.
 func (c *Cluster) has(ctx context.Context, file string) bool {
 	_, err := c.docker(ctx, nil, "cp", c.controlPlane()+":"+file, "-")
 	if err == nil {
 		return true
 	}
 	said := strings.ToLower(err.Error())
-	// As Docker says it, before version 23 and since, and as Podman does.
+	// These are the messages of Docker before version 23, of Docker since, and of Podman.
 	return !slices.ContainsFunc([]string{"no such container", "could not find the file", "could not be found"},
 		func(absent string) bool { return strings.Contains(said, absent) })
 }
@@ -144,8 +144,8 @@ func (c *Cluster) mark(ctx context.Context) error {
 	return err
 }
 
-// answers waits until the cluster is whole. One that was never whole gets no
-// time: nobody is at work on it any more.
+// answers waits until the cluster is whole. It does not wait for a cluster that was never
+// whole, because no program is making it any more.
 func (c *Cluster) answers(ctx context.Context, nodes int, started, whole bool) error {
 	limit := c.limits.answer
 	if started {
@@ -172,9 +172,8 @@ func (c *Cluster) answers(ctx context.Context, nodes int, started, whole bool) e
 	}
 }
 
-// complete judges what `kubectl get nodes,storageclasses` prints: the last steps
-// in which Kind makes a cluster are the network, the storage class and the
-// workers.
+// complete reads the output of `kubectl get nodes,storageclasses` and fails unless the
+// cluster is whole: the network, the storage class and the workers are Kind's last steps.
 func complete(raw []byte, nodes int) error {
 	var list struct {
 		Items []struct {
@@ -216,9 +215,9 @@ func complete(raw []byte, nodes int) error {
 	return nil
 }
 
-// create makes the cluster. What a run that was killed a moment ago has asked the
-// runtime for may still be under way: a node's name is then taken, but the node
-// cannot be seen yet. Such a node is waited for and cleared away.
+// create makes the cluster. The runtime may still be making a node for a run that was
+// killed a moment ago: the node's name is then taken, but the node cannot be seen yet.
+// create waits for such a node and removes it.
 func (c *Cluster) create(ctx context.Context) error {
 	image, err := c.ensureNodeImage(ctx)
 	if err != nil {
@@ -241,7 +240,7 @@ func (c *Cluster) create(ctx context.Context) error {
 		}
 		if !told {
 			told = true
-			c.say("cluster: a node of an interrupted run is in the way; clearing it away")
+			c.say("cluster: a node of an interrupted run is in the way; removing it")
 		}
 		select {
 		case <-ctx.Done():
@@ -254,8 +253,8 @@ func (c *Cluster) create(ctx context.Context) error {
 	}
 }
 
-// createOnce has Kind make the cluster. Kind cannot be told to stop; when ctx
-// ends, what it has begun is found and cleared away by the next Ensure or Delete.
+// createOnce lets Kind make the cluster. Kind cannot be stopped: when ctx ends, the next
+// Ensure or Delete finds the unfinished cluster and removes it.
 func (c *Cluster) createOnce(ctx context.Context, image string) error {
 	cfg, err := c.kindConfig()
 	if err != nil {
@@ -267,7 +266,7 @@ func (c *Cluster) createOnce(ctx context.Context, image string) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		// Kind always writes a kubeconfig; nobody reads this one.
+		// Kind always writes a kubeconfig. This one is not needed.
 		defer os.RemoveAll(dir)
 		done <- c.kind.Create(c.Name,
 			cluster.CreateWithV1Alpha4Config(cfg), cluster.CreateWithNodeImage(image),
@@ -287,19 +286,19 @@ func inTheWay(err error) bool {
 	return strings.Contains(text, "node(s) already exist") || strings.Contains(text, "is already in use by container")
 }
 
-// pullAdvice is what to do when the nodes' image cannot be pulled.
-const pullAdvice = "The runtime cannot pull the node image. Give it as a file (--archives DIR with node.tar), or another with --node-image."
+// pullAdvice says what to do when the nodes' image cannot be pulled.
+const pullAdvice = "The runtime cannot pull the node image. Give the image as a file (--archives DIR with node.tar), or name another image with --node-image."
 
-// explainCreate adds to Kind's error what to do about it, where that is known.
+// explainCreate adds advice to those of Kind's errors that it knows.
 func explainCreate(err error) error {
 	err = quoted(err)
 	for _, known := range []struct{ sign, advice string }{
-		{"port is already allocated", "Another container has the port: `docker ps` shows which. --port frontend=8081 or grafana=3001 uses others."},
-		{"address already in use", "Another program listens on the port. --port frontend=8081 or grafana=3001 uses others."},
-		{"no space left on device", "The container runtime's disk is full: `docker system df` shows with what."},
+		{"port is already allocated", "Another container has the port: `docker ps` shows which. Choose another port with --port frontend=8081 or --port grafana=3001."},
+		{"address already in use", "Another program listens on the port. Choose another port with --port frontend=8081 or --port grafana=3001."},
+		{"no space left on device", "The container runtime's disk is full: `docker system df` shows what uses it."},
 		{"Unable to find image", pullAdvice},
 		{"failed to pull image", pullAdvice},
-		{"could not find a log line that matches", "The node's init did not come up. Mostly the inotify limits are too low (sysctl fs.inotify.max_user_instances=512), or the runtime does not allow privileged containers."},
+		{"could not find a log line that matches", "The node's init did not come up. Usually the inotify limits are too low (sysctl fs.inotify.max_user_instances=512), or the runtime does not allow privileged containers."},
 	} {
 		if strings.Contains(err.Error(), known.sign) {
 			return fmt.Errorf("making the cluster: %w\n%s", err, known.advice)

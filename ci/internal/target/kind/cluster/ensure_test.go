@@ -30,7 +30,7 @@ func TestEnsureRepairs(t *testing.T) {
 		name   string
 		set    func(*fakeRuntime)
 		made   bool
-		called string // a command that must have been given, once
+		called string // a command that Ensure must run exactly once
 	}{
 		{"stopped", func(f *fakeRuntime) { f.status[node], f.marked, f.whole = "exited", true, true }, false, "start " + node},
 		{"paused", func(f *fakeRuntime) { f.status[node], f.marked, f.whole = "paused", true, true }, false, "unpause " + node},
@@ -53,7 +53,7 @@ func TestEnsureRepairs(t *testing.T) {
 	}
 }
 
-// A cluster that somebody may have data in is never deleted.
+// Ensure never deletes a cluster that may have a user's data.
 func TestEnsureLeavesAlone(t *testing.T) {
 	f := newFake()
 	f.status[node], f.marked, f.whole = "running", true, true
@@ -79,7 +79,7 @@ func TestEnsureLeavesAlone(t *testing.T) {
 	}
 }
 
-// One that the runtime cannot say anything of may be somebody's, too.
+// A cluster that the runtime says nothing about may have a user's data, too.
 func TestEnsureLeavesTheUnknownAlone(t *testing.T) {
 	f := newFake()
 	f.status[node], f.cpErr = "exited", errors.New("context deadline exceeded")
@@ -88,7 +88,7 @@ func TestEnsureLeavesTheUnknownAlone(t *testing.T) {
 	}
 }
 
-// Unless it was asked for.
+// With Recreate, Ensure replaces such a cluster.
 func TestEnsureRecreates(t *testing.T) {
 	for name, set := range map[string]func(*fakeRuntime, *Config){
 		"other settings":        func(f *fakeRuntime, c *Config) { f.whole, c.Listen = true, "0.0.0.0" },

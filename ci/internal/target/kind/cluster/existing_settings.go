@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Made is what a cluster that exists was made of.
+// Made has the settings that an existing cluster was made with.
 type Made struct {
 	// Workers is the number of nodes besides the control plane.
 	Workers int
 	// Ports are the host's ports by the node's.
 	Ports map[int]int
-	// Listen is the host's address that they are published on; "" without any.
+	// Listen is the host's address that the ports are published on; "" without ports.
 	Listen string
 }
 
-// Made looks at the cluster that exists. It returns nil when there is none, or one
-// that was never whole.
+// Made reads the settings of the existing cluster. It returns nil when there is no cluster,
+// or when the cluster was never whole.
 func (c *Cluster) Made(ctx context.Context) (*Made, error) {
 	found, err := c.containers(ctx)
 	if err != nil || len(found) == 0 || !c.marked(ctx) {
@@ -35,9 +35,9 @@ func (c *Cluster) Made(ctx context.Context) (*Made, error) {
 	return m, nil
 }
 
-// otherImage says, in words, that the nodes are of another image than wanted; "" when
-// they are of that one. References are compared by digest where both have one, else by
-// tag: a node whose image came out of an archive has no digest.
+// otherImage says in words that the nodes were made from another image than wanted; it
+// returns "" when they were made from that image. It compares digests when both references
+// have one, else tags: a node whose image came out of an archive has no digest.
 func otherImage(found []container, want string) string {
 	if want == "" || len(found) == 0 {
 		return ""

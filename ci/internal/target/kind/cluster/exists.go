@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Exists tells whether there is anything of the cluster: whole, stopped or half
-// made.
+// Exists tells whether the cluster has any node, whether it is whole, stopped or half made.
 func (c *Cluster) Exists(ctx context.Context) (bool, error) {
 	found, err := c.containers(ctx)
 	return len(found) > 0, err

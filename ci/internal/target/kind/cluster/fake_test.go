@@ -19,11 +19,11 @@ import (
 // docker command lines that this package uses, and plays Kind and the nodes.
 type fakeRuntime struct {
 	mu sync.Mutex
-	// status is each node's, "" for one that is not there.
+	// status is the status of each node, "" for a node that is not there.
 	status map[string]string
 	ports  string // of the control plane, as HostConfig.PortBindings
 	marked bool
-	image  string // that the nodes are made of
+	image  string // from which the nodes are made
 	// whole says that kubectl finds a whole cluster.
 	whole bool
 	// network is "", "lab" when this package has made it, or "other".
@@ -37,7 +37,7 @@ type fakeRuntime struct {
 	published      string // what `docker port` prints
 	cpErr          error  // of `docker cp`
 	createErr      []error
-	// inNode answers commands in a node but kubectl.
+	// inNode answers commands in a node, except kubectl.
 	inNode func(stdin io.Reader, line string) (string, error)
 
 	calls []string
@@ -143,7 +143,7 @@ func (f *fakeRuntime) docker(_ context.Context, stdin io.Reader, args ...string)
 	return []byte(out), nil
 }
 
-// called tells how many command lines begin so.
+// called counts the command lines that begin with the text.
 func (f *fakeRuntime) called(begin string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,7 +155,7 @@ func (f *fakeRuntime) called(begin string) (n int) {
 	return n
 }
 
-// Create makes Kind's provider of it.
+// Create implements Kind's provider.
 func (f *fakeRuntime) Create(name string, _ ...cluster.CreateOption) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -182,7 +182,7 @@ func (f *fakeRuntime) ListNodes(string) ([]nodes.Node, error) {
 	return all, nil
 }
 
-// fakeNode is one of its nodes.
+// fakeNode is a node of the fake cluster.
 type fakeNode struct {
 	runtime *fakeRuntime
 	name    string

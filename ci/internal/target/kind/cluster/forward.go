@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// dialWithin bounds the time in which a target has to take a connection.
+// dialWithin bounds the wait until a target accepts a connection.
 const dialWithin = 10 * time.Second
 
-// Forward passes every connection that is made to ln on to the address target,
-// until ctx ends: then it closes ln and all connections, and returns nil. A target
-// that cannot be reached costs the connection, and is told to progress.
+// Forward passes every connection to ln on to the address target. When ctx ends, it closes
+// ln and all connections, and returns nil. When it cannot reach the target, it closes the
+// connection and reports the error to progress.
 func Forward(ctx context.Context, ln net.Listener, target string, progress func(line string)) error {
 	var open sync.WaitGroup
 	defer open.Wait()
@@ -37,7 +37,7 @@ func Forward(ctx context.Context, ln net.Listener, target string, progress func(
 	}
 }
 
-// pass carries one connection, each direction until its sender has closed it.
+// pass copies one connection, each direction until its sender has closed it.
 func pass(ctx context.Context, in net.Conn, target string) error {
 	defer in.Close()
 	dialer := net.Dialer{Timeout: dialWithin}
@@ -54,8 +54,8 @@ func pass(ctx context.Context, in net.Conn, target string) error {
 	return nil
 }
 
-// carry copies one direction and then says to the receiver that no more will
-// come, while the other direction may go on.
+// carry copies one direction. At its end it closes this direction alone, so that the other
+// may go on.
 func carry(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	if half, ok := to.(*net.TCPConn); ok && err == nil {
@@ -66,14 +66,14 @@ func carry(to, from net.Conn) {
 	from.Close()
 }
 
-// RuntimeHost is the name of the machine that the container runtime publishes
-// ports on, by the value of DOCKER_HOST. It fails when that is a socket on this
-// machine, or is reached in a way that says nothing of its ports.
+// RuntimeHost returns the name of the machine on which the container runtime publishes
+// ports, from the value of DOCKER_HOST. It fails when the value is a socket on this
+// machine, or does not name a machine.
 func RuntimeHost(dockerHost string) (string, error) {
 	u, err := url.Parse(dockerHost)
 	switch {
 	case dockerHost == "" || err == nil && (u.Scheme == "unix" || u.Scheme == "npipe"):
-		return "", errors.New("the container runtime is on this machine, and so are the ports that it publishes: nothing needs to be forwarded")
+		return "", errors.New("the container runtime is on this machine, and so are the ports that it publishes: you need no forwarding")
 	case err != nil || u.Scheme != "tcp" && u.Scheme != "ssh" || u.Hostname() == "":
 		return "", fmt.Errorf("DOCKER_HOST is %q: want tcp://HOST:PORT or ssh://HOST to know where ports are published", dockerHost)
 	}

@@ -13,20 +13,22 @@ import (
 // guardLabel marks the container that [Cluster.Guard] runs, with the cluster's name.
 const guardLabel = "lgtm-lab.guard"
 
-// releaseWithin bounds the end of a guard; after that its container is removed by force.
+// releaseWithin bounds the wait until a guard's container ends; after that the container is
+// removed by force.
 const releaseWithin = 5 * time.Second
 
-// guardName is the name of the container that stands for "somebody is at work on
-// this cluster". The runtime gives a name to one container only, whichever machine,
-// checkout or container the caller is in.
+// guardName returns the name of the container that says "a caller is at work on this
+// cluster". The runtime gives a name to only one container, whichever machine, checkout or
+// container the caller is in.
 func (c *Cluster) guardName() string { return c.Name + "-guard" }
 
-// Guard keeps every other caller from the cluster until release is called. It waits
-// while another has it, and calls waiting once when it has to.
+// Guard keeps every other caller from the cluster until release is called. While another
+// caller has the cluster, Guard waits, and calls waiting once.
 //
-// The guard is a container in the runtime that lives as long as this program does: it
-// reads a standard input that ends when this program ends, however that happens, and
-// the runtime then removes it. It is made of the nodes' image, which is there anyway.
+// The guard is a container in the runtime that lives as long as this program does. It
+// reads from this program's pipe, so it ends when this program ends, even by a crash, and
+// the runtime then removes it. It is made from the nodes' image, because the runtime has
+// that image already.
 func (c *Cluster) Guard(ctx context.Context, waiting func()) (release func(), err error) {
 	image, err := c.guardImage(ctx)
 	if err != nil {
@@ -54,8 +56,8 @@ func (c *Cluster) Guard(ctx context.Context, waiting func()) (release func(), er
 	}
 }
 
-// guardImage is an image that the runtime has: that of the cluster's nodes, or the one
-// that they are going to be made of.
+// guardImage returns an image that the runtime has: that of the cluster's nodes, or the
+// image from which the nodes will be made.
 func (c *Cluster) guardImage(ctx context.Context) (string, error) {
 	found, err := c.containers(ctx)
 	if err != nil {
@@ -70,11 +72,11 @@ func (c *Cluster) guardImage(ctx context.Context) (string, error) {
 // errHeld says that another caller has the guard.
 var errHeld = errors.New("another caller has it")
 
-// hold runs the guard's container and returns once it lives.
+// hold starts the guard's container and returns once it runs.
 func hold(ctx context.Context, name, image string) (release func(), err error) {
 	cmd := exec.Command("docker", "run", "--rm", "--interactive", "--name", name, "--label", guardLabel+"="+name,
 		"--network", "none", "--entrypoint", "cat", image)
-	ownGroup(cmd) // the terminal's Ctrl-C is for this program, which still has work to end
+	ownGroup(cmd) // keep the guard on Ctrl-C, while this program finishes its work
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

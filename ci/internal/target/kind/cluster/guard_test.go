@@ -60,8 +60,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// dockerRun puts a docker command on PATH whose `run` acts as the real one does: it
-// passes standard input to cat, and refuses a name that is taken.
+// dockerRun puts a docker command on PATH whose `run` acts like the real one: it passes
+// standard input to cat, and refuses a name that is taken.
 func dockerRun(t *testing.T) (taken string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -152,7 +152,7 @@ func TestOtherImage(t *testing.T) {
 	}
 }
 
-// A command in a node ends when its exec is cut off, and passes its exit code on.
+// A command in a node ends when its exec is interrupted. Otherwise its exit code is passed on.
 func TestEndWithInput(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs sh")

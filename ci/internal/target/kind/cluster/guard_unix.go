@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// ownGroup keeps the terminal's signals from the command.
+// ownGroup puts the command into a process group of its own, so that the terminal's signals
+// do not reach it.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kindConfig is Kind's configuration with what this cluster wants of its own.
+// kindConfig returns Kind's configuration with this cluster's name, ports and nodes.
 func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 	var cfg v1alpha4.Cluster
 	if err := yaml.UnmarshalStrict(c.Kind, &cfg); err != nil {
@@ -24,7 +24,8 @@ func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 		cfg.Nodes = []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole}}
 	}
 	if cfg.Networking.APIServerPort == 0 {
-		// The runtime picks a port: one that is free here need not be free there.
+		// The runtime picks the port: a port that is free on this machine may be taken
+		// on the runtime's.
 		cfg.Networking.APIServerPort = -1
 	}
 	published := map[int]bool{APIPort: true}
@@ -39,7 +40,7 @@ func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 			if port, ok := c.Ports[int(mapping.ContainerPort)]; ok {
 				mapping.HostPort = int32(port)
 				if port == 0 {
-					mapping.HostPort = -1 // Kind's word for the runtime's choice
+					mapping.HostPort = -1 // tells Kind to let the runtime choose
 				}
 			}
 			if c.Listen != "" {
@@ -58,7 +59,7 @@ func (c *Cluster) kindConfig() (*v1alpha4.Cluster, error) {
 	return &cfg, nil
 }
 
-// wanted is what a cluster is made of, as it can be compared with one that exists.
+// wanted has the settings of a cluster in a form that can be compared with an existing one.
 type wanted struct {
 	nodes int
 	ports map[int]int
@@ -86,7 +87,7 @@ func (c *Cluster) wanted() (wanted, error) {
 	return w, nil
 }
 
-// differences lists, in words, in what the nodes are not what is wanted.
+// differences lists, in words, the settings in which the nodes differ from the wanted ones.
 func (w wanted) differences(found []container) []string {
 	var out []string
 	if len(found) != w.nodes {
@@ -114,8 +115,8 @@ func orNone(port int) string {
 	return fmt.Sprint(port)
 }
 
-// Port returns the host's port that leads to the node's port, of the cluster as
-// it was made; 0 when there is none.
+// port returns the host's port that leads to the node's port; 0 when the cluster was made
+// without such a port.
 func port(found []container, inside int) int {
 	for _, n := range found {
 		if p := n.Ports[inside]; p != 0 {
@@ -125,7 +126,7 @@ func port(found []container, inside int) int {
 	return 0
 }
 
-// minor is the Kubernetes minor version that a node image's tag names, or 0.
+// minor returns the Kubernetes minor version that a node image's tag names, or 0.
 func minor(image string) int {
 	_, tag, _ := strings.Cut(strings.SplitN(image, "@", 2)[0], ":v1.")
 	var n int

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// logger passes on what Kind says about the steps of making a cluster.
+// logger turns Kind's log into lines of progress, one for each step of making a cluster.
 type logger struct{ progress func(string) }
 
 // Warn implements log.Logger.
@@ -16,7 +16,7 @@ func (l logger) Warn(message string) { l.step(message) }
 // Warnf implements log.Logger.
 func (l logger) Warnf(format string, args ...any) { l.step(fmt.Sprintf(format, args...)) }
 
-// Error implements log.Logger. Kind returns an error besides.
+// Error implements log.Logger. It does nothing, because Kind also returns the error.
 func (l logger) Error(string) {}
 
 // Errorf implements log.Logger.
@@ -39,8 +39,8 @@ func (l logger) Infof(format string, args ...any) { l.step(fmt.Sprintf(format, a
 // Enabled implements log.InfoLogger.
 func (l logger) Enabled() bool { return true }
 
-// step passes on the beginning of a step (" • Starting control-plane 🕹️  ..."),
-// in plain letters. Its end (" ✓ …") follows at once or with the next step.
+// step prints the beginning of a step (" • Starting control-plane 🕹️  ..."), in plain
+// letters. It ignores the end of a step (" ✓ …"), because the next step follows.
 func (l logger) step(message string) {
 	text := strings.TrimSpace(message)
 	if !strings.HasPrefix(text, "•") {

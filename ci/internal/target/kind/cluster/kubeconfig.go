@@ -15,14 +15,13 @@ import (
 // APIPort is the port of the Kubernetes API server in the control-plane node.
 const APIPort = 6443
 
-// apiName is a name that is in the API server's certificate whatever address the
-// port is published on: Kind always puts it there.
+// apiName is a name that Kind always puts into the API server's certificate, on whatever
+// address the port is published.
 const apiName = "localhost"
 
-// Kubeconfig returns a configuration with which kubectl on the container runtime's
-// host, or wherever that port is forwarded to, reaches the cluster as its
-// administrator. server is the URL to reach it at; "" is the port that the runtime
-// has published, on this machine. It fails with ErrAbsent when there is no cluster.
+// Kubeconfig returns a configuration with which kubectl reaches the cluster as its
+// administrator. server is the URL of the API server; "" means the port that the runtime
+// has published on this machine. It fails with ErrAbsent when there is no cluster.
 func (c *Cluster) Kubeconfig(ctx context.Context, server string) ([]byte, error) {
 	found, err := c.listNodes()
 	if err != nil {
@@ -42,8 +41,8 @@ func (c *Cluster) Kubeconfig(ctx context.Context, server string) ([]byte, error)
 	return readdress(admin.Bytes(), server)
 }
 
-// apiHostPort is the host's port of the API server, also when the runtime has
-// picked it.
+// apiHostPort returns the host's port of the API server, even when the runtime has picked
+// it.
 func (c *Cluster) apiHostPort(ctx context.Context) (int, error) {
 	// One line for each address family: "127.0.0.1:43567".
 	out, err := c.docker(ctx, nil, "port", c.controlPlane(), strconv.Itoa(APIPort)+"/tcp")
@@ -61,8 +60,8 @@ func (c *Cluster) apiHostPort(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("the runtime does not publish the API server of the cluster %s: `docker port` says %q", c.Name, first)
 }
 
-// readdress puts another address of the API server into a kubeconfig. The name
-// that its certificate is checked against stays one that is in it.
+// readdress puts another address of the API server into a kubeconfig. kubectl goes on
+// checking the certificate against [apiName], which the certificate has.
 func readdress(kubeconfig []byte, server string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(kubeconfig, &doc); err != nil {

@@ -17,19 +17,19 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 )
 
-// loadParallel is how many images are unpacked at a time: more than two wait for
-// the same disk.
+// loadParallel is the number of images that are unpacked at a time. More would only wait
+// for the same disk.
 const loadParallel = 2
 
-// Loaded is what Load has done.
+// Loaded is the result of Load.
 type Loaded struct {
-	// New and Present are the images, by their first name, that a node has been
-	// given, and that every node has had already.
+	// New has the images that at least one node did not have, Present those that every
+	// node had already; both by the image's first name.
 	New, Present []string
 }
 
-// Load gives every node the images in the archives. An image that a node has
-// already, under every name that the archive has for it, is not sent again.
+// Load gives every node the images in the archives. It does not send an image again that a
+// node has already, under every name that the archive has for it.
 func (c *Cluster) Load(ctx context.Context, files []string) (Loaded, error) {
 	var done Loaded
 	targets, err := c.listNodes()
@@ -94,8 +94,8 @@ func (c *Cluster) send(ctx context.Context, n nodes.Node, a Archive) error {
 	return nil
 }
 
-// untilDone is a file that cannot be read any further once ctx has ended: Kind
-// offers no other way to end a load.
+// untilDone is a file whose reads fail once ctx has ended: Kind offers no other way to end
+// a load.
 type untilDone struct {
 	ctx context.Context
 	r   io.Reader
@@ -120,7 +120,7 @@ func (s imageSet) has(a Archive) bool {
 	return ok
 }
 
-// canonical is a name as containerd keeps it: with its registry.
+// canonical returns a name in containerd's form: with its registry.
 func canonical(tag string) string {
 	ref, err := name.NewTag(tag)
 	if err != nil {
@@ -138,9 +138,9 @@ func nodeImages(ctx context.Context, n nodes.Node) (imageSet, error) {
 	return parseImages(out.String()), nil
 }
 
-// parseImages reads what `ctr images list` prints: a line for every name, with the
-// digest of the manifest that it leads to. Kubernetes' runtime gives each image
-// one more name, which is its id: "sha256:" and the digest of its configuration.
+// parseImages reads the output of `ctr images list`: a line for every name, with the digest
+// of the name's manifest. Kubernetes' runtime gives each image one more name, the image's
+// id: "sha256:" and the digest of its configuration.
 func parseImages(list string) imageSet {
 	byManifest := map[string][]string{}
 	for line := range strings.Lines(list) {

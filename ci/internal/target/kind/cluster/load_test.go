@@ -66,7 +66,7 @@ func TestReadArchive(t *testing.T) {
 	}
 }
 
-// imagesList is what `ctr images list` prints about an image under those names.
+// imagesList returns the output of `ctr images list` about an image with those names.
 func imagesList(manifest, id string, names ...string) string {
 	out := ""
 	for _, name := range append(names, id) {

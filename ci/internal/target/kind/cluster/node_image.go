@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ensureNodeImage returns the reference that the nodes are made from. When the
-// runtime does not have the image, and there is an archive, it is loaded; else
-// Kind has the runtime pull it.
+// ensureNodeImage returns the reference that the nodes are made from. When the runtime does
+// not have the image, ensureNodeImage loads it from the archive; without an archive, Kind
+// lets the runtime pull the image.
 func (c *Cluster) ensureNodeImage(ctx context.Context) (string, error) {
 	if c.NodeImage == "" && c.NodeArchive == "" {
 		return "", errors.New("no node image is given")
@@ -45,8 +45,8 @@ func (c *Cluster) ensureNodeImage(ctx context.Context) (string, error) {
 	return tag, nil
 }
 
-// nodeReference is the reference that the nodes are to be made from: that of the image
-// in the archive when no other is given.
+// nodeReference returns the reference that the nodes are to be made from: NodeImage, or
+// without it the image in the archive.
 func (c *Cluster) nodeReference() string {
 	if c.NodeImage != "" || c.NodeArchive == "" {
 		return c.NodeImage

@@ -14,39 +14,39 @@ import (
 	"strings"
 )
 
-// A Problem is something that a cluster cannot be made with.
+// A Problem is a reason why a cluster cannot be made.
 type Problem struct {
-	// What is missing or in the way, and what to do about it.
+	// What names the problem, and Do says what to do about it.
 	What, Do string
-	// Likely says that it mostly, but not always, is a problem.
+	// Likely says that a cluster may work nevertheless.
 	Likely bool
 }
 
-// String is the problem in two lines.
+// String returns the problem and the advice in two lines.
 func (p Problem) String() string { return p.What + "\n    " + p.Do }
 
-// minMemory is what a machine with 4 GB has: the firmware and the kernel take
-// the rest. The pods' limits together are a little less.
+// minMemory is the memory, in bytes, that a machine with 4 GB reports: the firmware and the
+// kernel take the rest. The pods' limits together are a little less.
 const minMemory = 3_800_000_000
 
-// The inotify limits below which nodes fail with "too many open files". They are
-// Linux' own defaults on a machine with 4 GB or more, which one node of this lab
-// fits into; every further node wants half as much again.
+// The inotify limits below which nodes fail with "too many open files". They are Linux'
+// own defaults on a machine with 4 GB or more, and suffice for one node of this lab. Every
+// further node needs half as much again.
 const (
 	minWatches   = 32768
 	minInstances = 128
 )
 
-// outside is the machine, as preflight looks at it.
-type outside struct {
+// host has the functions through which preflight looks at this machine; tests replace them.
+type host struct {
 	readFile func(string) ([]byte, error)
 	listen   func(address string) error
 	getenv   func(string) string
 	goos     string
 }
 
-func machine() outside {
-	return outside{
+func machine() host {
+	return host{
 		readFile: os.ReadFile, getenv: os.Getenv, goos: runtime.GOOS,
 		listen: func(address string) error {
 			l, err := net.Listen("tcp", address)
@@ -58,33 +58,32 @@ func machine() outside {
 	}
 }
 
-// dockerInfo is what preflight wants to know of the container runtime.
+// dockerInfo is the part of `docker info` that preflight reads.
 type dockerInfo struct {
 	MemTotal int64
-	// Host is Podman's; Docker has nothing of that name.
+	// Host is in Podman's output only.
 	Host *struct{ MemTotal int64 }
-	// Version is an object of Podman's, and nothing of Docker's.
+	// Version is in Podman's output only.
 	Version       *struct{ Version string }
 	OSType        string
 	CgroupVersion string
 	ServerErrors  []string
 }
 
-// Preflight looks for what would keep the cluster from being made, before
-// anything is done. It returns every problem that it finds; an error says that it
-// could not look.
+// Preflight looks for problems that would keep the cluster from being made, before any
+// work. It returns every problem that it finds; an error says that it could not look.
 func (c *Cluster) Preflight(ctx context.Context) ([]Problem, error) {
 	return c.preflight(ctx, machine())
 }
 
-func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
+func (c *Cluster) preflight(ctx context.Context, m host) ([]Problem, error) {
 	raw, err := c.docker(ctx, nil, "info", "--format", "{{json .}}")
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if errors.Is(err, errNoCommand) {
 		return []Problem{{What: "There is no docker command in PATH.",
-			Do: "Install Docker (https://docs.docker.com/engine/install) or another runtime with its command line, or use --target local, which needs none."}}, nil
+			Do: "Install Docker (https://docs.docker.com/engine/install) or another runtime with its command line, or use --target local, which needs no container runtime."}}, nil
 	}
 	var info dockerInfo
 	if jsonErr := json.Unmarshal(raw, &info); err == nil && jsonErr != nil {
@@ -95,7 +94,7 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 	}
 	if err != nil {
 		return []Problem{{What: fmt.Sprintf("No container runtime answers at %s: %v.", endpoint(m), strings.TrimRight(err.Error(), ".?")),
-			Do: "Start it (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --target local needs none."}}, nil
+			Do: "Start one (Docker Desktop, systemctl start docker, colima start), or point DOCKER_HOST at one; --target local needs no container runtime."}}, nil
 	}
 	if info.Host != nil {
 		return []Problem{podman(info)}, nil
@@ -106,27 +105,27 @@ func (c *Cluster) preflight(ctx context.Context, m outside) ([]Problem, error) {
 	}
 	found, err := c.containers(ctx)
 	if err != nil || len(found) > 0 {
-		return problems, err // what exists has its ports
+		return problems, err // an existing cluster has its ports already
 	}
 	taken, err := c.judgePorts(ctx, m)
 	return append(problems, taken...), err
 }
 
-// podman is the problem that the docker command is Podman's: its answers have another
-// shape, and Kind treats Podman as a provider of its own.
+// podman returns the problem that the docker command is Podman's: Podman's answers have
+// another form, and Kind treats Podman as a provider of its own.
 func podman(info dockerInfo) Problem {
 	version := ""
 	if info.Version != nil {
 		version = " " + info.Version.Version
 	}
 	return Problem{
-		What: fmt.Sprintf("The docker command here is Podman's (podman%s, %.1f GB of memory), and the lab's cluster is made with Docker's.", version, float64(info.Host.MemTotal)/1e9),
+		What: fmt.Sprintf("The docker command here is Podman's (podman%s, %.1f GB of memory), but the lab makes its cluster with Docker's.", version, float64(info.Host.MemTotal)/1e9),
 		Do: "Put Docker's own command first in PATH. It may talk to a Podman that runs as root: systemctl enable --now podman.socket,\n" +
 			"    DOCKER_HOST=unix:///run/podman/podman.sock. --target local needs no containers at all.",
 	}
 }
 
-// judgeRuntime judges the runtime by what it says of itself.
+// judgeRuntime finds problems in the output of `docker info`.
 func (c *Cluster) judgeRuntime(info dockerInfo) []Problem {
 	var problems []Problem
 	if info.OSType != "" && info.OSType != "linux" {
@@ -145,8 +144,8 @@ func (c *Cluster) judgeRuntime(info dockerInfo) []Problem {
 	return problems
 }
 
-// judgeLimits judges the kernel's inotify limits, which all nodes share.
-func (c *Cluster) judgeLimits(m outside) []Problem {
+// judgeLimits finds inotify limits of the kernel that are too low; all nodes share them.
+func (c *Cluster) judgeLimits(m host) []Problem {
 	var problems []Problem
 	for _, limit := range []struct {
 		name string
@@ -174,9 +173,9 @@ func nodesNeed(nodes int) string {
 	return fmt.Sprintf("%d nodes need", nodes)
 }
 
-// judgePorts looks for other containers, and where the runtime is on this machine
-// for other programs, that have the host's ports.
-func (c *Cluster) judgePorts(ctx context.Context, m outside) ([]Problem, error) {
+// judgePorts finds other containers that have the host's ports. When the runtime is on this
+// machine, it also finds other programs that have them.
+func (c *Cluster) judgePorts(ctx context.Context, m host) ([]Problem, error) {
 	want, err := c.wanted()
 	if err != nil {
 		return nil, err
@@ -196,7 +195,7 @@ func (c *Cluster) judgePorts(ctx context.Context, m outside) ([]Problem, error) 
 		}
 		if who != "" {
 			problems = append(problems, Problem{What: fmt.Sprintf("Port %d is taken by %s.", port, who),
-				Do: "Free it, or use another: --port frontend=8081, --port grafana=3001."})
+				Do: "Free the port, or use another: --port frontend=8081, --port grafana=3001."})
 		}
 	}
 	return problems, nil
@@ -243,16 +242,15 @@ func publishers(ps string) map[int]string {
 // defaultSocket is where a runtime on this machine listens unless told otherwise.
 const defaultSocket = "unix:///var/run/docker.sock"
 
-func endpoint(m outside) string {
+func endpoint(m host) string {
 	if host := m.getenv("DOCKER_HOST"); host != "" {
 		return host
 	}
 	return "docker's default address"
 }
 
-// local tells whether the runtime certainly shares this machine's kernel and
-// network.
-func local(m outside) bool {
+// local tells whether the runtime shares this machine's kernel and network for sure.
+func local(m host) bool {
 	host := m.getenv("DOCKER_HOST")
 	return m.goos == "linux" && (host == "" || host == defaultSocket) && m.getenv("DOCKER_CONTEXT") == ""
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// quiet is a machine on which everything is well.
-func quiet() outside {
-	return outside{
+// quiet returns a machine without problems.
+func quiet() host {
+	return host{
 		readFile: func(string) ([]byte, error) { return []byte("524288\n"), nil },
 		listen:   func(string) error { return nil },
 		getenv:   func(string) string { return "" }, goos: "linux",
@@ -20,29 +20,29 @@ func quiet() outside {
 func TestPreflight(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		set    func(*fakeRuntime, *outside, *Config)
+		set    func(*fakeRuntime, *host, *Config)
 		want   []string // what each problem names
 		likely bool
 	}{
 		{name: "all is well"},
-		{name: "no command", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.infoErr = errNoCommand }, want: []string{"There is no docker command"}},
-		{name: "no daemon", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.infoErr = errors.New("Cannot connect. Is it running?") },
+		{name: "no command", set: func(f *fakeRuntime, _ *host, _ *Config) { f.infoErr = errNoCommand }, want: []string{"There is no docker command"}},
+		{name: "no daemon", set: func(f *fakeRuntime, _ *host, _ *Config) { f.infoErr = errors.New("Cannot connect. Is it running?") },
 			want: []string{"No container runtime answers at docker's default address: Cannot connect. Is it running."}},
-		{name: "daemon's own errors", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"ServerErrors":["no permission"]}` }, want: []string{"no permission"}},
-		{name: "no JSON", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `<html>` }, want: []string{"reading `docker info`"}},
-		{name: "little memory", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":2000000000}` }, want: []string{"has 2.0 GB of memory"}, likely: true},
-		{name: "Podman", set: func(f *fakeRuntime, _ *outside, _ *Config) {
+		{name: "daemon's own errors", set: func(f *fakeRuntime, _ *host, _ *Config) { f.info = `{"ServerErrors":["no permission"]}` }, want: []string{"no permission"}},
+		{name: "no JSON", set: func(f *fakeRuntime, _ *host, _ *Config) { f.info = `<html>` }, want: []string{"reading `docker info`"}},
+		{name: "little memory", set: func(f *fakeRuntime, _ *host, _ *Config) { f.info = `{"MemTotal":2000000000}` }, want: []string{"has 2.0 GB of memory"}, likely: true},
+		{name: "Podman", set: func(f *fakeRuntime, _ *host, _ *Config) {
 			f.info = `{"host":{"memTotal":16000000000,"os":"linux"},"version":{"APIVersion":"5.4.0","Version":"5.4.0"}}`
 		}, want: []string{"is Podman's (podman 5.4.0, 16.0 GB of memory)"}},
-		{name: "Windows containers", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":8000000000,"OSType":"windows"}` }, want: []string{"runs windows containers"}},
-		{name: "old cgroups", set: func(f *fakeRuntime, _ *outside, c *Config) {
+		{name: "Windows containers", set: func(f *fakeRuntime, _ *host, _ *Config) { f.info = `{"MemTotal":8000000000,"OSType":"windows"}` }, want: []string{"runs windows containers"}},
+		{name: "old cgroups", set: func(f *fakeRuntime, _ *host, c *Config) {
 			f.info, c.NodeImage = `{"MemTotal":8000000000,"CgroupVersion":"1"}`, "kindest/node:v1.35.8@sha256:0123"
 		}, want: []string{"Kubernetes 1.35 does not start there"}, likely: true},
-		{name: "old cgroups, old Kubernetes", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.info = `{"MemTotal":8000000000,"CgroupVersion":"1"}` }},
-		{name: "inotify", set: func(_ *fakeRuntime, m *outside, _ *Config) {
+		{name: "old cgroups, old Kubernetes", set: func(f *fakeRuntime, _ *host, _ *Config) { f.info = `{"MemTotal":8000000000,"CgroupVersion":"1"}` }},
+		{name: "inotify", set: func(_ *fakeRuntime, m *host, _ *Config) {
 			m.readFile = func(string) ([]byte, error) { return []byte("100\n"), nil }
 		}, want: []string{"fs.inotify.max_user_watches is 100", "fs.inotify.max_user_instances is 100; 1 node needs 128"}, likely: true},
-		{name: "inotify with workers", set: func(_ *fakeRuntime, m *outside, c *Config) {
+		{name: "inotify with workers", set: func(_ *fakeRuntime, m *host, c *Config) {
 			c.Workers = 2
 			m.readFile = func(name string) ([]byte, error) {
 				if strings.HasSuffix(name, "instances") {
@@ -51,14 +51,14 @@ func TestPreflight(t *testing.T) {
 				return []byte("1000000"), nil
 			}
 		}, want: []string{"max_user_instances is 128; 3 nodes need 256"}, likely: true},
-		{name: "inotify of a runtime elsewhere", set: func(_ *fakeRuntime, m *outside, _ *Config) {
+		{name: "inotify of a runtime elsewhere", set: func(_ *fakeRuntime, m *host, _ *Config) {
 			m.getenv = func(string) string { return "tcp://docker:2375" }
 			m.readFile = func(string) ([]byte, error) { return []byte("1"), nil }
 			m.listen = func(string) error { return errors.New("taken") }
 		}},
-		{name: "port of a container", set: func(f *fakeRuntime, _ *outside, _ *Config) { f.ps = "web\t0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n" },
+		{name: "port of a container", set: func(f *fakeRuntime, _ *host, _ *Config) { f.ps = "web\t0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n" },
 			want: []string{"Port 8080 is taken by the container web"}},
-		{name: "port of a program", set: func(_ *fakeRuntime, m *outside, _ *Config) {
+		{name: "port of a program", set: func(_ *fakeRuntime, m *host, _ *Config) {
 			m.listen = func(address string) error {
 				if address == "0.0.0.0:8080" {
 					return errors.New("taken")
@@ -66,7 +66,7 @@ func TestPreflight(t *testing.T) {
 				return nil
 			}
 		}, want: []string{"Port 8080 is taken by another program"}},
-		{name: "its own ports", set: func(f *fakeRuntime, m *outside, _ *Config) {
+		{name: "its own ports", set: func(f *fakeRuntime, m *host, _ *Config) {
 			f.status[node] = "exited"
 			m.listen = func(string) error { return errors.New("taken") }
 		}},
