@@ -15,7 +15,7 @@ func TestTargetFlags(t *testing.T) {
 		{"up --workers 1", "--workers is for --target kind, not for local"},
 		{"verify --target incluster --archives x", "--archives is for --target kind, not for incluster"},
 		{"verify --target incluster --images x", "--images is for --target local or kind, not for incluster"},
-		{"up --target kind --port loki=1", "a cluster publishes frontend, grafana and api, and nothing else"},
+		{"up --target kind --port loki=1", "a cluster publishes only frontend, grafana and api"},
 		{"up --target kind --port grafana=x", "want NAME=NUMBER"},
 		{"up --target kind --port grafana=8080", "port 8080 is given to both"},
 		{"up --target kind --port api=3000", "port 3000 is given to both grafana and api"},
