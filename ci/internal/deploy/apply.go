@@ -9,31 +9,31 @@ import (
 	"strings"
 )
 
-// Applied is what Apply has done.
+// Applied is the result of Apply.
 type Applied struct {
-	// Objects are all that the manifests describe, in the order of applying.
+	// Objects are the objects of the manifests, in the order of applying.
 	Objects []Ref
-	// Changed are those of them that were made or are different now.
+	// Changed are those of the objects that are new or changed.
 	Changed []Ref
-	// Surplus is what an earlier Apply has brought and the manifests describe no
+	// Surplus are the objects of an earlier Apply that are not in the manifests any
 	// more; see [Prune].
 	Surplus []Ref
 }
 
-// prunable are the kinds that Prune deletes, as kubectl names them. Namespaces
-// and volume claims are not among them: deleting those deletes data. Nor are
-// Jobs: nobody applies any, but one of RunJob may be at work.
+// prunable are the kinds that Prune deletes, as kubectl names them. Namespaces and volume
+// claims are not among them, because deleting those deletes data. Nor are Jobs: Apply
+// makes none, and a Job of RunJob may still run.
 const prunable = "deployments.apps,statefulsets.apps,daemonsets.apps,services,configmaps,secrets," +
 	"serviceaccounts,networkpolicies.networking.k8s.io,poddisruptionbudgets.policy,horizontalpodautoscalers.autoscaling," +
 	"roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io,clusterroles.rbac.authorization.k8s.io," +
 	"clusterrolebindings.rbac.authorization.k8s.io,apiservices.apiregistration.k8s.io,resourcequotas,limitranges"
 
-// listed are all kinds whose version before and after tells what has changed.
+// listed are the kinds whose versions are compared before and after Apply.
 const listed = prunable + ",namespaces,persistentvolumeclaims"
 
-// A generation counts changes of what is asked for, and is there for what has a
-// status; a resource version counts all changes. Both forms say the same of each
-// object, the one for a listing and the other for what `apply` has done.
+// Only objects with a status have a generation, which counts changes of their spec. A
+// resource version counts all changes. Both forms print the same line for an object:
+// columns is for a listing, template for the output of `apply`.
 const (
 	columns  = "--output=custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name,G:.metadata.generation,V:.metadata.resourceVersion"
 	template = `--output=go-template={{define "o"}}{{.kind}}{{with .metadata}} {{or .namespace "<none>"}} {{.name}} {{or .generation "<none>"}} {{.resourceVersion}}{{"\n"}}{{end}}{{end}}` +
@@ -66,9 +66,8 @@ func Apply(ctx context.Context, k Kubectl, manifests []byte) (Applied, error) {
 	return done, nil
 }
 
-// applyAll applies the objects. One that cannot be changed into what is wanted,
-// because a field of it never changes, is deleted and made again; a StatefulSet's
-// pods and volumes stay.
+// applyAll applies the objects. It deletes an object and makes it again when an immutable
+// field of the object has changed; a StatefulSet's pods and volumes stay.
 func applyAll(ctx context.Context, k Kubectl, all []manifest) (map[Ref]string, error) {
 	doc, err := asList(all)
 	if err != nil {
@@ -103,10 +102,10 @@ func applyAll(ctx context.Context, k Kubectl, all []manifest) (map[Ref]string, e
 	return parseList(string(out)), nil
 }
 
-// refused is how the API server says that a field of a workload never changes.
+// refused matches the API server's error about an immutable field of a workload.
 var refused = regexp.MustCompile(`The (StatefulSet|Deployment|DaemonSet|Job) "([^"]+)" is invalid:[^\n]*(?:field is immutable|updates to statefulset spec)`)
 
-// immutable finds the objects that the message says cannot be changed.
+// immutable finds the objects whose immutable fields the message is about.
 func immutable(message string, all []manifest) []Ref {
 	var found []Ref
 	for _, match := range refused.FindAllStringSubmatch(message, -1) {
@@ -119,8 +118,8 @@ func immutable(message string, all []manifest) []Ref {
 	return found
 }
 
-// Prune deletes what Apply has found to be surplus. It is to be called once the
-// rollout has ended: until then, old pods may need what is to go.
+// Prune deletes the objects that Apply has found to be surplus. Call it after the rollout:
+// until then, old pods may need these objects.
 func Prune(ctx context.Context, k Kubectl, gone []Ref) error {
 	for _, r := range gone {
 		args := []string{"delete", r.Kind, r.Name, "--ignore-not-found", "--wait=false"}
@@ -134,7 +133,7 @@ func Prune(ctx context.Context, k Kubectl, gone []Ref) error {
 	return nil
 }
 
-// surplus is what is there, carries the lab's label and is not wanted; sorted.
+// surplus returns the objects that carry the lab's label and are not wanted, sorted.
 func surplus(have map[Ref]string, want []Ref) []Ref {
 	var gone []Ref
 	for r := range have {
@@ -146,7 +145,7 @@ func surplus(have map[Ref]string, want []Ref) []Ref {
 	return gone
 }
 
-// list returns the versions of all objects of those kinds with the lab's label.
+// list returns the versions of all objects that have the lab's label, of the listed kinds.
 func list(ctx context.Context, k Kubectl) (map[Ref]string, error) {
 	out, err := k.Kubectl(ctx, nil, "get", listed, "--all-namespaces", "--selector="+managedBy+"="+Manager, "--no-headers", "--ignore-not-found", columns)
 	if err != nil {

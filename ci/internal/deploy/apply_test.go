@@ -56,7 +56,7 @@ func TestParseManifests(t *testing.T) {
 	}
 }
 
-// The listing and what apply prints, as a real kubectl writes them.
+// A real kubectl has written these: the listing, and the output of apply.
 const (
 	listing = "Namespace    <none>   app            <none>   1\n" +
 		"ConfigMap    app      old            <none>   7\n" +
@@ -72,7 +72,8 @@ func TestApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []Ref{{"ConfigMap", "app", "new"}}; !slices.Equal(done.Changed, want) {
-		// The Deployment's resource version is its status's; its generation counts.
+		// The Deployment's resource version also changes with its status, so its
+		// generation counts.
 		t.Errorf("changed %v, want %v", done.Changed, want)
 	}
 	if want := []Ref{{"ConfigMap", "app", "old"}}; !slices.Equal(done.Surplus, want) {
@@ -99,7 +100,7 @@ func TestApplyReplacesWhatCannotChange(t *testing.T) {
 		{`The Deployment "other" is invalid: spec.selector: field is immutable`, ""},
 	} {
 		k := &fakeKubectl{rules: []rule{{begins: "get"}, {begins: "apply", err: errors.New(test.message)}, {begins: "delete"}}}
-		// The second apply fails as the first did; what matters is what came between.
+		// The second apply fails as the first did; the test is about the calls between.
 		if _, err := Apply(context.Background(), k, []byte(twoManifests)); err == nil || !strings.Contains(err.Error(), test.message) {
 			t.Errorf("%s: error %v", test.message, err)
 		}

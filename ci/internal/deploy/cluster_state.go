@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"time"
 )
 
-// item is the part of Kubernetes' objects that is looked at; each kind has some
-// of the fields.
+// item has the fields of Kubernetes' objects that this package reads. Each kind has some
+// of them.
 type item struct {
 	Kind     string
 	Metadata struct {
@@ -38,7 +39,7 @@ type item struct {
 		InitContainerStatuses, ContainerStatuses       []containerStatus
 		PodIP                                          string
 	}
-	// Endpoints are an EndpointSlice's.
+	// Endpoints are in EndpointSlices only.
 	Endpoints []endpoint
 }
 
@@ -69,13 +70,14 @@ type Container struct {
 	Init        bool
 	Ready       bool
 	Restarts    int
-	// Waiting is why it does not run, "" when it does: Waiting reason and message.
+	// Waiting is the reason why the container does not run yet, and Message explains
+	// it; both are "" when the container runs.
 	Waiting, Message string
-	// Ended is how it has ended, now or the last time; nil when it never has.
+	// Ended is how the container has ended, now or the last time; nil when it never has.
 	Ended *Ended
-	// Over says that it has ended and is not run again.
+	// Over says that the container has ended and is not run again.
 	Over bool
-	// Started is when it was started, zero while it does not run.
+	// Started is when the container was started, zero while it does not run.
 	Started time.Time
 }
 
@@ -89,11 +91,11 @@ type Pod struct {
 	Lost       bool
 	Created    time.Time
 	Containers []Container
-	// Unschedulable is why no node takes it, "" when one has.
+	// Unschedulable is why the pod has no node, "" when it has one.
 	Unschedulable string
 }
 
-// Restarts of all its containers.
+// Restarts counts the restarts of all the pod's containers.
 func (p Pod) Restarts() (n int) {
 	for _, c := range p.Containers {
 		n += c.Restarts
@@ -104,14 +106,15 @@ func (p Pod) Restarts() (n int) {
 // Workload is a Deployment, StatefulSet or DaemonSet with its pods.
 type Workload struct {
 	Ref
-	// Desired pods, and those of them that are ready and of the newest version.
+	// Desired is the wanted number of pods; Ready counts those that are ready and of
+	// the newest version.
 	Desired, Ready int
-	// Done says that all pods are of the newest version and ready, and the old are
-	// gone.
+	// Done says that all pods are of the newest version and ready, and that the old
+	// pods are gone.
 	Done bool
 	// Seen says that the cluster has begun to act on the newest version.
 	Seen bool
-	// Refused is why no pod can be made, "" when they can.
+	// Refused is why the cluster cannot make pods, "" when it can.
 	Refused string
 	// Selector selects its pods: "name=value,…".
 	Selector string
@@ -119,23 +122,40 @@ type Workload struct {
 	Pods, Old []Pod
 }
 
-// snapshot is a cluster's workloads at some time.
-type snapshot struct {
+// clusterState has a cluster's workloads, pods and events at some time.
+type clusterState struct {
 	workloads []Workload
 	pods      []Pod
 	events    []Event
 }
 
-// snapshotKinds are the kinds that a snapshot is made from.
-const snapshotKinds = "deployments,statefulsets,daemonsets,replicasets,pods,endpointslices"
+// stateKinds are the kinds that readState asks for.
+const stateKinds = "deployments,statefulsets,daemonsets,replicasets,pods,endpointslices"
 
-// parseSnapshot reads what `kubectl get` prints about snapshotKinds as JSON.
-func parseSnapshot(raw []byte) (snapshot, error) {
+// readState asks the cluster for its state.
+func readState(ctx context.Context, k Kubectl, withEvents bool) (clusterState, error) {
+	raw, err := k.Kubectl(ctx, nil, "get", stateKinds, "--all-namespaces", "--output=json")
+	if err != nil {
+		return clusterState{}, err
+	}
+	s, err := parseState(raw)
+	if err != nil || !withEvents {
+		return s, err
+	}
+	if raw, err = k.Kubectl(ctx, nil, "get", "events", "--all-namespaces", "--output=json"); err != nil {
+		return s, err
+	}
+	s.events, err = parseEvents(raw)
+	return s, err
+}
+
+// parseState reads the JSON output of `kubectl get` about stateKinds.
+func parseState(raw []byte) (clusterState, error) {
 	var list struct{ Items []item }
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return snapshot{}, fmt.Errorf("reading `kubectl get`: %w", err)
+		return clusterState{}, fmt.Errorf("reading `kubectl get`: %w", err)
 	}
-	var s snapshot
+	var s clusterState
 	for _, i := range list.Items {
 		if i.Kind == "Pod" {
 			s.pods = append(s.pods, i.pod())
@@ -180,8 +200,8 @@ func (i item) pod() Pod {
 	return p
 }
 
-// workload reads a Deployment, StatefulSet or DaemonSet among all items. The
-// conditions are those of `kubectl rollout status`.
+// workload reads a Deployment, StatefulSet or DaemonSet among all items. It judges it as
+// `kubectl rollout status` does.
 func (i item) workload(all []item) Workload {
 	s := i.Status
 	w := Workload{Ref: Ref{i.Kind, i.Metadata.Namespace, i.Metadata.Name}, Desired: 1, Selector: i.selector()}
@@ -227,8 +247,8 @@ func (i item) workload(all []item) Workload {
 			w.Ready++
 		}
 	}
-	// What the workload says of its pods lags behind them, by a while when the
-	// controllers have been away too.
+	// The workload's own numbers lag behind its pods, and lag longer when the controllers
+	// have been away, too.
 	w.Done = w.Done && w.Ready >= w.Desired
 	return w
 }
@@ -252,7 +272,7 @@ func (i item) selector() string {
 	return strings.Join(terms, ",")
 }
 
-// newestHash is the label of the pods of a Deployment's newest version.
+// newestHash returns the value of the label pod-template-hash of a Deployment's newest pods.
 func (i item) newestHash(all []item) string {
 	newest, hash := 0, ""
 	for _, rs := range all {

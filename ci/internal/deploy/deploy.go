@@ -1,8 +1,8 @@
-// Package deploy brings manifests into a cluster and waits until what they
-// describe works; when it does not, it says why on one screen. It runs the lab's
-// Jobs too.
+// Package deploy applies manifests to a cluster and waits until their workloads are ready.
+// When a workload does not become ready, it explains why on one screen. It also runs the
+// lab's Jobs.
 //
-// Everything goes through kubectl, wherever that runs: see [Kubectl].
+// It does everything through kubectl, wherever that runs: see [Kubectl].
 package deploy
 
 import (
@@ -10,19 +10,19 @@ import (
 	"io"
 )
 
-// Kubectl runs kubectl against the cluster, such as *cluster.Cluster does in its
+// Kubectl runs kubectl against the cluster; *cluster.Cluster, for example, runs it in its
 // control-plane node.
 type Kubectl interface {
-	// Kubectl returns what kubectl prints. stdin may be nil; an error says what
-	// kubectl has written to its standard error.
+	// Kubectl returns kubectl's standard output. stdin may be nil; an error quotes
+	// kubectl's standard error.
 	Kubectl(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error)
-	// KubectlTo is Kubectl, with what it prints going to w at once.
+	// KubectlTo is Kubectl, but writes the output to w at once.
 	KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, args ...string) error
 }
 
-// Manager is the name under which the lab owns fields of what it applies.
+// Manager is the name under which the lab owns fields of the objects that it applies.
 const Manager = "lgtm-lab"
 
-// managedBy is the label on everything that Apply has applied, and nothing else.
-// What has it and is in the manifests no more is pruned.
+// managedBy is the label of every object that Apply has applied, and of no other. Prune
+// deletes objects that have the label and are not in the manifests any more.
 const managedBy = "app.kubernetes.io/managed-by"

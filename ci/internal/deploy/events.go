@@ -15,7 +15,7 @@ type Event struct {
 	Last                  time.Time
 }
 
-// parseEvents reads what `kubectl get events` prints as JSON, the oldest first.
+// parseEvents reads the JSON output of `kubectl get events`. The oldest event comes first.
 func parseEvents(raw []byte) ([]Event, error) {
 	var list struct {
 		Items []struct {

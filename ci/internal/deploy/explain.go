@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The bounds of what Explain writes, so that it fits on a screen.
+// The bounds of Explain's text, so that it fits on a screen.
 const (
 	explainWorkloads = 3
 	explainEvents    = 5
@@ -17,9 +17,9 @@ const (
 	explainWidth     = 160
 )
 
-// Explain writes on one screen why a rollout got stuck: the workloads, what keeps
-// them, their last events and log lines, and what to do. For any other error it
-// is the error's own text.
+// Explain returns a screen of text about a rollout that got stuck: the workloads, the
+// reasons, their last events and log lines, and what to do. For any other error it returns
+// the error's own text.
 func Explain(ctx context.Context, k Kubectl, err error) string {
 	stuck, ok := errors.AsType[*Stuck](err)
 	if !ok {
@@ -79,7 +79,7 @@ func (f Failure) explain(ctx context.Context, k Kubectl, b *strings.Builder, eve
 	}
 }
 
-// stillServing says how many pods of an earlier version are at work meanwhile.
+// stillServing says how many pods of an earlier version are still ready.
 func (f Failure) stillServing() string {
 	n := 0
 	for _, p := range f.Old {
@@ -103,7 +103,7 @@ func row(b *strings.Builder, name, text string) {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// worstPod is the pod that the obstacle is about, or the first that is not ready.
+// worstPod returns the pod that the obstacle is about, or the first that is not ready.
 func (f Failure) worstPod() (Pod, bool) {
 	for _, p := range f.Pods {
 		if f.Obstacle != nil && p.Name == f.Obstacle.Pod {
@@ -118,8 +118,8 @@ func (f Failure) worstPod() (Pod, bool) {
 	return Pod{}, false
 }
 
-// events are the last about the workload and its pod: the warnings, or when there
-// are none, what happened to the pod.
+// events returns the last warnings about the workload and its pod, or without warnings the
+// last other events of the pod.
 func (f Failure) events(all []Event, pod Pod) []Event {
 	var normal, warnings []Event
 	for _, e := range all {
@@ -137,14 +137,14 @@ func (f Failure) events(all []Event, pod Pod) []Event {
 	return warnings[max(0, len(warnings)-explainEvents):]
 }
 
-// podLog is the end of what the pod's worst container has printed; of its last
-// run when it does not run now.
+// podLog returns the last log lines of the pod's first container that is not ready; those
+// of its last run when it does not run now.
 func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 	i := slices.IndexFunc(p.Containers, func(c Container) bool {
 		return !c.Ready && (c.Ended != nil || c.Waiting == "") && (!c.Init || !c.Over || c.Ended.ExitCode != 0)
 	})
 	if i < 0 {
-		return nil // none has ever run
+		return nil // no container has run yet
 	}
 	c := p.Containers[i]
 	args := []string{"logs", p.Name, "--namespace=" + p.Namespace, "--container=" + c.Name, fmt.Sprintf("--tail=%d", explainLines)}
@@ -167,7 +167,7 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 	return lines[max(0, len(lines)-explainLines):]
 }
 
-// advice says what to do about what keeps the workload.
+// advice says what to do about the obstacle.
 func (f Failure) advice(events []Event, pod Pod) string {
 	logs := fmt.Sprintf("go run ./ci/lab logs %s --target kind", f.Name)
 	if f.Obstacle == nil {
@@ -184,7 +184,7 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "ErrImageNeverPull":
 		return fmt.Sprintf("The node does not have the image %s. The cluster pulls nothing: build or load it (up does both), or correct its name in the manifest.", o.Image)
 	case "ImagePullBackOff", "InvalidImageName":
-		return fmt.Sprintf("There is no image %s to be had: correct its name in the manifest or in config/images.json.", o.Image)
+		return fmt.Sprintf("The node cannot get the image %s: correct its name in the manifest or in config/images.json.", o.Image)
 	case "CreateContainerConfigError", "FailedMount", "FailedAttachVolume":
 		return "A ConfigMap, a Secret or a key that the pod refers to is not there: correct its name in config/kubernetes, then run up again."
 	case "CrashLoopBackOff":

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// fakeKubectl answers command lines by the first rule that they begin with, and
-// notes them all.
+// fakeKubectl answers a command line by the first rule with which the line begins, and
+// records all lines.
 type fakeKubectl struct {
 	mu    sync.Mutex
 	rules []rule
@@ -23,7 +23,7 @@ type fakeKubectl struct {
 
 type rule struct {
 	begins string
-	// answers are given one after another, the last for ever.
+	// answers are given one after another; the last is repeated.
 	answers []string
 	err     error
 	// then is called before the answer; it may be nil.
@@ -76,7 +76,7 @@ func (f *fakeKubectl) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reade
 	return fmt.Errorf("kubectl %s: nobody expected that", line)
 }
 
-// called returns the calls whose command line begins so.
+// called returns the calls whose command line begins with the text.
 func (f *fakeKubectl) called(begins string) []call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +89,7 @@ func (f *fakeKubectl) called(begins string) []call {
 	return found
 }
 
-// recorded reads what kubectl has printed about a real cluster.
+// recorded reads the recorded output of kubectl about a real cluster.
 func recorded(t *testing.T, name string) string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", name))
@@ -99,10 +99,10 @@ func recorded(t *testing.T, name string) string {
 	return string(raw)
 }
 
-// recordedSnapshot is a recorded snapshot with its events.
-func recordedSnapshot(t *testing.T, name string) snapshot {
+// recordedState reads the recorded state of a real cluster, with its events.
+func recordedState(t *testing.T, name string) clusterState {
 	t.Helper()
-	s, err := parseSnapshot([]byte(recorded(t, name+".json")))
+	s, err := parseState([]byte(recorded(t, name+".json")))
 	if err != nil {
 		t.Fatal(err)
 	}

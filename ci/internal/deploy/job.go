@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -20,29 +19,29 @@ import (
 type JobOptions struct {
 	// Start bounds the time until the Job's pod runs; 0 is 2 minutes.
 	Start time.Duration
-	// Progress is told the lines of progress that the Job prints. It may be nil.
+	// Progress gets the lines of progress that the Job prints. It may be nil.
 	Progress func(line string)
 }
 
-// JobResult is what a Job has left.
+// JobResult is the result of a Job.
 type JobResult struct {
-	// Output is all that it has printed but the lines of progress.
+	// Output is the Job's output without the lines of progress.
 	Output []byte
-	// ExitCode is its container's.
+	// ExitCode is the exit code of the Job's container.
 	ExitCode int
 }
 
 const (
 	defaultStart = 2 * time.Minute
-	// deleteWithin bounds the clearing away of a Job that was interrupted.
+	// deleteWithin bounds the deletion of a Job that was interrupted.
 	deleteWithin = 15 * time.Second
-	// endWithin bounds the time between the end of a Job's log and that of its pod.
+	// endWithin bounds the time between the end of a Job's log and the end of its pod.
 	endWithin = 20 * time.Second
 )
 
-// RunJob creates the Job of the manifest under a name of its own, passes on what
-// its one pod prints as it comes, waits for its end and deletes it, also when ctx
-// ends. A Job that runs and fails is no error; its exit code says so.
+// RunJob creates the Job of the manifest under a unique name, passes on its lines of
+// progress, waits for its end and deletes it, even when ctx ends. A Job that runs and fails
+// is no error: look at its exit code.
 func RunJob(ctx context.Context, k Kubectl, manifest []byte, o JobOptions) (JobResult, error) {
 	if o.Start == 0 {
 		o.Start = defaultStart
@@ -58,11 +57,11 @@ func RunJob(ctx context.Context, k Kubectl, manifest []byte, o JobOptions) (JobR
 		return JobResult{}, fmt.Errorf("creating the job: %w", err)
 	}
 	defer func() {
-		// The create may have come through although ctx had ended by then.
+		// The cluster may have created the Job although ctx has ended.
 		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteWithin)
 		defer cancel()
 		if _, err := k.Kubectl(gone, nil, "delete", "job", job.Name, "--namespace="+job.Namespace, "--ignore-not-found", "--cascade=background", "--wait=false"); err != nil {
-			o.Progress("the job " + job.Name + " is left behind: " + err.Error())
+			o.Progress("the job " + job.Name + " could not be deleted: " + err.Error())
 		}
 	}()
 	pod, err := awaitPod(ctx, k, job, o.Start)
@@ -75,7 +74,7 @@ func RunJob(ctx context.Context, k Kubectl, manifest []byte, o JobOptions) (JobR
 	return collect(ctx, k, job, pod)
 }
 
-// uniqueJob gives the manifest's Job a name that no other has.
+// uniqueJob gives the manifest's Job a unique name.
 func uniqueJob(manifest []byte) (Ref, []byte, error) {
 	var fields map[string]any
 	if err := yaml.Unmarshal(manifest, &fields); err != nil {
@@ -95,13 +94,13 @@ func uniqueJob(manifest []byte) (Ref, []byte, error) {
 	return Ref{"Job", namespace, name}, doc, err
 }
 
-// jobPod asks for the Job's pod; it has none at first.
+// jobPod asks for the Job's pod. A new Job has no pod yet.
 func jobPod(ctx context.Context, k Kubectl, job Ref) (Pod, bool, error) {
 	raw, err := k.Kubectl(ctx, nil, "get", "pods", "--namespace="+job.Namespace, "--selector=batch.kubernetes.io/job-name="+job.Name, "--output=json")
 	if err != nil {
 		return Pod{}, false, err
 	}
-	s, err := parseSnapshot(raw)
+	s, err := parseState(raw)
 	if err != nil || len(s.pods) == 0 {
 		return Pod{}, false, err
 	}
@@ -111,7 +110,7 @@ func jobPod(ctx context.Context, k Kubectl, job Ref) (Pod, bool, error) {
 // started tells whether the pod's containers have begun to run, or to end.
 func (p Pod) started() bool { return p.Phase != "Pending" && p.Phase != "" }
 
-// awaitPod waits until the Job's pod runs. One that never can is explained.
+// awaitPod waits until the Job's pod runs. The error explains why a pod cannot start.
 func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod, error) {
 	begin := time.Now()
 	asked := begin
@@ -127,7 +126,7 @@ func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod
 			return pod, nil
 		}
 		if err == nil {
-			s := snapshot{}
+			s := clusterState{}
 			if w.Pods = nil; there {
 				w.Pods = []Pod{pod}
 			}
@@ -150,8 +149,8 @@ func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod
 	}
 }
 
-// follow passes on the pod's lines of progress until it ends. A stream that
-// breaks off is taken up again, without repeating what was told.
+// follow passes on the pod's lines of progress until the pod ends. When the stream breaks
+// off, follow opens it again and skips the lines that it has passed on already.
 func follow(ctx context.Context, k Kubectl, pod Pod, progress func(string)) error {
 	told := 0
 	for {
@@ -175,11 +174,11 @@ func follow(ctx context.Context, k Kubectl, pod Pod, progress func(string)) erro
 		if err := wait.For(ctx, time.Second); err != nil {
 			return err
 		}
-		_ = err // a broken stream: what matters is whether the pod still runs
+		_ = err // the stream broke off, but the pod still runs: open the stream again
 	}
 }
 
-var errPodGone = errors.New("it is gone")
+var errPodGone = errors.New("the pod is gone")
 
 // podByName looks at the pod again.
 func podByName(ctx context.Context, k Kubectl, pod Pod) (Pod, error) {
@@ -197,8 +196,8 @@ func podByName(ctx context.Context, k Kubectl, pod Pod) (Pod, error) {
 	return i.pod(), nil
 }
 
-// collect reads all that the pod has printed, once it has ended: a stream may
-// have lost its end.
+// collect reads the whole log of the pod once the pod has ended, because a stream may have
+// lost its last lines.
 func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error) {
 	deadline := time.Now().Add(endWithin)
 	for {
@@ -209,7 +208,7 @@ func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error
 		if err == nil && len(now.Containers) > 0 && now.Containers[0].Over {
 			out, err := k.Kubectl(ctx, nil, "logs", pod.Name, "--namespace="+pod.Namespace)
 			if err != nil {
-				return JobResult{}, fmt.Errorf("reading what the job has printed: %w", err)
+				return JobResult{}, fmt.Errorf("reading the job's log: %w", err)
 			}
 			ended := now.Containers[0].Ended
 			result := JobResult{ExitCode: ended.ExitCode}
@@ -217,7 +216,7 @@ func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error
 			_, _ = lines.Write(out)
 			lines.flush()
 			if ended.Reason == "OOMKilled" {
-				return result, fmt.Errorf("the job %s was ended because it used more memory than its limit", job.Name)
+				return result, fmt.Errorf("the job %s was killed because it used more memory than its limit", job.Name)
 			}
 			return result, nil
 		}
@@ -230,55 +229,5 @@ func collect(ctx context.Context, k Kubectl, job Ref, pod Pod) (JobResult, error
 		if err := wait.For(ctx, 300*time.Millisecond); err != nil {
 			return JobResult{}, err
 		}
-	}
-}
-
-// progressMark is how a line of progress begins that a Job prints.
-const progressMark = "· "
-
-// splitter tells lines of progress from the rest of what a Job prints.
-type splitter struct {
-	// progress is told the lines of progress, without their mark, but the first
-	// skip of them. It may be nil.
-	progress func(line string)
-	skip     int
-	// rest gets all other lines, when it is not nil.
-	rest *[]byte
-
-	seen int
-	part []byte
-}
-
-// Write implements io.Writer. It never fails.
-func (s *splitter) Write(p []byte) (int, error) {
-	s.part = append(s.part, p...)
-	for {
-		i := bytes.IndexByte(s.part, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		s.line(s.part[:i+1])
-		s.part = s.part[i+1:]
-	}
-}
-
-// flush takes what follows the last line's end as a line.
-func (s *splitter) flush() {
-	if len(s.part) > 0 {
-		s.line(s.part)
-		s.part = nil
-	}
-}
-
-func (s *splitter) line(line []byte) {
-	text, marked := strings.CutPrefix(string(line), progressMark)
-	if !marked {
-		if s.rest != nil {
-			*s.rest = append(*s.rest, line...)
-		}
-		return
-	}
-	if s.seen++; s.seen > s.skip && s.progress != nil {
-		s.progress(strings.TrimRight(text, "\r\n"))
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const jobManifest = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: verify, namespace: observability}\nspec: {}\n"
 
-// jobPods is what kubectl prints about the Job's pods.
+// jobPods returns kubectl's output about the Job's pods.
 func jobPods(status string) string { return `{"items":[` + jobPodJSON(status) + `]}` }
 
 func jobPodJSON(status string) string {
@@ -30,7 +30,7 @@ func TestRunJob(t *testing.T) {
 	k := &fakeKubectl{rules: []rule{
 		{begins: "create"},
 		{begins: "get pods --namespace", answers: []string{`{"items":[]}`, jobPods(podPending), jobPods(podRunning)}},
-		// The stream breaks off once, and is taken up again from the beginning.
+		// The stream breaks off once, and starts again from the beginning.
 		{begins: "logs verify-1-x --namespace=observability --follow", answers: []string{"· one\n", log}, err: nil},
 		{begins: "get pods verify-1-x", answers: []string{jobPodJSON(podRunning), jobPodJSON(podFailed)}},
 		{begins: "logs verify-1-x", answers: []string{log}},
@@ -109,7 +109,7 @@ func TestUniqueJobRefuses(t *testing.T) {
 
 func TestSplitter(t *testing.T) {
 	const text = "· a\nrest 1\n·no mark\n· b\r\n· c"
-	// However the text is cut, it means the same.
+	// The result is the same however the text is cut.
 	for size := 1; size <= len(text); size++ {
 		var told []string
 		var rest []byte

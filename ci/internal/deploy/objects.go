@@ -16,7 +16,8 @@ type Ref struct {
 	Kind, Namespace, Name string
 }
 
-// String is namespace/kind/name in small letters, as far as there are such.
+// String returns namespace/kind/name, with the kind in small letters; objects without a
+// namespace are kind/name.
 func (r Ref) String() string {
 	s := strings.ToLower(r.Kind) + "/" + r.Name
 	if r.Namespace != "" {
@@ -25,12 +26,12 @@ func (r Ref) String() string {
 	return s
 }
 
-// isWorkload tells whether the kind is one that Rollout waits for.
+// isWorkload tells whether Rollout waits for objects of this kind.
 func (r Ref) isWorkload() bool {
 	return r.Kind == "Deployment" || r.Kind == "StatefulSet" || r.Kind == "DaemonSet"
 }
 
-// Workloads are those of the objects that Rollout waits for.
+// Workloads returns those of the objects that Rollout waits for.
 func Workloads(objects []Ref) []Ref {
 	var found []Ref
 	for _, r := range objects {
@@ -47,8 +48,8 @@ type manifest struct {
 	fields map[string]any
 }
 
-// order is the order in which kinds are applied: what others are in or refer to
-// comes first, what runs comes last. A kind that is not here comes between.
+// order is the order in which kinds are applied: objects that others are in or refer to
+// come first, workloads come last. Kinds that are not here come between, at otherOrder.
 var order = map[string]int{
 	"Namespace": 0, "CustomResourceDefinition": 1, "PriorityClass": 2, "ResourceQuota": 3, "LimitRange": 3,
 	"ServiceAccount": 4, "Role": 5, "ClusterRole": 5, "RoleBinding": 6, "ClusterRoleBinding": 6,
@@ -58,8 +59,8 @@ var order = map[string]int{
 
 const otherOrder = 11
 
-// parseManifests reads a YAML document per object, in the order in which they are
-// to be applied, each with the label by which it is found again.
+// parseManifests reads a YAML document per object, adds the label by which the lab finds
+// the object again, and sorts the objects into the order of applying.
 func parseManifests(raw []byte) ([]manifest, error) {
 	var all []manifest
 	seen := map[Ref]bool{}
@@ -105,8 +106,8 @@ func rank(kind string) int {
 	return otherOrder
 }
 
-// splitYAML splits a stream at its separators. A line of three dashes in a block
-// of text is indented, so it is none.
+// splitYAML splits a stream at its separators. Three dashes inside a block of text are
+// indented, so they are not taken for a separator.
 func splitYAML(raw []byte) [][]byte {
 	var docs [][]byte
 	var doc []byte
@@ -121,7 +122,7 @@ func splitYAML(raw []byte) [][]byte {
 	return append(docs, doc)
 }
 
-// asList is the objects as one document that kubectl reads.
+// asList returns the objects as one document that kubectl reads.
 func asList(all []manifest) ([]byte, error) {
 	items := make([]map[string]any, len(all))
 	for i, m := range all {

@@ -7,44 +7,46 @@ import (
 	"time"
 )
 
-// Obstacle is what keeps a workload from becoming ready.
+// Obstacle is a reason why a workload does not become ready.
 type Obstacle struct {
 	// Reason is Kubernetes' own word: CrashLoopBackOff, FailedMount, …
 	Reason  string
 	Message string
-	// Pod and Container have it; they are empty when there is no pod yet.
+	// Pod and Container are where the obstacle is; both are empty when there is no pod
+	// yet.
 	Pod, Container string
-	// Image is that of the container.
+	// Image is the container's image.
 	Image string
-	// grace is how long it must last until it is final: some pass by themselves.
+	// grace is how long the obstacle must last until the rollout fails: some obstacles
+	// pass by themselves.
 	grace time.Duration
 }
 
-// final are the reasons for which a container waits that do not go away while
-// nobody changes anything, and how long to watch them nevertheless.
+// final are the reasons for which a container waits until a person changes something, and
+// how long each must last until the rollout fails.
 var final = map[string]time.Duration{
 	"ErrImageNeverPull":          0,
 	"InvalidImageName":           0,
 	"ImagePullBackOff":           0,                // the second state: ErrImagePull was first
-	"CreateContainerConfigError": 5 * time.Second,  // what is missing may be on its way
+	"CreateContainerConfigError": 5 * time.Second,  // the missing object may be on its way
 	"CreateContainerError":       15 * time.Second, // the kubelet tries again
 	"RunContainerError":          15 * time.Second,
 }
 
 const (
-	// crashes is how often a container must have been started again, and ended
-	// again, until it counts as one that never comes up.
+	// crashes is the number of restarts after which a crashed container counts as one
+	// that never comes up.
 	crashes = 2
-	// unschedulableFor and refusedFor are how long a pod may be without a node, and
-	// a workload without a pod: old pods leave, accounts are made.
+	// unschedulableFor is how long a pod may be without a node, because old pods must
+	// leave first. refusedFor is how long a workload may be without a pod, because its
+	// service account must be made first.
 	unschedulableFor = 30 * time.Second
 	refusedFor       = 10 * time.Second
 	// unmountedFor is how long a volume may be missing.
 	unmountedFor = 15 * time.Second
 )
 
-// obstacles lists what keeps the workload from becoming ready, as far as that is
-// more than time.
+// obstacles lists the reasons, other than time, why the workload does not become ready.
 func (w Workload) obstacles(events []Event) []Obstacle {
 	if w.Done || !w.Seen {
 		return nil
@@ -54,7 +56,7 @@ func (w Workload) obstacles(events []Event) []Obstacle {
 		found = append(found, Obstacle{Reason: "FailedCreate", Message: w.Refused, grace: refusedFor})
 	}
 	if len(w.Pods) == 0 && w.Refused == "" {
-		// A StatefulSet and a DaemonSet say so in events alone.
+		// StatefulSets and DaemonSets report this only in events.
 		if e, ok := lastEvent(events, w.Ref, "FailedCreate"); ok && w.Kind != "Deployment" {
 			found = append(found, Obstacle{Reason: e.Reason, Message: e.Message, grace: refusedFor})
 		}
@@ -67,7 +69,7 @@ func (w Workload) obstacles(events []Event) []Obstacle {
 	return found
 }
 
-// obstacle finds the first thing that keeps the pod from becoming ready.
+// obstacle finds the first reason why the pod does not become ready.
 func (p Pod) obstacle(events []Event) (Obstacle, bool) {
 	if p.Ready {
 		return Obstacle{}, false
@@ -111,8 +113,8 @@ func lastEvent(events []Event, about Ref, reasons ...string) (Event, bool) {
 	return Event{}, false
 }
 
-// state says in a few words how far the workload is: what its slowest pod waits
-// for.
+// state says in a few words how far the workload is: for what its first pod that is not
+// ready waits.
 func (w Workload) state() string {
 	switch {
 	case w.Done:

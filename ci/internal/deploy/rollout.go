@@ -13,15 +13,15 @@ import (
 
 // RolloutOptions say how to wait.
 type RolloutOptions struct {
-	// Timeout bounds the whole; 0 is 3 minutes.
+	// Timeout bounds the wait; 0 is 3 minutes.
 	Timeout time.Duration
-	// NodesStarted is when each node was started, by its name. What the cluster
-	// says of pods that ran before that is out of date: they are yet to come back.
+	// NodesStarted is when each node was started, by its name. The cluster's report of
+	// pods that ran before that time is out of date: they must come back first.
 	NodesStarted map[string]time.Time
-	// Namespaces are those whose workloads are awaited too, whatever they are: those
-	// of the cluster itself, without which no pod finds another by its name.
+	// Namespaces are namespaces all of whose workloads Rollout waits for, too: those of
+	// the cluster itself, such as the DNS server that pods find each other by.
 	Namespaces []string
-	// Progress is told what becomes ready, a line at a time. It may be nil.
+	// Progress gets a line for each workload that becomes ready. It may be nil.
 	Progress func(line string)
 }
 
@@ -30,26 +30,26 @@ const (
 	pollEvery      = time.Second
 	// tellEvery is the time between two lines about what is still awaited.
 	tellEvery = progress.Every
-	// eventsAfter is when a rollout takes so long that the events are asked for too.
+	// eventsAfter is the time after which a slow rollout asks for the events, too.
 	eventsAfter = 8 * time.Second
 )
 
-// Stuck is the error of a rollout that has ended without everything ready.
+// Stuck is the error of a rollout that has ended before every workload was ready.
 type Stuck struct {
 	// Failures are the workloads that are not ready.
 	Failures []Failure
 	// Ready and All count the workloads.
 	Ready, All int
-	// TimedOut says that nothing but time spoke against them.
+	// TimedOut says that the time ran out and no other obstacle was found.
 	TimedOut bool
-	// After is how long it was waited.
+	// After is how long Rollout has waited.
 	After time.Duration
 }
 
 // Failure is a workload that does not become ready.
 type Failure struct {
 	Workload
-	// Obstacle is what keeps it from that; nil when only time has run out.
+	// Obstacle is the reason; nil when only time has run out.
 	Obstacle *Obstacle
 }
 
@@ -66,9 +66,9 @@ func (s *Stuck) Error() string {
 	return fmt.Sprintf("%d of %d workloads are not ready after %.0f s: %s", s.All-s.Ready, s.All, s.After.Seconds(), strings.Join(parts, ", "))
 }
 
-// Rollout waits until all the workloads are ready in their newest version. It
-// ends early, with a *Stuck, when one of them can never become ready. It returns
-// how long each took that was not ready from the beginning.
+// Rollout waits until all the workloads are ready in their newest version. It ends early,
+// with a *Stuck, when one of them can never become ready. It returns how long each workload
+// took that was not ready from the beginning.
 func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) (map[Ref]time.Duration, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultRollout
@@ -78,7 +78,7 @@ func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) 
 	}
 	r := newRollout(workloads, time.Now(), o.Timeout)
 	for {
-		s, err := take(ctx, k, r.wantsEvents(time.Now()))
+		s, err := readState(ctx, k, r.wantsEvents(time.Now()))
 		if ctx.Err() != nil {
 			return r.took, context.Cause(ctx)
 		}
@@ -102,38 +102,22 @@ func Rollout(ctx context.Context, k Kubectl, workloads []Ref, o RolloutOptions) 
 	}
 }
 
-// take makes a snapshot.
-func take(ctx context.Context, k Kubectl, withEvents bool) (snapshot, error) {
-	raw, err := k.Kubectl(ctx, nil, "get", snapshotKinds, "--all-namespaces", "--output=json")
-	if err != nil {
-		return snapshot{}, err
-	}
-	s, err := parseSnapshot(raw)
-	if err != nil || !withEvents {
-		return s, err
-	}
-	if raw, err = k.Kubectl(ctx, nil, "get", "events", "--all-namespaces", "--output=json"); err != nil {
-		return s, err
-	}
-	s.events, err = parseEvents(raw)
-	return s, err
-}
-
-// rollout is what is known of one that goes on.
+// rollout is the state of a rollout that goes on.
 type rollout struct {
 	want     []Ref
 	begin    time.Time
 	deadline time.Time
-	// first says that nothing has been seen yet.
+	// first says that observe has not been called yet.
 	first bool
-	// took is when each workload that was not ready at first became so.
+	// took is how long each workload took that was not ready at first.
 	took map[Ref]time.Duration
-	// done are those that were ready when they were last looked at.
+	// done has the workloads that were ready at the last look.
 	done map[Ref]bool
 	// since is when each obstacle was first seen, by workload and reason.
 	since map[string]time.Time
 	told  time.Time
-	// replaced are the old pods that were deleted because nothing else moves them.
+	// replaced are the old pods that were deleted because their StatefulSet waits for
+	// them for ever.
 	replaced map[string]bool
 }
 
@@ -142,8 +126,8 @@ func newRollout(workloads []Ref, begin time.Time, timeout time.Duration) *rollou
 		took: map[Ref]time.Duration{}, done: map[Ref]bool{}, since: map[string]time.Time{}, replaced: map[string]bool{}}
 }
 
-// awaitAll adds the workloads of the namespaces to those that are awaited.
-func (r *rollout) awaitAll(s snapshot, namespaces []string) {
+// awaitAll makes the rollout wait for the workloads of the namespaces, too.
+func (r *rollout) awaitAll(s clusterState, namespaces []string) {
 	for _, w := range s.workloads {
 		if slices.Contains(namespaces, w.Namespace) && !slices.Contains(r.want, w.Ref) {
 			r.want = append(r.want, w.Ref)
@@ -153,9 +137,9 @@ func (r *rollout) awaitAll(s snapshot, namespaces []string) {
 
 func (r *rollout) wantsEvents(now time.Time) bool { return now.Sub(r.begin) > eventsAfter }
 
-// observe takes note of a snapshot. It returns what there is to tell, whether
-// the rollout has ended, and with which error.
-func (r *rollout) observe(s snapshot, now time.Time) (lines []string, end bool, err error) {
+// observe updates the rollout with the cluster's state. It returns the lines to print,
+// whether the rollout has ended, and with which error.
+func (r *rollout) observe(s clusterState, now time.Time) (lines []string, end bool, err error) {
 	var open []Failure
 	var stuck bool
 	seen := map[string]time.Time{}
@@ -225,9 +209,9 @@ func waiting(open []Failure) string {
 	return "waiting for " + strings.Join(parts, " · ")
 }
 
-// replaceStuck deletes a StatefulSet's pods of an older version that never became
-// ready: the set waits for them before it replaces them, for ever.
-func (r *rollout) replaceStuck(ctx context.Context, k Kubectl, s snapshot, progress func(string)) {
+// replaceStuck deletes a StatefulSet's pods of an older version that never became ready.
+// Otherwise the set would wait for them for ever before it replaces them.
+func (r *rollout) replaceStuck(ctx context.Context, k Kubectl, s clusterState, progress func(string)) {
 	for _, w := range s.workloads {
 		if w.Kind != "StatefulSet" || !w.Seen || !slices.Contains(r.want, w.Ref) {
 			continue

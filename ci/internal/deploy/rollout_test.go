@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// The recordings are of a cluster whose backend, or frontend for the port, was
-// given a manifest that is broken in one way; the other is ready.
+// In each recording one service has a manifest with one fault, and the other is ready. The
+// faulty one is the frontend in the recording about the port, else the backend.
 func TestObserveRecorded(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		// after is how long the state has lasted when it is judged final, and
-		// before a time at which it is not; 0 for a state that is final at once.
+		// after is how long the state must last until the rollout fails, and before a
+		// time at which the rollout goes on; 0 for a state that fails at once.
 		before, after time.Duration
 		failed        Ref
 		reason        string
@@ -30,7 +30,7 @@ func TestObserveRecorded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			begin := time.Now()
-			s := recordedSnapshot(t, test.name)
+			s := recordedState(t, test.name)
 			r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
 			if test.after > 0 {
 				if _, end, _ := r.observe(s, begin); end {
@@ -56,9 +56,9 @@ func TestObserveRecorded(t *testing.T) {
 	}
 }
 
-// Of a namespace that is awaited as a whole, nobody has to know what is in it.
+// Rollout waits for all workloads of a namespace without knowing their names.
 func TestAwaitAll(t *testing.T) {
-	s := recordedSnapshot(t, "ready")
+	s := recordedState(t, "ready")
 	for i := range s.workloads {
 		if s.workloads[i].Ref == backend {
 			s.workloads[i].Done, s.workloads[i].Refused = false, "no room"
@@ -105,7 +105,7 @@ func TestReadyIsWhatThePodsAre(t *testing.T) {
 	if raw, err = json.Marshal(map[string]any{"items": list.Items}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSnapshot(raw)
+	s, err := parseState(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestReadyIsWhatThePodsAre(t *testing.T) {
 	}
 }
 
-// A pod is of use when its Services lead to it.
+// A pod is ready only when its Services lead to it.
 func TestLost(t *testing.T) {
 	const pod = `{"kind":"Pod","metadata":{"namespace":"app","name":"frontend-1","labels":{"app":"frontend","pod-template-hash":"h"}},
 		"status":{"podIP":"10.0.0.7","conditions":[{"type":"Ready","status":"True"}]}}`
@@ -137,7 +137,7 @@ func TestLost(t *testing.T) {
 		{"another's", `{"addresses":["10.0.0.3"],"conditions":{"ready":false},"targetRef":{"kind":"Pod","namespace":"app","name":"backend-1"}}`, true},
 		{"another namespace's", `{"addresses":["10.0.0.3"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"shop","name":"frontend-1"}}`, true},
 	} {
-		s, err := parseSnapshot([]byte(`{"items":[` + pod + `,` + others + `,{"kind":"EndpointSlice","metadata":{"namespace":"app"},"endpoints":[` + test.endpoints + `]}]}`))
+		s, err := parseState([]byte(`{"items":[` + pod + `,` + others + `,{"kind":"EndpointSlice","metadata":{"namespace":"app"},"endpoints":[` + test.endpoints + `]}]}`))
 		if err != nil || len(s.workloads) != 1 {
 			t.Fatalf("%s: %d workloads, %v", test.name, len(s.workloads), err)
 		}
@@ -148,9 +148,9 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// A cluster that was stopped and started says for a while that all is ready.
+// A cluster that was stopped and started reports for a while that every pod is ready.
 func TestObserveAfterANodeWasStarted(t *testing.T) {
-	s := recordedSnapshot(t, "ready")
+	s := recordedState(t, "ready")
 	var node string
 	first := time.Now()
 	for _, w := range s.workloads {
@@ -180,7 +180,7 @@ func TestObserveAfterANodeWasStarted(t *testing.T) {
 func TestObserveWrongPortTimesOut(t *testing.T) {
 	begin := time.Now()
 	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
-	s := recordedSnapshot(t, "port")
+	s := recordedState(t, "port")
 	if _, end, _ := r.observe(s, begin.Add(59*time.Second)); end {
 		t.Fatal("a failing probe may pass until the time is up")
 	}
@@ -199,14 +199,14 @@ func TestObserveWrongPortTimesOut(t *testing.T) {
 
 func TestObserveReady(t *testing.T) {
 	begin := time.Now()
-	ready := recordedSnapshot(t, "ready")
+	ready := recordedState(t, "ready")
 	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
 	if lines, end, err := r.observe(ready, begin); !end || err != nil || len(lines) > 0 || len(r.took) > 0 {
 		t.Errorf("what is ready from the beginning: %q, %v, %v, took %v; want the end without a word", lines, end, err, r.took)
 	}
 
 	r = newRollout([]Ref{frontend, backend}, begin, time.Minute)
-	lines, end, err := r.observe(recordedSnapshot(t, "config"), begin)
+	lines, end, err := r.observe(recordedState(t, "config"), begin)
 	if end || err != nil || !slices.Equal(lines, []string{"waiting for backend 0/1 CreateContainerConfigError"}) {
 		t.Fatalf("the first look: %q, %v, %v", lines, end, err)
 	}
@@ -219,14 +219,14 @@ func TestObserveReady(t *testing.T) {
 	}
 }
 
-// A state that comes and goes is not one that lasts.
+// A state that comes and goes does not count as lasting.
 func TestObserveObstacleThatGoes(t *testing.T) {
 	begin := time.Now()
 	r := newRollout([]Ref{backend}, begin, time.Hour)
-	bad, other := recordedSnapshot(t, "config"), snapshot{}
+	bad, other := recordedState(t, "config"), clusterState{}
 	for _, at := range []time.Duration{0, 3, 6, 9, 12} {
 		s := bad
-		if at%2 == 1 { // every other time nothing is wrong
+		if at%2 == 1 { // every other time all is well
 			s = other
 		}
 		if _, end, err := r.observe(s, begin.Add(at*time.Second)); end {
@@ -238,13 +238,13 @@ func TestObserveObstacleThatGoes(t *testing.T) {
 func TestObserveAbsent(t *testing.T) {
 	begin := time.Now()
 	r := newRollout([]Ref{{"StatefulSet", "observability", "loki"}}, begin, time.Minute)
-	if lines, end, _ := r.observe(snapshot{}, begin); end || !strings.Contains(strings.Join(lines, ""), "loki 0/0 not begun") {
+	if lines, end, _ := r.observe(clusterState{}, begin); end || !strings.Contains(strings.Join(lines, ""), "loki 0/0 not begun") {
 		t.Errorf("%q, %v: what is not there yet is not ready", lines, end)
 	}
 }
 
 // change decodes a recording, changes its items and reads it again.
-func change(t *testing.T, name string, edit func(i map[string]any)) snapshot {
+func change(t *testing.T, name string, edit func(i map[string]any)) clusterState {
 	t.Helper()
 	var list map[string]any
 	if err := json.Unmarshal([]byte(recorded(t, name+".json")), &list); err != nil {
@@ -257,14 +257,14 @@ func change(t *testing.T, name string, edit func(i map[string]any)) snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSnapshot(raw)
+	s, err := parseState(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// Whatever of the readiness is missing, the workload is not ready.
+// A workload is not ready when any part of its readiness is missing.
 func TestDoneNeedsAll(t *testing.T) {
 	for field, value := range map[string]any{"observedGeneration": 0, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 3} {
 		s := change(t, "ready", func(i map[string]any) {
@@ -292,7 +292,7 @@ func TestObstacles(t *testing.T) {
 		name   string
 		w      Workload
 		events []Event
-		want   string // reason, message, grace; "" for none
+		want   string // reason, message, grace; "" for no obstacle
 	}{
 		{"starting", waits("ContainerCreating", 0, nil), nil, ""},
 		{"first crash", waits("CrashLoopBackOff", 1, &Ended{ExitCode: 1}), nil, ""},
@@ -324,7 +324,7 @@ func TestObstacles(t *testing.T) {
 }
 
 func TestRolloutAsksUntilReady(t *testing.T) {
-	k := &fakeKubectl{rules: []rule{{begins: "get " + snapshotKinds, answers: []string{recorded(t, "config.json"), recorded(t, "ready.json")}}}}
+	k := &fakeKubectl{rules: []rule{{begins: "get " + stateKinds, answers: []string{recorded(t, "config.json"), recorded(t, "ready.json")}}}}
 	var lines []string
 	took, err := Rollout(context.Background(), k, []Ref{frontend, backend}, RolloutOptions{Progress: func(l string) { lines = append(lines, l) }})
 	if err != nil || len(took) != 1 || len(lines) != 2 || !strings.HasPrefix(lines[1], "backend 1/1 ready in ") {
@@ -345,7 +345,7 @@ func TestRolloutReplacesStuckPod(t *testing.T) {
 	k := &fakeKubectl{rules: []rule{{begins: "delete pod"}}}
 	bad := Pod{Namespace: "observability", Name: "loki-0", Phase: "Pending", Containers: []Container{{Waiting: "ErrImageNeverPull"}}}
 	set := Ref{"StatefulSet", "observability", "loki"}
-	s := snapshot{workloads: []Workload{{Ref: set, Desired: 1, Seen: true, Old: []Pod{bad}}, {Ref: backend, Desired: 1, Seen: true, Old: []Pod{bad}}}}
+	s := clusterState{workloads: []Workload{{Ref: set, Desired: 1, Seen: true, Old: []Pod{bad}}, {Ref: backend, Desired: 1, Seen: true, Old: []Pod{bad}}}}
 	r := newRollout([]Ref{set, backend}, time.Now(), time.Minute)
 	for range 3 {
 		r.replaceStuck(context.Background(), k, s, func(string) {})
@@ -360,7 +360,7 @@ func TestExplainGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
 			r := newRollout([]Ref{frontend, backend}, begin, 30*time.Second)
-			s := recordedSnapshot(t, name)
+			s := recordedState(t, name)
 			_, _, _ = r.observe(s, begin)
 			_, _, err := r.observe(s, begin.Add(31*time.Second))
 			k := &fakeKubectl{rules: []rule{

@@ -9,9 +9,9 @@ type endpoint struct {
 	TargetRef  *struct{ Kind, Namespace, Name string }
 }
 
-// lost tells whether a Service leads elsewhere than to this pod, which is ready:
-// to the address that it had before, or not at all. That lasts a moment in every
-// rollout, and longer where the controllers have just been started again.
+// lost tells whether a Service does not lead to this pod, although the pod is ready: the
+// Service leads to the pod's former address, or not to the pod at all. That lasts a moment
+// in every rollout, and longer when the controllers have just been started again.
 func (i item) lost(all []item) bool {
 	for _, slice := range all {
 		for _, e := range slice.Endpoints {
