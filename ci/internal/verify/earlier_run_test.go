@@ -194,3 +194,23 @@ func TestFreshMetricIsTheProbes(t *testing.T) {
 		t.Errorf("%q passes, though the request was not counted:\n%s", freshMetric, details(r))
 	}
 }
+
+// TestWhatIsSentAgainIsNoLoss: a refusal because of a rate is not a loss, since Alloy
+// sends the same again.
+func TestWhatIsSentAgainIsNoLoss(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	f.seen = func(x exchange) {
+		if x.n == 7 {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.add(labels{"__name__": "loki_discarded_samples_total", "job": "loki", "reason": "per_stream_rate_limit"}, 2)
+			f.add(labels{"__name__": "tempo_discarded_spans_total", "job": "tempo", "reason": "rate_limited"}, 2)
+			f.add(labels{"__name__": "cortex_discarded_samples_total", "job": "mimir", "reason": "rate_limited"}, 2)
+		}
+	}
+	v := f.verifier()
+	if r, err := v.run(t.Context()); err != nil || !r.OK() {
+		t.Errorf("it fails: %v\n%s", err, details(r))
+	}
+}

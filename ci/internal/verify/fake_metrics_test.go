@@ -199,7 +199,7 @@ func (f *fake) sample(s *series, t time.Time, window time.Duration) (at time.Tim
 var (
 	promQL  = regexp.MustCompile(`^(sum|min|max|count)(?: by \((\w+)\))? ?\(last_over_time\(([a-z0-9_:]*)\{(.*)\}\[(\d+)ms\]\)\)$`)
 	sampled = regexp.MustCompile(`^timestamp\(([a-z0-9_:]*)\{(.*)\}\)$`)
-	matcher = regexp.MustCompile(`^(\w+)(=~|!=|=)("(?:[^"\\]|\\.)*"),?`)
+	matcher = regexp.MustCompile(`^(\w+)(=~|!~|!=|=)("(?:[^"\\]|\\.)*"),?`)
 )
 
 // selects parses the inside of {} and tells which labels it selects.
@@ -218,14 +218,14 @@ func selects(name, text string) (func(labels) bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m[2] != "=~" {
+		if !strings.HasSuffix(m[2], "~") {
 			value = regexp.QuoteMeta(value)
 		}
 		pattern, err := regexp.Compile("^(?:" + value + ")$")
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, func(l labels) bool { return pattern.MatchString(l[m[1]]) != (m[2] == "!=") })
+		all = append(all, func(l labels) bool { return pattern.MatchString(l[m[1]]) != strings.HasPrefix(m[2], "!") })
 	}
 	return func(l labels) bool {
 		return !slices.ContainsFunc(all, func(holds func(labels) bool) bool { return !holds(l) })

@@ -25,7 +25,9 @@ type loss struct {
 	// companion such a counter, misspelled or renamed, would pass for ever. It is
 	// empty for a counter that is there from the start: then the counter must be there.
 	companion string
-	// where are more matchers of the counter, each with a comma before it.
+	// where are more matchers of the counter, each with a comma before it. They leave out
+	// reasons that lose nothing: Alloy sends again what was refused because of a rate, and
+	// a relabelling rule drops the series that it is to drop.
 	where string
 }
 
@@ -37,6 +39,9 @@ const (
 	mimirReceived   = `cortex_distributor_received_samples_total`
 	ruleEvaluations = `cortex_prometheus_rule_evaluations_total`
 )
+
+// lokiAgain leaves out the reasons that Loki answers with 429.
+const lokiAgain = `,reason!~"rate_limited|per_stream_rate_limit|stream_limit"`
 
 // losses are the places where telemetry can be lost or cut, in the order of its way.
 // Alloy's receiver calls "refused" what a later component did not take, and "failed"
@@ -50,20 +55,21 @@ var losses = []loss{
 	{name: "Alloy gave up on spans", job: "alloy", counter: `otelcol_exporter_send_failed_spans_total`, companion: `otelcol_exporter_sent_spans_total`},
 	{name: "Alloy gave up on log records", job: "alloy", counter: `otelcol_exporter_send_failed_log_records_total`, companion: `otelcol_exporter_sent_log_records_total`},
 	{name: "Alloy's queue was full", job: "alloy", counter: `otelcol_exporter_enqueue_failed_.+_total`, companion: queues},
-	{name: "Alloy dropped samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_dropped_total`, companion: `prometheus_remote_storage_samples_total`},
+	{name: "Alloy dropped samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_dropped_total`, companion: `prometheus_remote_storage_samples_total`, where: `,reason!="dropped_series"`},
+	{name: "Alloy skipped samples out of order", job: "alloy", counter: `prometheus_remote_write_wal_out_of_order_samples_total`, companion: `prometheus_remote_storage_samples_total`},
 	{name: "Alloy failed to write samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_failed_total`},
-	{name: "Loki discarded lines", job: "loki", counter: `loki_(ingester_wal_)?discarded_samples_total`, companion: lokiReceived},
-	{name: "Loki discarded bytes", job: "loki", counter: `loki_(ingester_wal_)?discarded_bytes_total`, companion: lokiReceived},
+	{name: "Loki discarded lines", job: "loki", counter: `loki_(ingester_wal_)?discarded_samples_total`, companion: lokiReceived, where: lokiAgain},
+	{name: "Loki discarded bytes", job: "loki", counter: `loki_(ingester_wal_)?discarded_bytes_total`, companion: lokiReceived, where: lokiAgain},
 	{name: "Loki cut lines", job: "loki", counter: `loki_mutated_samples_total`, companion: lokiReceived},
 	{name: "Tempo refused spans", job: "tempo", counter: `tempo_receiver_refused_spans`},
-	{name: "Tempo discarded spans", job: "tempo", counter: `tempo_discarded_spans_total`},
+	{name: "Tempo discarded spans", job: "tempo", counter: `tempo_discarded_spans_total`, where: `,reason!="rate_limited"`},
 	{name: "Tempo cut attributes", job: "tempo", counter: `tempo_distributor_attributes_truncated_total`, companion: tempoReceived},
 	{name: "Tempo did not reach its generator", job: "tempo", counter: `tempo_distributor_metrics_generator_pushes_failures_total`, companion: tempoReceived},
-	{name: "Tempo's generator discarded spans", job: "tempo", counter: `tempo_metrics_generator_spans_discarded_total`},
+	{name: "Tempo's generator discarded spans", job: "tempo", counter: `tempo_metrics_generator_spans_discarded_total`, where: `,reason!="span_metrics_filtered"`},
 	{name: "Tempo's generator had too many series", job: "tempo", counter: `tempo_metrics_generator_registry_series_limited_total`},
-	{name: "Tempo's generator failed to write samples", job: "tempo", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_(failed|dropped)_total`},
-	{name: "Mimir discarded samples", job: "mimir", counter: `cortex_discarded_samples_total`, companion: mimirReceived},
-	{name: "Mimir discarded requests", job: "mimir", counter: `cortex_discarded_requests_total`, companion: mimirReceived},
+	{name: "Tempo's generator failed to write samples", job: "tempo", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_(failed|dropped)_total`, where: `,reason!="dropped_series"`},
+	{name: "Mimir discarded samples", job: "mimir", counter: `cortex_discarded_samples_total`, companion: mimirReceived, where: `,reason!="rate_limited"`},
+	{name: "Mimir discarded requests", job: "mimir", counter: `cortex_discarded_requests_total`, companion: mimirReceived, where: `,reason!="rate_limited"`},
 	{name: "Mimir discarded exemplars", job: "mimir", counter: `cortex_discarded_exemplars_total`, companion: `cortex_distributor_received_exemplars_total`},
 	{name: "Mimir's ruler failed to evaluate rules", job: "mimir", counter: `cortex_prometheus_rule_evaluation_failures_total`, companion: ruleEvaluations},
 	{name: "Mimir's ruler failed to query or write", job: "mimir", counter: `cortex_ruler_(queries|write_requests)_failed_total`, companion: ruleEvaluations},

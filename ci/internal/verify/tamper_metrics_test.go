@@ -161,6 +161,7 @@ var lossCounters = map[string][]string{
 	"Alloy gave up on log records":              {"otelcol_exporter_send_failed_log_records_total"},
 	"Alloy's queue was full":                    {"otelcol_exporter_enqueue_failed_spans_total", "otelcol_exporter_enqueue_failed_log_records_total"},
 	"Alloy dropped samples":                     {"prometheus_remote_storage_samples_dropped_total"},
+	"Alloy skipped samples out of order":        {"prometheus_remote_write_wal_out_of_order_samples_total"},
 	"Alloy failed to write samples":             {"prometheus_remote_storage_samples_failed_total", "prometheus_remote_storage_exemplars_failed_total"},
 	"Loki discarded lines":                      {"loki_discarded_samples_total", "loki_ingester_wal_discarded_samples_total"},
 	"Loki discarded bytes":                      {"loki_discarded_bytes_total"},
