@@ -16,7 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 )
 
-// Every image in the manifests is one of those given.
+// Every image in the manifests is one of Options.Images.
 func TestImages(t *testing.T) {
 	for name, o := range variants {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestVersionLabel(t *testing.T) {
 	}
 }
 
-// What cannot be deployed is an error that names it.
+// Build refuses options that cannot be deployed, with an error that names the reason.
 func TestBuildRefuses(t *testing.T) {
 	change := func(o Options, f func(*Options)) Options {
 		images := map[string]string{}
@@ -86,11 +86,11 @@ func TestBuildRefuses(t *testing.T) {
 		})
 	}
 	if _, err := Build(t.TempDir(), kindOptions()); err == nil || !strings.Contains(err.Error(), "a checkout of the lab?") {
-		t.Errorf("a folder that is no checkout: %v", err)
+		t.Errorf("a folder that is not a checkout: %v", err)
 	}
 }
 
-// A name in the lock that the manifests use is really in the lock.
+// The lock has every image name that the manifests use.
 func TestLockHasTheImages(t *testing.T) {
 	lock, err := images.Load(filepath.Join(checkout, "config", "images.json"))
 	if err != nil {
@@ -135,8 +135,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// An edit of a configuration file renames its ConfigMap, and with it changes the
-// one pod that reads it; everything else stays byte for byte.
+// An edit of a configuration file renames its ConfigMap and changes the one workload that
+// reads the file; everything else stays byte for byte.
 func TestConfigurationRollsItsReader(t *testing.T) {
 	root := copyOf(t)
 	templates := func() map[string]string {
@@ -176,7 +176,7 @@ func TestConfigurationRollsItsReader(t *testing.T) {
 	}
 }
 
-// The ConfigMaps have the files as they are.
+// The ConfigMaps have the unchanged files.
 func TestConfigurationIsTheFiles(t *testing.T) {
 	l := build(t, checkout, kindOptions())
 	for _, c := range l.configs {
@@ -206,7 +206,7 @@ func TestConfigurationIsTheFiles(t *testing.T) {
 	}
 }
 
-// Mimir has every rule file, where it looks for those of its tenant, and no other.
+// Mimir's pod has exactly the rule files, in the folder of Mimir's tenant.
 func TestRules(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(checkout, "config", "mimir", "rules", "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -248,7 +248,7 @@ func TestRules(t *testing.T) {
 	})
 }
 
-// Dashboards and further provisioning are there when the checkout has them.
+// The manifests have the dashboards and provisioning files that the checkout has.
 func TestDashboards(t *testing.T) {
 	root := copyOf(t)
 	for _, dir := range []string{"dashboards", "config/grafana/provisioning/dashboards"} {
@@ -270,7 +270,7 @@ func TestDashboards(t *testing.T) {
 		}
 		return found
 	}
-	// An optional ConfigMap that is not there keeps its plain name.
+	// The reference to an optional ConfigMap that is missing keeps its plain name.
 	if have := grafanaMaps(); have["grafana-dashboard-providers"] != 1 || have["grafana-dashboards-1"] != 1 {
 		t.Errorf("without dashboards, Grafana's pod mounts %v", have)
 	}
@@ -332,7 +332,7 @@ func TestJob(t *testing.T) {
 		t.Error("the network policies would not know it")
 	}
 	if name := jobOf(t, "traffic", JobOptions{Image: "x"}).Name; name != "traffic" {
-		t.Errorf("without an ID it is called %s", name)
+		t.Errorf("without an ID the job's name is %s", name)
 	}
 	for name, o := range map[string]JobOptions{"no image": {}, "bad id": {Image: "x", ID: "A b"}} {
 		if _, err := Job("verify", o); err == nil {

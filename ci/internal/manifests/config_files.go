@@ -16,7 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// maxFile bounds a file that is read; the largest, a dashboard, is some 100 KiB.
+// maxFile bounds the size of a file in bytes; the largest, a dashboard, has some 100 KiB.
 const maxFile = 1 << 20
 
 // load copies config/ and dashboards/*.json of the checkout into the tree, and
@@ -60,8 +60,8 @@ func load(root string, tree filesys.FileSystem) (map[string]int, error) {
 	return files, nil
 }
 
-// The folders of config/grafana/provisioning beyond datasources, which the base
-// has, and the ConfigMaps that Grafana's pod looks for them in.
+// The folders of config/grafana/provisioning, and the ConfigMaps in which Grafana's pod
+// looks for them. The folder datasources is not here, because the base has it.
 var provisioning = map[string]string{
 	"dashboards": "grafana-dashboard-providers",
 	"alerting":   "grafana-alerting",
@@ -87,10 +87,11 @@ func grafanaFiles(files map[string]int) []types.ConfigMapArgs {
 }
 
 const (
-	// maxConfigMap is what a ConfigMap may hold, in bytes: 1 MiB less what its
-	// names, and the encoding of its content as JSON, may add.
+	// maxConfigMap is the number of bytes of files that fit into a ConfigMap: 1 MiB less
+	// the size of its names and of the encoding of its content as JSON.
 	maxConfigMap = 700 << 10
-	// maxDashboardMaps is how many ConfigMaps Grafana's pod looks for dashboards in.
+	// maxDashboardMaps is the number of ConfigMaps in which Grafana's pod looks for
+	// dashboards.
 	maxDashboardMaps = 4
 )
 

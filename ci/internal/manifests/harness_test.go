@@ -23,7 +23,7 @@ import (
 
 const checkout = "../../.."
 
-// variants are the lab in every form in which it is deployed.
+// variants are the options of every form in which the lab is deployed.
 var variants = map[string]Options{
 	"kind":                     kindOptions(),
 	"kind with metrics-server": withMetricsServer(kindOptions()),
@@ -82,7 +82,7 @@ type workload struct {
 	template corev1.PodTemplateSpec
 	claims   []corev1.PersistentVolumeClaim
 	service  string // of a StatefulSet
-	surge    int32  // how many pods more there are during a rollout
+	surge    int32  // how many pods a rollout adds
 }
 
 func (w workload) name() string { return w.meta.Namespace + "/" + w.meta.Name }
@@ -104,7 +104,7 @@ type apiService struct {
 	} `json:"spec"`
 }
 
-// build returns the objects that o makes of the checkout, decoded strictly.
+// build returns the objects of the checkout with the options o, decoded strictly.
 func build(t *testing.T, root string, o Options) *lab {
 	t.Helper()
 	raw, err := Build(root, o)
@@ -120,8 +120,8 @@ func build(t *testing.T, root string, o Options) *lab {
 
 var built = map[string]*lab{}
 
-// buildVariant is build of one of the variants, once for all tests, none of
-// which changes it. Tests of this package do not run in parallel.
+// buildVariant builds one of the variants, once for all tests. No test changes the result.
+// Tests of this package do not run in parallel.
 func buildVariant(t *testing.T, name string) *lab {
 	t.Helper()
 	if built[name] == nil {
@@ -148,7 +148,7 @@ func documents(t *testing.T, raw []byte) [][]byte {
 	}
 }
 
-// decode fails on a field that the type does not have, and on one given twice.
+// decode fails on an unknown field, and on a field that is given twice.
 func decode[T any](t *testing.T, doc []byte) T {
 	t.Helper()
 	var object T
@@ -208,7 +208,7 @@ func (l *lab) add(t *testing.T, doc []byte) {
 	}
 }
 
-// workload returns the one of that name.
+// workload returns the named workload.
 func (l *lab) workload(t *testing.T, name string) workload {
 	t.Helper()
 	for _, w := range l.workloads {

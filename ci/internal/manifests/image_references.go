@@ -14,7 +14,7 @@ import (
 // versionLabel says which version of a program a workload runs.
 const versionLabel = "app.kubernetes.io/version"
 
-// labelValue is what a label's value may be.
+// labelValue matches a valid value of a label.
 var labelValue = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 
 // setImages replaces each container's image, a name, by its reference, and puts
@@ -66,15 +66,15 @@ func (o Options) image(wanted string) (string, error) {
 	case o.Overlay == Production && !pinned:
 		return "", fmt.Errorf("image %q: %s is not pinned by a digest", wanted, ref)
 	case o.Overlay == Kind && pinned:
-		// What is loaded from an archive is known by its tag alone.
-		return "", fmt.Errorf("image %q: %s has a digest, by which a loaded image is not found", wanted, ref)
+		// A node finds an image from an archive by its tag alone.
+		return "", fmt.Errorf("image %q: %s has a digest, but a loaded image is found by its tag alone", wanted, ref)
 	case tagOf(ref) == "":
 		return "", fmt.Errorf("image %q: %s has no tag", wanted, ref)
 	}
 	return ref, nil
 }
 
-// tagOf returns the tag of repository:tag@digest, "" when there is none.
+// tagOf returns the tag of repository:tag@digest, "" without a tag.
 func tagOf(ref string) string {
 	ref, _, _ = strings.Cut(ref, "@")
 	// A colon in front of the last slash belongs to a registry's port.
@@ -84,7 +84,7 @@ func tagOf(ref string) string {
 	return ""
 }
 
-// podTemplate returns the template of the object's pods, nil when it has none.
+// podTemplate returns the template of the object's pods, nil for objects without pods.
 func podTemplate(object map[string]any) map[string]any {
 	switch object["kind"] {
 	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job":
@@ -97,7 +97,7 @@ func podTemplate(object map[string]any) map[string]any {
 	return nil
 }
 
-// dig follows keys through nested objects; nil when one is missing.
+// dig follows keys through nested objects; nil when a key is missing.
 func dig(object map[string]any, keys ...string) map[string]any {
 	for _, key := range keys {
 		object, _ = object[key].(map[string]any)

@@ -17,50 +17,51 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// JobOptions is what a Job runs.
+// JobOptions describe a Job.
 type JobOptions struct {
-	// ID tells the runs of one kind apart: the Job is called kind-ID. Empty, it
-	// is called after its kind, and the one before must be deleted first.
+	// ID tells the runs of one kind apart: the Job's name is kind-ID. Without an ID the
+	// name is the kind alone, and the Job before must be deleted first.
 	ID string
 	// Image is the reference of the lab image, whose entrypoint is `lab`.
 	Image string
-	// Pull says whether a node fetches the image; empty is never, for a cluster that
-	// images are loaded into.
+	// Pull says whether a node fetches the image. Empty means never, for a cluster into
+	// which images are loaded.
 	Pull corev1.PullPolicy
-	// Args are its arguments.
+	// Args are the arguments of `lab`.
 	Args []string
-	// Env is added to its environment.
+	// Env is added to the environment of `lab`.
 	Env map[string]string
 	// Timeout ends a Job that takes longer; 0 means 15 minutes.
 	Timeout time.Duration
-	// TTL is how long the Job is kept once it has ended, for its log to be read;
-	// 0 means an hour.
+	// TTL is how long the cluster keeps the Job after its end, so that its log can be
+	// read; 0 means an hour.
 	TTL time.Duration
 }
 
-// The label by which the network policies know a Job's pods, which may ask every
-// component.
+// The label by which the network policies recognize a Job's pods. These pods may connect
+// to every component.
 const (
 	componentLabel = "app.kubernetes.io/component"
 	jobComponent   = "job"
 )
 
-// nobody is the account of the base image of ours.
-const nobody = 65532
+// nonRoot is the user id of the account nonroot in the base of our images.
+const nonRoot = 65532
 
-// jobName is the shape of a Job's name; a pod's is 6 longer and has to fit into 63.
+// jobName matches a valid name of a Job. A pod's name is 6 characters longer, and may have
+// at most 63.
 var jobName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$`)
 
-// Job returns the manifest of a Job of the lab image in the namespace
-// observability, which runs once and is not tried again. kind says what it does,
-// "traffic" or "verify", and names it.
+// Job returns the manifest of a Job of the lab image in the namespace observability. The Job
+// runs once and is not tried again. kind is its purpose, such as "traffic" or "verify", and
+// the beginning of its name.
 func Job(kind string, o JobOptions) ([]byte, error) {
 	name := kind
 	if o.ID != "" {
 		name += "-" + o.ID
 	}
 	if !jobName.MatchString(name) {
-		return nil, fmt.Errorf("job %q: not a name of small letters, digits and dashes", name)
+		return nil, fmt.Errorf("job %q: the name may have only small letters, digits and dashes", name)
 	}
 	if o.Pull == "" {
 		o.Pull = corev1.PullNever
@@ -103,9 +104,9 @@ func (o JobOptions) pod() corev1.PodSpec {
 		TerminationGracePeriodSeconds: new(int64(15)),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
-			RunAsUser:      new(int64(nobody)),
-			RunAsGroup:     new(int64(nobody)),
-			FSGroup:        new(int64(nobody)),
+			RunAsUser:      new(int64(nonRoot)),
+			RunAsGroup:     new(int64(nonRoot)),
+			FSGroup:        new(int64(nonRoot)),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Containers: []corev1.Container{{
@@ -126,7 +127,7 @@ func (o JobOptions) pod() corev1.PodSpec {
 				ReadOnlyRootFilesystem:   new(true),
 				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
-			// A failure's last lines are then in the pod's status.
+			// Puts the last lines of a failed run into the pod's status.
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			VolumeMounts:             []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}},
 		}},
@@ -136,7 +137,7 @@ func (o JobOptions) pod() corev1.PodSpec {
 	}
 }
 
-// seconds is d in seconds, rounded up, or the other when it is 0.
+// seconds returns d in seconds, rounded up; or, when d is 0, the seconds of or.
 func seconds(d, or time.Duration) int64 {
 	if d == 0 {
 		d = or
@@ -144,7 +145,7 @@ func seconds(d, or time.Duration) int64 {
 	return int64((d + time.Second - 1) / time.Second)
 }
 
-// marshal writes an object without its status, which is the cluster's to write.
+// marshal encodes an object without its status, which the cluster writes.
 func marshal(object any) ([]byte, error) {
 	raw, err := yaml.Marshal(object)
 	if err != nil {

@@ -1,10 +1,10 @@
 // Package manifests makes the lab's Kubernetes manifests: the kustomization in
-// config/kubernetes with what is only known when the lab is brought up.
+// config/kubernetes, with the values that are known only when the lab is brought up.
 //
-// Everything is read from a checkout into memory, where a last layer is put on
-// top of the chosen overlay: images, settings, the administrator's password, and
-// the dashboards and provisioning files that the checkout has. The checkout is
-// not written to. The same input gives the same bytes.
+// It reads the checkout into memory and puts a last layer on top of the chosen overlay:
+// images, settings, the administrator's password, and the checkout's dashboards and
+// provisioning files. It does not write to the checkout. The same input gives the same
+// bytes.
 package manifests
 
 import (
@@ -27,15 +27,15 @@ import (
 
 // The overlays.
 const (
-	// Kind is for a cluster whose images are loaded into its nodes: NodePorts,
-	// references without a digest, nothing is ever pulled.
+	// Kind is for a cluster whose images are loaded into its nodes: it has NodePorts and
+	// references without a digest, and never pulls an image.
 	Kind = "kind"
-	// Production is for a cluster that is there already: object storage, larger
-	// volumes, references with a digest.
+	// Production is for a cluster of the user's own: it has object storage, larger
+	// volumes and references with a digest.
 	Production = "production"
 )
 
-// Options is what the files in config/kubernetes leave open.
+// Options are the values that the files in config/kubernetes leave open.
 type Options struct {
 	// Overlay is [Kind] or [Production].
 	Overlay string
@@ -44,17 +44,17 @@ type Options struct {
 	// repository:tag for [Kind], repository:tag@digest for [Production]. Names
 	// that the manifests do not use are ignored.
 	Images map[string]string
-	// Faults switches on the faults that a request may ask for.
+	// Faults lets requests ask for faults.
 	Faults bool
-	// AdminPassword is that of Grafana's administrator. [Kind] needs it;
-	// [Production] may leave it empty and have a Secret grafana-admin, with the
-	// key password, in the namespace observability.
+	// AdminPassword is the password of Grafana's administrator. [Kind] needs it. With
+	// [Production] it may be empty if the namespace observability has a Secret
+	// grafana-admin with the key password.
 	AdminPassword string
-	// Retention is how long logs, traces and metrics are kept; 0 leaves what the
-	// overlay says.
+	// Retention is how long logs, traces and metrics are kept; 0 keeps the overlay's
+	// period.
 	Retention retention.Periods
-	// GrafanaURL is where a person's browser finds Grafana; "" leaves what the
-	// overlay says. The frontend's links to traces begin with it.
+	// GrafanaURL is the URL at which a person's browser finds Grafana; "" keeps the
+	// overlay's. The frontend's links to traces begin with it.
 	GrafanaURL string
 	// MetricsServer adds metrics-server, for `kubectl top`; only for [Kind].
 	MetricsServer bool
@@ -87,7 +87,8 @@ func Build(root string, o Options) ([]byte, error) {
 	}
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionLegacy
-	// The configuration is outside of config/kubernetes, where every target finds it.
+	// The configuration files are outside of config/kubernetes, because all targets use
+	// them.
 	options.LoadRestrictions = types.LoadRestrictionsNone
 	objects, err := krusty.MakeKustomizer(options).Run(tree, topLayer)
 	if err != nil {
@@ -126,7 +127,7 @@ func (o Options) check() error {
 		errs = append(errs, errors.New("no password for Grafana's administrator"))
 	}
 	if o.Overlay == Production && o.MetricsServer {
-		errs = append(errs, errors.New("metrics-server is for Kind: a cluster that is there has its own"))
+		errs = append(errs, errors.New("metrics-server is for Kind: use the one of your cluster"))
 	}
 	if err := o.Retention.Check(); err != nil {
 		errs = append(errs, err)
@@ -161,7 +162,7 @@ func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization
 	}
 	k.ConfigMapGenerator = append(k.ConfigMapGenerator, dashboards...)
 	if o.AdminPassword != "" {
-		// A file, because of a literal kustomize would strip quotes.
+		// Use a file, because kustomize strips quotes from a literal.
 		if err := tree.WriteFile(path.Join(topLayer, "password"), []byte(o.AdminPassword)); err != nil {
 			return nil, err
 		}
@@ -173,7 +174,7 @@ func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization
 	return k, nil
 }
 
-// settings changes the two ConfigMaps of settings where the options say so.
+// settings returns the changes that the options make to the two ConfigMaps of settings.
 func (o Options) settings() []types.ConfigMapArgs {
 	var services []string
 	stack := o.Retention.Environment()

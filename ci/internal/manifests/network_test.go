@@ -14,8 +14,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// A peer is one end of a connection: a pod, or what is no pod and has only an
-// address.
+// A peer is one end of a connection: a pod, or something else that has only an address.
 type peer struct {
 	namespace string
 	labels    map[string]string
@@ -24,9 +23,9 @@ type peer struct {
 
 func (p peer) isPod() bool { return p.namespace != "" }
 
-// flows judges connections by network policies, as the API's documentation says
-// that they work: what a policy of a direction selects may do in that direction
-// what at least one of them allows; what none selects may do everything.
+// flows judges connections by network policies, by the rules in the API's documentation. If
+// policies of a direction select a pod, the pod may have the connections that at least one
+// of these policies allows. If no policy selects it, it may have any connection.
 type flows struct{ policies []networkingv1.NetworkPolicy }
 
 func (f flows) allowed(from, to peer, protocol corev1.Protocol, port int32) bool {
@@ -72,7 +71,7 @@ func matches(s *metav1.LabelSelector, have map[string]string) bool {
 	return err == nil && selector.Matches(labels.Set(have))
 }
 
-// peersMatch: no peers at all means everybody.
+// peersMatch tells whether a peer is in the list; an empty list means every peer.
 func peersMatch(namespace string, peers []networkingv1.NetworkPolicyPeer, p peer) bool {
 	for _, want := range peers {
 		switch {
@@ -92,7 +91,7 @@ func peersMatch(namespace string, peers []networkingv1.NetworkPolicyPeer, p peer
 	return len(peers) == 0
 }
 
-// portsMatch: no ports at all means every port.
+// portsMatch tells whether a port is in the list; an empty list means every port.
 func portsMatch(ports []networkingv1.NetworkPolicyPort, protocol corev1.Protocol, port int32) bool {
 	for _, want := range ports {
 		if *want.Protocol == protocol && want.Port.IntVal == port {
@@ -102,7 +101,7 @@ func portsMatch(ports []networkingv1.NetworkPolicyPort, protocol corev1.Protocol
 	return len(ports) == 0
 }
 
-// The data flow is let through, and what is not part of it is not.
+// The policies allow the connections of the data flow, and no other.
 func TestNetworkPolicies(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		peers := map[string]peer{
@@ -137,8 +136,8 @@ func TestNetworkPolicies(t *testing.T) {
 			if got := f.allowed(from, to, protocol, test.port); got != test.allowed {
 				t.Errorf("%s → %s:%d allowed: %v, want %v", test.from, test.to, test.port, got, test.allowed)
 			}
-			// Whoever may talk to another may do so on that port, not on any; and
-			// each end says so by itself.
+			// The connection is allowed on that port only, and both ends have a policy
+			// that says so.
 			if test.allowed && from.isPod() && f.side(from, to, protocol, 9999, networkingv1.PolicyTypeEgress) {
 				t.Errorf("%s may send to %s on every port", test.from, test.to)
 			}
@@ -148,14 +147,14 @@ func TestNetworkPolicies(t *testing.T) {
 		}
 		for _, namespace := range []string{target.NamespaceApp, target.NamespaceObservability} {
 			if !denies(l.policies, namespace) {
-				t.Errorf("nothing denies everything in %s first", namespace)
+				t.Errorf("%s has no policy that denies everything", namespace)
 			}
 		}
 	})
 }
 
-// denies says whether a policy of the namespace selects every pod, in both
-// directions, and allows nothing.
+// denies tells whether a policy of the namespace selects every pod, in both directions, and
+// allows no connection.
 func denies(policies []networkingv1.NetworkPolicy, namespace string) bool {
 	for _, p := range policies {
 		if p.Namespace == namespace && matches(&p.Spec.PodSelector, nil) && len(p.Spec.PolicyTypes) == 2 &&
@@ -238,7 +237,7 @@ func flowTable() []flow {
 	return table
 }
 
-// The evaluator itself refuses and allows where the answer is known.
+// The evaluator itself gives the known answers.
 func TestFlows(t *testing.T) {
 	pod := func(name string) peer { return peer{namespace: "n", labels: map[string]string{"name": name}} }
 	select_ := func(name string) metav1.LabelSelector {

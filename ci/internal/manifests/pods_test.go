@@ -51,7 +51,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	})
 }
 
-// Whoever does not ask the API server has no token for it.
+// Pods that do not ask the API server have no token for it.
 func TestTokens(t *testing.T) {
 	tokens := map[string]bool{"observability/alloy": true, "kube-system/metrics-server": true}
 	forEach(t, func(t *testing.T, l *lab) {
@@ -90,7 +90,7 @@ func TestLabels(t *testing.T) {
 			if w.meta.Labels["app.kubernetes.io/managed-by"] != "lgtm-lab" {
 				t.Errorf("%s: nothing says that it is the lab's", w.name())
 			}
-			// What deletes by this label must not find what controllers made.
+			// A deletion by this label must not find objects that controllers made.
 			if _, ok := w.template.Labels["app.kubernetes.io/managed-by"]; ok {
 				t.Errorf("%s: its pods have the label of what was applied", w.name())
 			}
@@ -103,8 +103,8 @@ func TestLabels(t *testing.T) {
 	})
 }
 
-// Every container says when it has started, is ready, and lives, at a port that
-// it has; by HTTP, since most images have no shell to run a command with.
+// Every container has a startup, a readiness and a liveness probe, at a port that it has.
+// The probes use HTTP, because most images have no shell to run a command with.
 func TestProbes(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, w := range l.workloads {
@@ -117,7 +117,7 @@ func TestProbes(t *testing.T) {
 						t.Errorf("%s: the %s probe asks port %q, which the container has not", w.name(), what, p.HTTPGet.Port.String())
 					}
 				}
-				// What is slow to start is not killed for it: at least a minute.
+				// A slow start is not killed: it may take at least a minute.
 				if p := c.StartupProbe; p != nil && p.PeriodSeconds*p.FailureThreshold < 60 {
 					t.Errorf("%s: has only %d s to start", w.name(), p.PeriodSeconds*p.FailureThreshold)
 				}
@@ -126,8 +126,8 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// The lab fits on a node of 4 GB: all limits together, the pod that a rollout
-// adds and a Job included, and what the scheduler sets aside.
+// The lab fits on a node of 4 GB: the sum of all limits, with the pod that a rollout adds
+// and a Job, and the sum of all requests.
 func TestMemory(t *testing.T) {
 	const gib = 1 << 30
 	for _, name := range []string{"kind", "kind with metrics-server"} {
@@ -145,7 +145,7 @@ func TestMemory(t *testing.T) {
 					cpu += n * c.Resources.Requests.Cpu().MilliValue()
 				}
 			}
-			// All at their limit at once is not what happens: a busy lab's node takes 2 GiB.
+			// Pods do not all reach their limit at once: a busy lab's node takes 2 GiB.
 			max := int64(4 * gib)
 			if variants[name].MetricsServer {
 				max += 128 << 20
@@ -164,8 +164,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A Go program collects garbage before the kernel kills it: its own limit is
-// below the container's, but not far.
+// GOMEMLIMIT is a little below the container's limit, so that a Go program collects garbage
+// before the kernel kills it.
 func TestResources(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, w := range l.pods(t) {
@@ -194,8 +194,8 @@ func mebibytes(t *testing.T, text string) int64 {
 	return n << 20
 }
 
-// A pod mounts what is there: its own claims, and ConfigMaps and Secrets by the
-// name under which they were generated.
+// Every volume of a pod exists: its claims, and its ConfigMaps and Secrets under their
+// generated names.
 func TestVolumes(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, w := range l.pods(t) {
@@ -236,7 +236,7 @@ func (l *lab) check(namespace string, v corev1.Volume) error {
 			return fmt.Errorf("no ConfigMap %s", v.ConfigMap.Name)
 		}
 	case v.Secret != nil:
-		// Production brings its own.
+		// In production the user makes this Secret.
 		if _, ok := l.secrets[namespace+"/"+v.Secret.SecretName]; !ok && v.Secret.SecretName != "grafana-admin" {
 			return fmt.Errorf("no Secret %s", v.Secret.SecretName)
 		}
@@ -251,8 +251,8 @@ func (l *lab) check(namespace string, v corev1.Volume) error {
 	return nil
 }
 
-// No request is lost while frontends are replaced: never less of them than there
-// are, and each has the time to end what it has begun.
+// No request is lost while frontends are replaced: a rollout never reduces their number, and
+// each has the time to finish its requests.
 func TestFrontendRollout(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		w := l.workload(t, "app/frontend")
@@ -267,10 +267,10 @@ func TestFrontendRollout(t *testing.T) {
 		// The delay, the server's 20 s for requests, 5 s for telemetry.
 		grace := time.Duration(*w.template.Spec.TerminationGracePeriodSeconds) * time.Second
 		if grace < delay+25*time.Second {
-			t.Errorf("has %s to end", grace)
+			t.Errorf("the pod has %s to end", grace)
 		}
 		if len(w.template.Spec.TopologySpreadConstraints) == 0 {
-			t.Error("nothing spreads it over nodes")
+			t.Error("the pods are not spread over nodes")
 		}
 		if len(l.budgets) != 1 {
 			t.Fatalf("%d disruption budgets", len(l.budgets))

@@ -7,12 +7,13 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// Alloy is the one of the lab's own workloads that asks the API server, and this is
-// all that it may. A rule more is a decision: what reads it, and of which path?
+// Alloy is the only workload of the lab's own that asks the API server, and these are all
+// its rights. Before you add a rule, know which component of Alloy needs it, and for which
+// request:
 //
 //   - nodes: discovery.kubernetes with the role node lists and watches them;
 //   - pods: so does k8sattributes;
-//   - nodes/metrics: what a kubelet asks for before it answers GET /metrics….
+//   - nodes/metrics: a kubelet demands this right before it answers GET /metrics….
 func TestAlloyMayReadNoMore(t *testing.T) {
 	want := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"list", "watch"}},
@@ -29,7 +30,7 @@ func TestAlloyMayReadNoMore(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Error("there is no ClusterRole of Alloy's")
+			t.Error("Alloy has no ClusterRole")
 		}
 		for _, b := range l.bindings {
 			for _, s := range b.Subjects {
@@ -41,7 +42,7 @@ func TestAlloyMayReadNoMore(t *testing.T) {
 	})
 }
 
-// Nobody else has a role, but metrics-server where it is asked for: it has those of
+// No other workload has a role, except metrics-server if it is wanted: it has the roles of
 // its project, and one for `kubectl top`.
 func TestRoles(t *testing.T) {
 	for variant, want := range map[string]int{"kind": 1, "kind with metrics-server": 3, "production": 1} {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// inCluster is a command of a runbook that names a workload, or the first pod of one.
+// inCluster matches a command of a runbook that names a workload, or its first pod.
 var inCluster = regexp.MustCompile("kubectl -n ([a-z]+) [a-z ]*?(?:(statefulset|deployment|pod|logs) )([a-z0-9-]+)")
 
-// What runbooks tell people to type is about workloads that there are.
+// The commands in the runbooks name workloads that exist.
 func TestRunbookCommands(t *testing.T) {
 	pages, err := filepath.Glob("../../../docs/runbooks/*.md")
 	if err != nil {

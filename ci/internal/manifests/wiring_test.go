@@ -17,8 +17,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// A Service finds pods, in its namespace, and names ports that they have; and a
-// selector of a workload finds the workload's own.
+// Every Service selects pods in its namespace and names ports that they have, and every
+// workload selects its own pods.
 func TestSelectors(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, s := range l.services {
@@ -50,8 +50,8 @@ func TestSelectors(t *testing.T) {
 	})
 }
 
-// The address that target gives for a component is that of its Service, and the
-// container listens where the Service sends.
+// The package target has the address of each component's Service, and the container listens
+// on the port to which the Service sends.
 func TestPortsAreTargets(t *testing.T) {
 	g, p := target.Cluster(), target.ClusterPorts()
 	forEach(t, func(t *testing.T, l *lab) {
@@ -92,7 +92,7 @@ func servicePort(s corev1.Service, name string) int {
 	return 0
 }
 
-// The two NodePorts are target's, and kind.yaml publishes them and no other.
+// The two NodePorts are those of the package target, and kind.yaml publishes no other.
 func TestNodePorts(t *testing.T) {
 	want := map[string]int{"app/frontend": target.FrontendNodePort, "observability/grafana": target.GrafanaNodePort}
 	for _, s := range buildVariant(t, "kind").services {
@@ -130,7 +130,7 @@ func TestNodePorts(t *testing.T) {
 	}
 }
 
-// Every address in a pod's environment is one of a Service's.
+// Every address in a pod's environment belongs to a Service.
 func TestEnvironment(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		found := 0
@@ -169,8 +169,8 @@ func hasPort(s corev1.Service, port string) bool {
 	return false
 }
 
-// What the services say of themselves names the pod, and each uses the protocol
-// that it is there to show.
+// The telemetry of the services names the pod, and each service uses the protocol that it
+// is there to show.
 func TestTelemetryOfTheServices(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for name, protocol := range map[string]string{"app/frontend": "http/protobuf", "app/backend": "grpc"} {
@@ -184,7 +184,7 @@ func TestTelemetryOfTheServices(t *testing.T) {
 					for attribute := range strings.SplitSeq(e.Value, ",") {
 						key, value, _ := strings.Cut(attribute, "=")
 						given[key] = true
-						// A variable is only replaced when it was set before.
+						// Kubernetes replaces a variable only if it is set earlier in the list.
 						if v, ok := strings.CutPrefix(value, "$("); ok && !given["env "+strings.TrimSuffix(v, ")")] {
 							t.Errorf("%s: %s is %s, which is not set above", name, key, value)
 						}
@@ -202,8 +202,8 @@ func TestTelemetryOfTheServices(t *testing.T) {
 	})
 }
 
-// Whoever may look at Grafana may explore, on every overlay: without that permission a
-// viewer's links from a log line to its trace lead nowhere.
+// Everyone who may look at Grafana may also explore, on every overlay: without that
+// permission a viewer's links from a log line to its trace do not work.
 func TestViewersExplore(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		c := l.workload(t, "observability/grafana").template.Spec.Containers[0]
