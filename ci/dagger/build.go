@@ -12,8 +12,8 @@ var workloads = []string{"loki", "tempo", "mimir", "alloy", "grafana"}
 
 // Build builds the images of frontend, backend and lab.
 //
-// It returns for each an OCI archive with all platforms, one that docker and kind
-// load, and the SBOMs; and digests.json. With --publish it pushes them, too.
+// It returns, for each image, an OCI archive with all platforms, an archive that docker
+// and kind load, and the SBOMs; digests.json lists them. --publish also pushes the images.
 // +cache="never"
 func (m *LgtmLab) Build(ctx context.Context,
 	// The platforms to build for.
@@ -63,8 +63,8 @@ func (m *LgtmLab) Reproduce(ctx context.Context,
 		Stdout(ctx)
 }
 
-// builder is a Go container with the lab's command and the base image as a file:
-// whatever mirror and credentials a pull needs are the engine's business alone.
+// builder returns a Go container with the lab's command and the base image as a file. So
+// only the engine needs a mirror and credentials to pull.
 func (m *LgtmLab) builder(ctx context.Context, platforms []string) (*dagger.Container, error) {
 	c, err := m.golang(ctx)
 	if err != nil {
@@ -89,8 +89,8 @@ func (m *LgtmLab) builder(ctx context.Context, platforms []string) (*dagger.Cont
 		WithMountedFile("/lock.json", m.Images), nil
 }
 
-// archives is every image that a cluster runs, or only those named of the lock, as
-// files for `lab up --archives`.
+// archives returns every image that a cluster runs, or only the named images of the lock,
+// as files for `lab up --archives`.
 func (m *LgtmLab) archives(ctx context.Context, only ...string) (*dagger.Directory, error) {
 	platform, err := dag.DefaultPlatform(ctx)
 	if err != nil {

@@ -4,7 +4,7 @@ import "context"
 
 // Test runs go vet, and the tests that need no browser and no stack.
 //
-// The whole is proved by `verify`.
+// `verify` proves the whole lab.
 // +check
 func (m *LgtmLab) Test(ctx context.Context) error {
 	c, err := m.golang(ctx)

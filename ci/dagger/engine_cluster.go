@@ -7,12 +7,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/dagger/internal/dagger"
 )
 
-// The ports that the cluster inside the engine publishes, each on the address of
-// its dockerd, which only containers that are bound to it reach.
+// The ports that the cluster inside the engine publishes, each on the address of its
+// dockerd. Only containers that are bound to that dockerd reach them.
 var published = map[string]int{"frontend": 8080, "grafana": 3000, "api": 6443}
 
-// Cluster is a Kubernetes cluster by Kind in a container inside the engine. What
-// is in it stays from one call to the next; it runs as long as a call does.
+// Cluster is a Kubernetes cluster, made by Kind in a container inside the engine. The
+// cluster runs as long as a call does; its objects stay for the next call.
 type Cluster struct {
 	// A container that reaches the cluster's container runtime, with the lab's
 	// command in it.
@@ -20,10 +20,9 @@ type Cluster struct {
 	Runner *dagger.Container
 }
 
-// Cluster makes a Kubernetes cluster, by Kind in a container.
+// Cluster makes a Kubernetes cluster, by Kind in a container inside the engine.
 //
-// It is inside the engine and takes no lab along, but keeps what an earlier call
-// has put there.
+// It brings no lab up. The cluster keeps the objects of earlier calls.
 // +cache="never"
 func (m *LgtmLab) Cluster(ctx context.Context,
 	// Nodes besides the control plane; another number makes the cluster anew.
@@ -44,15 +43,15 @@ func (m *LgtmLab) Cluster(ctx context.Context,
 // Kubectl runs kubectl as administrator: `kubectl --args get,pods,-A`.
 // +cache="never"
 func (c *Cluster) Kubectl(ctx context.Context,
-	// What to tell kubectl.
+	// The arguments of kubectl.
 	args []string,
 ) (string, error) {
 	return always(c.Runner).WithExec(append([]string{"lab", "cluster", "kubectl"}, args...)).Stdout(ctx)
 }
 
-// Kubeconfig is a file for a kubectl of your own.
+// Kubeconfig returns a file for a kubectl of your own.
 //
-// `cluster kubeconfig export --path kubeconfig` writes it. It is for the address
+// `cluster kubeconfig export --path kubeconfig` writes the file. It names the address
 // https://localhost:6443, which `cluster api up --ports 6443:6443` opens.
 // +cache="never"
 func (c *Cluster) Kubeconfig() *dagger.File {
@@ -62,12 +61,11 @@ func (c *Cluster) Kubeconfig() *dagger.File {
 		File("/kubeconfig")
 }
 
-// API is the Kubernetes API server as a service, on port 6443.
+// API returns the Kubernetes API server as a service, on port 6443.
 func (c *Cluster) API() *dagger.Service { return forward(c.Runner, "api") }
 
-// forward is a service with the ports of those names, which lead into the cluster
-// and nowhere else: what else the cluster's container runtime listens on stays
-// inside the engine.
+// forward returns a service with the named ports, which lead into the cluster. The other
+// ports of the cluster's container runtime stay inside the engine.
 func forward(runner *dagger.Container, names ...string) *dagger.Service {
 	for _, name := range names {
 		runner = runner.WithExposedPort(published[name])
@@ -77,8 +75,8 @@ func forward(runner *dagger.Container, names ...string) *dagger.Service {
 	})
 }
 
-// dockerd is a container runtime of its own inside the engine. What it stores
-// stays from one call to the next, so that images are loaded once.
+// dockerd returns a container runtime inside the engine. It keeps its data from one call
+// to the next, so that images are loaded once.
 func (m *LgtmLab) dockerd(ctx context.Context) (*dagger.Service, error) {
 	c, err := m.image(ctx, "docker", "")
 	if err != nil {
@@ -89,13 +87,13 @@ func (m *LgtmLab) dockerd(ctx context.Context) (*dagger.Service, error) {
 			dagger.ContainerWithMountedCacheOpts{Sharing: dagger.CacheSharingModeLocked}).
 		WithExposedPort(2375).
 		AsService(dagger.ContainerAsServiceOpts{
-			// The image's script, because it prepares cgroups and iptables.
+			// Run the image's script, because it prepares cgroups and iptables.
 			Args:                     []string{"dockerd-entrypoint.sh", "dockerd", "--host=tcp://0.0.0.0:2375", "--tls=false"},
 			InsecureRootCapabilities: true,
 		}), nil
 }
 
-// client is a container with Docker's client, the lab's command and the checkout.
+// client returns a container with Docker's client, the lab's command and the checkout.
 func (m *LgtmLab) client(ctx context.Context) (*dagger.Container, error) {
 	c, err := m.image(ctx, "docker", "")
 	if err != nil {
@@ -112,7 +110,7 @@ func (m *LgtmLab) client(ctx context.Context) (*dagger.Container, error) {
 		WithWorkdir("/src"), nil
 }
 
-// runner is a client with images as files: all of them, or only those named.
+// runner returns a client with images as files: all images, or only the named ones.
 func (m *LgtmLab) runner(ctx context.Context, only ...string) (*dagger.Container, error) {
 	c, err := m.client(ctx)
 	if err != nil {
@@ -127,8 +125,8 @@ func (m *LgtmLab) runner(ctx context.Context, only ...string) (*dagger.Container
 		WithMountedFile("/lock.json", m.Images), nil
 }
 
-// inside is the runner with a container runtime inside the engine, which runs
-// until the call ends.
+// inside returns the runner with a container runtime inside the engine, which runs until
+// the call ends.
 func (m *LgtmLab) inside(ctx context.Context, only ...string) (*dagger.Container, error) {
 	runner, err := m.runner(ctx, only...)
 	if err != nil {
@@ -138,8 +136,8 @@ func (m *LgtmLab) inside(ctx context.Context, only ...string) (*dagger.Container
 	if err != nil {
 		return nil, err
 	}
-	// Without this it would stop ten seconds after the last command that uses it,
-	// and take the cluster along.
+	// Without this the runtime, and the cluster in it, would stop ten seconds after the
+	// last command that uses them.
 	if docker, err = docker.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -148,12 +146,12 @@ func (m *LgtmLab) inside(ctx context.Context, only ...string) (*dagger.Container
 		WithEnvVariable("DOCKER_HOST", "tcp://docker:2375")), nil
 }
 
-// kind is a command of `lab` that makes a cluster inside the engine. Nobody's data
-// is in that: when it is not as this call needs it, it is made anew.
+// kind returns a command of `lab` that makes a cluster inside the engine. That cluster has
+// no user's data, so the command replaces a cluster with other settings.
 func kind(command []string, flags ...string) []string {
 	return append(append(append([]string{"lab"}, command...), "--images", "/lock.json", "--archives", "/archives",
 		"--listen", "0.0.0.0", "--port", "api="+strconv.Itoa(published["api"]), "--recreate"), flags...)
 }
 
-// up is the command that brings the lab up inside the engine, on one node.
+// up returns the command that brings the lab up inside the engine, on one node.
 func up() []string { return kind([]string{"up", "--target", "kind"}, "--workers", "0") }

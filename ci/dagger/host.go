@@ -8,9 +8,9 @@ import (
 
 // Up brings the lab up on Kind on this machine's Docker, where it stays.
 //
-// The frontend is on localhost:8080 and Grafana on localhost:3000; it prints these
-// addresses and Grafana's password. Call it again after an edit: only what has
-// changed is built and rolled out.
+// The frontend is on localhost:8080 and Grafana on localhost:3000; Up prints these
+// addresses and Grafana's password. Call it again after an edit: it builds and rolls out
+// only the parts that have changed.
 // +cache="never"
 func (m *LgtmLab) Up(ctx context.Context,
 	// The socket of this machine's Docker; the .env beside dagger.json names it.
@@ -22,11 +22,11 @@ func (m *LgtmLab) Up(ctx context.Context,
 	// the Kubernetes API server.
 	// +optional
 	port []string,
-	// Make a cluster anew, without its data, that was made with other settings or
-	// does not come to life.
+	// Replace a cluster that was made with other settings or does not come to life; its
+	// data is lost.
 	// +optional
 	recreate bool,
-	// Try, whatever seems to be missing.
+	// Go on although something seems to be missing.
 	// +optional
 	noPreflight bool,
 ) (string, error) {
@@ -47,7 +47,7 @@ func (m *LgtmLab) Up(ctx context.Context,
 	return on(runner, docker).WithExec(args).Stdout(ctx)
 }
 
-// Down removes what up has brought up: cluster, network and data.
+// Down removes the cluster that Up has made, with its network and its data.
 // +cache="never"
 func (m *LgtmLab) Down(ctx context.Context,
 	// The socket of this machine's Docker; the .env beside dagger.json names it.
@@ -60,7 +60,7 @@ func (m *LgtmLab) Down(ctx context.Context,
 	return on(client, docker).WithExec([]string{"lab", "down", "--target", "kind"}).Stdout(ctx)
 }
 
-// on is the container with this machine's Docker.
+// on gives the container this machine's Docker.
 func on(c *dagger.Container, docker *dagger.Socket) *dagger.Container {
 	return always(c.
 		WithUnixSocket("/var/run/docker.sock", docker).

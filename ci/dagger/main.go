@@ -1,9 +1,8 @@
 // The observability lab on Kind, brought up, driven and verified by Dagger.
 //
-// The engine pulls every image once, by the digest in config/images.json, builds
-// the services, and hands all of it as archives to a Kubernetes cluster that
-// pulls nothing. What happens in the cluster is the work of the program in
-// ci/lab, which is the same without Dagger.
+// The engine pulls every image once, by the digest in config/images.json, builds the
+// services, and passes all images as archives to a Kubernetes cluster, which pulls
+// nothing. The program in ci/lab does the work in the cluster, with Dagger and without.
 package main
 
 import (
@@ -23,14 +22,14 @@ type LgtmLab struct {
 	Images *dagger.File
 }
 
-// New takes the lab of the checkout that the module is in.
+// New returns the lab of the checkout that the module is in.
 func New(
 	// The checkout to build from.
 	// +defaultPath="/"
 	// +ignore=[".git", ".lab", ".env", "lab-snapshot.html", "lab-snapshot.png", "lab", "lab.exe", "evidence", "archives", "**/kubeconfig", "**/*.kubeconfig"]
 	source *dagger.Directory,
-	// Another image lock, such as that of a mirror or of a registry inside an air
-	// gap. The default is config/images.json of the checkout.
+	// Another image lock, such as that of a mirror or of a registry in a network without
+	// internet. The default is config/images.json of the checkout.
 	// +optional
 	images *dagger.File,
 ) *LgtmLab {
@@ -40,7 +39,7 @@ func New(
 	return &LgtmLab{Source: source, Images: images}
 }
 
-// image is a container of the image that the lock has under that name.
+// image returns a container of the named image of the lock.
 func (m *LgtmLab) image(ctx context.Context, name string, platform dagger.Platform) (*dagger.Container, error) {
 	raw, err := m.Images.Contents(ctx)
 	if err != nil {
@@ -59,8 +58,8 @@ func (m *LgtmLab) image(ctx context.Context, name string, platform dagger.Platfo
 	return dag.Container(dagger.ContainerOpts{Platform: platform}).From(ref), nil
 }
 
-// golang is a container with the Go toolchain and the checkout, and with caches
-// that stay from one call to the next.
+// golang returns a container with the Go toolchain and the checkout, and with caches that
+// stay from one call to the next.
 func (m *LgtmLab) golang(ctx context.Context) (*dagger.Container, error) {
 	c, err := m.image(ctx, "golang", "")
 	if err != nil {
@@ -75,7 +74,7 @@ func (m *LgtmLab) golang(ctx context.Context) (*dagger.Container, error) {
 		WithWorkdir("/src"), nil
 }
 
-// program is the lab's command, for Linux.
+// program returns the lab's command, built for Linux.
 func (m *LgtmLab) program(ctx context.Context) (*dagger.File, error) {
 	c, err := m.golang(ctx)
 	if err != nil {
@@ -84,8 +83,8 @@ func (m *LgtmLab) program(ctx context.Context) (*dagger.File, error) {
 	return c.WithExec([]string{"go", "build", "-trimpath", "-o", "/out/lab", "./ci/lab"}).File("/out/lab"), nil
 }
 
-// always makes what follows run, however often it has run before: what a call
-// sees of a cluster is not the same a second time.
+// always makes the commands that follow run each time, instead of taking their results from
+// the cache: a cluster may have changed since the last call.
 func always(c *dagger.Container) *dagger.Container {
 	return c.WithEnvVariable("LAB_CALL", time.Now().Format(time.RFC3339Nano))
 }

@@ -9,11 +9,11 @@ import (
 
 // Verify brings a lab up on Kind and proves that its telemetry flows.
 //
-// It needs nothing but an engine, prints the table of what was measured, and fails
-// when a check does.
+// It needs nothing but an engine. It prints a table of the measured values, and fails
+// when a check fails.
 // +cache="never"
 func (m *LgtmLab) Verify(ctx context.Context,
-	// The traffic that completeness is proved with: smoke, steady or heavy.
+	// The traffic for the proof of completeness: smoke, steady or heavy.
 	// +default="smoke"
 	traffic string,
 ) (string, error) {
@@ -27,15 +27,15 @@ func (m *LgtmLab) Verify(ctx context.Context,
 		Stdout(ctx)
 }
 
-// Evidence does what verify does and returns what CI keeps, whatever the outcome.
+// Evidence verifies the lab as verify does, and returns files for CI, also on failure.
 //
-// verify.txt is the table, verify.json and junit.xml the same for programs;
+// verify.txt is the table, verify.json and junit.xml are the same for programs;
 // snapshot.html shows every panel of the dashboards, for people. The file passed
-// says true or false. up.txt and up.log are what bringing the lab up has printed: when
-// that fails they say why, and there is nothing else.
+// contains true or false. up.txt and up.log are the output of bringing the lab up: when
+// that fails, they say why, and the other files are missing.
 // +cache="never"
 func (m *LgtmLab) Evidence(ctx context.Context,
-	// The traffic that completeness is proved with: smoke, steady or heavy.
+	// The traffic for the proof of completeness: smoke, steady or heavy.
 	// +default="smoke"
 	traffic string,
 ) (*dagger.Directory, error) {
@@ -67,7 +67,7 @@ func (m *LgtmLab) Evidence(ctx context.Context,
 
 // Traffic brings a lab up on Kind, sends it requests and returns the report.
 //
-// It fails when anything but what was asked for has happened.
+// It fails when a request was not sent, or when its answer was not the expected one.
 // +cache="never"
 func (m *LgtmLab) Traffic(ctx context.Context,
 	// The profile: smoke, steady or heavy.
