@@ -27,18 +27,14 @@ func Logs(ctx context.Context, k Kubectl, w io.Writer, name string, follow bool,
 		if names = append(names, found.Name); found.Name != name {
 			continue
 		}
+		if follow {
+			return followLogs(ctx, k, w, found.Ref, lookEvery)
+		}
 		args := []string{"logs", "--namespace=" + found.Namespace, "--selector=" + found.Selector, "--all-containers", "--tail=-1", "--max-log-requests=20"}
 		if len(found.Pods)+len(found.Old) > 1 {
 			args = append(args, "--prefix")
 		}
-		if follow {
-			args = append(args, "--follow")
-		}
-		err := k.KubectlTo(ctx, w, nil, args...)
-		if follow && ctx.Err() != nil {
-			return nil
-		}
-		return err
+		return k.KubectlTo(ctx, w, nil, args...)
 	}
 	return fmt.Errorf("%q: %w; there are %s", name, ErrUnknown, strings.Join(names, ", "))
 }

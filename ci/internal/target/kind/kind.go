@@ -144,7 +144,11 @@ func (t *Target) Reset(ctx context.Context) (string, error) { return t.Down(ctx)
 
 // Logs implements [target.Target].
 func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
-	return t.notUp(deploy.Logs(ctx, t.cluster(), w, name, follow, namespaces...))
+	err := deploy.Logs(ctx, t.cluster(), w, name, follow, namespaces...)
+	if errors.Is(err, deploy.ErrUnknown) {
+		return fmt.Errorf("%w: %w", target.ErrUnknownComponent, err)
+	}
+	return t.notUp(err)
 }
 
 // TrafficFile implements [target.Target].

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
@@ -63,7 +64,7 @@ func (t *Target) leave(ctx context.Context) {
 		t.delete(ctx)
 		return
 	}
-	lookCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookWithin)
+	lookCtx, cancel := interrupt.Cleanup(ctx, lookWithin)
 	defer cancel()
 	c := t.cluster()
 	if there, err := c.Exists(lookCtx); err == nil && there {
@@ -74,7 +75,7 @@ func (t *Target) leave(ctx context.Context) {
 
 // delete deletes the temporary cluster, even after ctx has ended.
 func (t *Target) delete(ctx context.Context) {
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteWithin)
+	stopCtx, cancel := interrupt.Cleanup(ctx, deleteWithin)
 	defer cancel()
 	if err := t.cluster().Delete(stopCtx); err != nil {
 		t.o.Say("lab: taking the cluster down: " + err.Error())
