@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A queue of Alloy's with damaged pages ends it at each start. `up` sets it aside
+// with a word, and what the other queues hold arrives.
+func TestDamagedQueueIsSetAside(t *testing.T) {
+	l := newLab(t)
+	l.kill("tempo")
+	l.kill("mimir")
+	span, lost := newSpan("in the damaged queue")
+	l.mustSend("traces", spans("guest", span))
+	l.mustSend("metrics", export(resource("guest"), gauge("kept", point(1))))
+	l.kill("alloy")
+
+	queues, err := filepath.Glob(filepath.Join(l.dir, "data", "alloy", "queue", "*tempo_traces"))
+	if err != nil || len(queues) != 1 {
+		t.Fatalf("the queues of traces are %v, %v", queues, err)
+	}
+	content, err := os.ReadFile(queues[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Pages 0 and 1 stay: bbolt repairs those itself, from each other.
+	for at := 2 * os.Getpagesize(); at < len(content); at += os.Getpagesize() {
+		copy(content[at:], bytes.Repeat([]byte{0xA5}, 64))
+	}
+	if err := os.WriteFile(queues[0], content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	stdout, stderr, code := l.try("up", "--detach")
+	if code != 0 || !strings.Contains(stdout+stderr, "is damaged") {
+		t.Fatalf("up: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	l.has("kept", 1, 1)
+	next, id := newSpan("after it")
+	l.mustSend("traces", spans("guest", next))
+	l.eventually(15*time.Second, "the next trace is stored", func() bool {
+		_, err := l.tempo().Trace(t.Context(), id)
+		return err == nil
+	})
+	if _, err := l.tempo().Trace(t.Context(), lost); err == nil {
+		t.Error("the trace of the damaged queue is stored: the test damages nothing")
+	}
+	if kept, _ := filepath.Glob(queues[0] + ".damaged-*"); len(kept) != 1 {
+		t.Errorf("the damaged file is not kept: %v", kept)
+	}
+}
