@@ -34,8 +34,8 @@ func TestConfigurationIsValid(t *testing.T) {
 		{"loki", "loki", []string{"-verify-config", "-config.expand-env=true", "-config.file=loki/loki.yaml"}},
 		{"tempo", "tempo", []string{"-config.verify=true", "-config.expand-env=true", "-config.file=tempo/tempo.yaml"}},
 		{"mimir", "mimir", []string{"-modules", "-config.expand-env=true", "-config.file=mimir/mimir.yaml"}},
-		{"alloy", "alloy", []string{"validate", "--stability.level=public-preview", "alloy/config.alloy"}},
-		{"alloy in a cluster", "alloy", []string{"validate", "--stability.level=public-preview", "alloy"}},
+		{"alloy", "alloy", []string{"validate", "--stability.level=experimental", "alloy/config.alloy"}},
+		{"alloy in a cluster", "alloy", []string{"validate", "--stability.level=experimental", "alloy"}},
 		{"alloy is formatted", "alloy", []string{"fmt", "-t", "alloy/config.alloy"}},
 		{"alloy in a cluster is formatted", "alloy", []string{"fmt", "-t", "alloy/kubernetes.alloy"}},
 	} {

@@ -272,7 +272,7 @@ func TestGuestLogIdentity(t *testing.T) {
 	}{
 		{"no name", &resourcepb.Resource{}, `{service_name="unknown_service", job="unknown_service"}`},
 		{"an empty name", resource(""), `{service_name="unknown_service", job="unknown_service"}`},
-		{"no UTF-8", resource("caf" + notUTF8 + run), `{service_name=~"caf..` + run + `", job=~"caf.+"}`},
+		{"no UTF-8", resource("caf" + notUTF8 + run), `{service_name=~"caf.+` + run + `", job=~"caf.+"}`},
 		{"a number", &resourcepb.Resource{Attributes: attributes("service.name", 42)}, `{service_name="42", job="42"}`},
 		{"a map", &resourcepb.Resource{Attributes: []*commonpb.KeyValue{{Key: "service.name", Value: mapValue("a", run)}}}, "{service_name=`{\"a\":\"" + run + "\"}`}"},
 		{"a very long name", resource(run + strings.Repeat("é", 500_000)), `{service_name=~"` + run + `é+", job=~"` + run + `é+"}`},

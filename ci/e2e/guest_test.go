@@ -23,9 +23,13 @@ import (
 // A guest is an application that is none of the lab's: the tests send what its SDK
 // would, straight to Alloy.
 
-// notUTF8 stands in a message for two bytes that are no text: Go's protobuf would
-// not write such a string, other languages' do.
-const notUTF8 = "\x01\x02"
+// notUTF8 ends, where it is sent, with two bytes that are no text: Go's protobuf would
+// not write such a string, other languages' do. mendedUTF8 is what is stored.
+const (
+	notUTF8    = "not UTF-8!"
+	sentUTF8   = "not UTF-\xff\xfe"
+	mendedUTF8 = "not UTF-??"
+)
 
 // send posts a request of OTLP; signal is "traces", "metrics" or "logs". It returns
 // the status and what the answer says.
@@ -35,7 +39,7 @@ func (l *testLab) send(signal string, message proto.Message) (status int, answer
 	if err != nil {
 		l.Fatal(err)
 	}
-	raw = bytes.ReplaceAll(raw, []byte(notUTF8), []byte("\xff\xfe"))
+	raw = bytes.ReplaceAll(raw, []byte(notUTF8), []byte(sentUTF8))
 	return l.post("/v1/"+signal, "application/x-protobuf", raw)
 }
 
@@ -117,7 +121,7 @@ func (l *testLab) counter(component, pattern string) float64 {
 	}
 	sum := 0.0
 	for _, line := range regexp.MustCompile(`(?m)^`+pattern+`.* (\S+)$`).FindAllStringSubmatch(string(page), -1) {
-		value, err := strconv.ParseFloat(line[1], 64)
+		value, err := strconv.ParseFloat(line[len(line)-1], 64)
 		if err != nil {
 			l.Fatalf("%s: %v", line[0], err)
 		}

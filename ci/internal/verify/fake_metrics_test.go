@@ -79,7 +79,7 @@ func (x exchange) exemplars(s query.Span) []query.Exemplar {
 // stack lists series that the real components have as soon as they work and have
 // lost nothing, as read from a lab that was just brought up.
 var stack = map[string]string{
-	"alloy": `up otelcol_exporter_sent_spans_total otelcol_exporter_sent_log_records_total
+	"alloy": `up otelcol_exporter_sent_spans_total otelcol_exporter_sent_log_records_total otelcol_exporter_sent_metric_points_total
 		otelcol_receiver_accepted_spans_total otelcol_receiver_refused_spans_total otelcol_receiver_failed_spans_total
 		otelcol_receiver_accepted_log_records_total otelcol_receiver_refused_log_records_total otelcol_receiver_failed_log_records_total
 		otelcol_receiver_accepted_metric_points_total otelcol_receiver_refused_metric_points_total otelcol_receiver_failed_metric_points_total

@@ -54,6 +54,7 @@ var losses = []loss{
 	{name: "Alloy could not convert delta points", job: "alloy", counter: `otelcol_deltatocumulative_datapoints_total`, companion: queues, where: `,error!=""`},
 	{name: "Alloy gave up on spans", job: "alloy", counter: `otelcol_exporter_send_failed_spans_total`, companion: `otelcol_exporter_sent_spans_total`},
 	{name: "Alloy gave up on log records", job: "alloy", counter: `otelcol_exporter_send_failed_log_records_total`, companion: `otelcol_exporter_sent_log_records_total`},
+	{name: "Alloy gave up on metric points", job: "alloy", counter: `otelcol_exporter_send_failed_metric_points_total`, companion: `otelcol_exporter_sent_metric_points_total`},
 	{name: "Alloy's queue was full", job: "alloy", counter: `otelcol_exporter_enqueue_failed_.+_total`, companion: queues},
 	{name: "Alloy dropped samples", job: "alloy", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_dropped_total`, companion: `prometheus_remote_storage_samples_total`, where: `,reason!="dropped_series"`},
 	{name: "Alloy skipped samples out of order", job: "alloy", counter: `prometheus_remote_write_wal_out_of_order_samples_total`, companion: `prometheus_remote_storage_samples_total`},

@@ -159,6 +159,7 @@ var lossCounters = map[string][]string{
 	"Alloy could not convert delta points":      {"otelcol_deltatocumulative_datapoints_total"},
 	"Alloy gave up on spans":                    {"otelcol_exporter_send_failed_spans_total"},
 	"Alloy gave up on log records":              {"otelcol_exporter_send_failed_log_records_total"},
+	"Alloy gave up on metric points":            {"otelcol_exporter_send_failed_metric_points_total"},
 	"Alloy's queue was full":                    {"otelcol_exporter_enqueue_failed_spans_total", "otelcol_exporter_enqueue_failed_log_records_total"},
 	"Alloy dropped samples":                     {"prometheus_remote_storage_samples_dropped_total"},
 	"Alloy skipped samples out of order":        {"prometheus_remote_write_wal_out_of_order_samples_total"},

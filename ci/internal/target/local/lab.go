@@ -39,6 +39,9 @@ type Config struct {
 	SetPorts map[string]int
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
+	// Origins are the pages that may send telemetry from a browser, such as
+	// https://app.example.com. Without any, those on localhost may.
+	Origins []string
 	// Retention is how long the databases keep data; a signal without a period is
 	// kept for [retention.Least].
 	Retention retention.Periods

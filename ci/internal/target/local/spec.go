@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
@@ -59,6 +60,7 @@ type plan struct {
 	addresses target.Addresses
 	programs  map[string]Program
 	faults    bool
+	origins   []string
 	// retention is how long the three backends keep data.
 	retention retention.Periods
 }
@@ -149,14 +151,14 @@ func (p plan) spec(name string, program Program) spec {
 
 func (p plan) alloy(base, config, data string) spec {
 	return spec{
-		args: []string{"run", config, "--stability.level=public-preview", "--disable-reporting",
+		args: []string{"run", config, "--stability.level=experimental", "--disable-reporting",
 			"--server.http.listen-addr=" + target.Loopback(p.ports.Alloy), "--storage.path=" + data + "/storage"},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
 			"LAB_QUEUE_DIR=" + data + "/queue", "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
 			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + target.Loopback(p.ports.Alloy),
 			"LOKI_ADDR=" + target.Loopback(p.ports.Loki), "TEMPO_ADDR=" + target.Loopback(p.ports.Tempo),
-			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "GOMEMLIMIT=400MiB",
+			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "LAB_CORS_ORIGINS=" + strings.Join(p.origins, ","), "GOMEMLIMIT=400MiB",
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}

@@ -27,6 +27,8 @@ type Options struct {
 	FreePorts bool
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
+	// Origins are the pages that may send telemetry from a browser; see [Config].
+	Origins []string
 	// Retention is how long the backends keep data; see [Config].
 	Retention retention.Periods
 	// Say gets each line that tells a person what the lab does.
@@ -91,7 +93,7 @@ func (t *Target) wanted() (*Lab, error) {
 		return nil, err
 	}
 	cfg := Config{
-		Root: root, Dir: dir, Faults: t.o.Faults, Retention: t.o.Retention,
+		Root: root, Dir: dir, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil

@@ -124,7 +124,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		faults: l.cfg.Faults, retention: l.cfg.Retention,
+		faults: l.cfg.Faults, origins: l.cfg.Origins, retention: l.cfg.Retention,
 	}.specs()
 }
 
