@@ -38,11 +38,11 @@ func (l *testLab) alerts() map[string]alert {
 	return all
 }
 
-// Tempo is killed: TempoDown, and no other alert, is pending, then fires, in the
-// lab as it is. Tempo is started again: the alert is over.
+// After Tempo is killed, TempoDown is pending and then fires, and no other alert does. After
+// Tempo is started again, the alert is over.
 func TestTempoDownFiresAndResolves(t *testing.T) {
 	l := newLab(t)
-	// Alloy's first samples must be there: else AlloyDown is pending, and rightly.
+	// Wait for Alloy's first samples: without them AlloyDown is rightly pending.
 	l.eventually(60*time.Second, "Watchdog fires, and nothing else is pending", func() bool {
 		alerts := l.alerts()
 		return len(alerts) == 1 && alerts["Watchdog"].State == "firing"
@@ -60,12 +60,12 @@ func TestTempoDownFiresAndResolves(t *testing.T) {
 	if have := fired.Labels; have["job"] != "tempo" || have["severity"] != "page" || fired.Annotations["summary"] != "Tempo is down" {
 		t.Errorf("it fires with %v, %v", have, fired.Annotations)
 	}
-	// The rule's for, less what a poll and an evaluation may differ by.
+	// The rule's `for` is 30s; a poll and an evaluation may shorten the measured time.
 	if waited := firing.Sub(pending); waited < 24*time.Second {
 		t.Errorf("it fired %v after it was pending, want its for of 30s", waited)
 	}
 	if all := l.alerts(); len(all) != 2 {
-		t.Errorf("besides TempoDown and Watchdog, there is more: %v", all)
+		t.Errorf("there are alerts besides TempoDown and Watchdog: %v", all)
 	}
 	l.lab("up", "--detach")
 	back := time.Now()

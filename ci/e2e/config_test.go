@@ -11,8 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
-// Each program is asked whether it likes its configuration, with the defaults,
-// which are those of the cluster.
+// Each program accepts its configuration with the defaults, which are those of a cluster.
 func TestConfigurationIsValid(t *testing.T) {
 	needStack(t)
 	lock, err := images.Load(filepath.Join(root, "config", "images.json"))
@@ -47,7 +46,7 @@ func TestConfigurationIsValid(t *testing.T) {
 			path, args := p.Command()
 			cmd := exec.Command(path, append(args, test.args...)...)
 			cmd.Dir = filepath.Join(root, "config")
-			// The data folders must be writable somewhere, even to look at a file.
+			// The programs want writable data folders even to check a file.
 			dir := t.TempDir()
 			cmd.Env = append(os.Environ(), "LOKI_DATA="+dir, "TEMPO_DATA="+dir, "MIMIR_DATA="+dir)
 			if out, err := cmd.CombinedOutput(); err != nil {

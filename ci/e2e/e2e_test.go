@@ -1,8 +1,8 @@
-// Package e2e runs the lab as a person would, by its command line, with the real
-// Loki, Tempo, Mimir and Alloy, and a real browser.
+// Package e2e runs the lab as a person does, by its command line, with the real Loki,
+// Tempo, Mimir and Alloy, and a real browser.
 //
-// The tests need the stack's programs on this machine and a Chromium; without
-// them they skip and say how to get them.
+// The tests need the stack's programs and a Chromium on this machine. Without them they
+// skip, and say how to get them.
 package e2e
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// program is the lab's command, compiled once; missing are the stack's programs
-// that are not on this machine.
+// program is the lab's command, compiled once; missing names the stack's programs that are
+// not on this machine.
 var (
 	program string
 	missing []string
@@ -67,9 +67,9 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// sources looks at all that the lab is made of. `go test` repeats a result from its
-// cache unless something has changed that the test has looked at, and it does not
-// see what the commands that a test runs look at.
+// sources looks at every file that the lab is made from. `go test` takes a result from its
+// cache unless a file has changed that the test itself has looked at. It does not see the
+// files that the test's commands look at.
 var sources = sync.OnceValue(func() error {
 	var errs []error
 	for _, dir := range []string{"ci", "config", "dashboards", "services"} {
@@ -82,7 +82,7 @@ var sources = sync.OnceValue(func() error {
 	return errors.Join(errs...)
 })
 
-// needStack skips the test where the stack's programs are not there.
+// needStack skips the test when one of the stack's programs is missing.
 func needStack(t *testing.T) {
 	t.Helper()
 	if err := sources(); err != nil {
@@ -104,8 +104,8 @@ type testLab struct {
 	ports     target.Ports
 }
 
-// newLab brings a lab up, which is taken down when the test ends. When the test
-// has failed, the ends of the components' logs are printed.
+// newLab brings a lab up, and takes it down when the test ends. When the test has failed, it
+// prints the ends of the components' logs.
 func newLab(t *testing.T, flags ...string) *testLab {
 	t.Helper()
 	needStack(t)
@@ -121,7 +121,7 @@ func newLab(t *testing.T, flags ...string) *testLab {
 	return l
 }
 
-// readAddresses notes where the lab listens.
+// readAddresses reads where the lab listens.
 func (l *testLab) readAddresses() {
 	l.Helper()
 	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
@@ -138,14 +138,14 @@ func (l *testLab) readAddresses() {
 	l.addresses, l.ports = state.Addresses, state.Ports
 }
 
-// command is the lab's command with these arguments, for this lab.
+// command returns the lab's command with these arguments, for this lab.
 func (l *testLab) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(program, append(args, "--dir", l.dir)...)
 	cmd.Dir = root
 	return cmd
 }
 
-// try runs a command and returns what it printed, and its exit code.
+// try runs a command and returns its output and its exit code.
 func (l *testLab) try(args ...string) (stdout, stderr string, code int) {
 	l.Helper()
 	var out, errs bytes.Buffer
@@ -180,7 +180,7 @@ type component struct {
 	Memory uint64 `json:"-"`
 }
 
-// status asks how the components are, by name.
+// status returns the components by name.
 func (l *testLab) status() map[string]component {
 	l.Helper()
 	stdout, stderr, _ := l.try("status", "-o", "json")
@@ -214,7 +214,7 @@ func (l *testLab) kill(name string) {
 	l.eventually(10*time.Second, name+" ends", func() bool { return l.status()[name].State == "ended" })
 }
 
-// eventually waits until it is so.
+// eventually waits until the condition holds.
 func (l *testLab) eventually(within time.Duration, what string, so func() bool) {
 	l.Helper()
 	for deadline := time.Now().Add(within); !so(); {
@@ -233,5 +233,5 @@ func (l *testLab) printLogs() {
 	}
 }
 
-// client is for the questions that tests ask themselves.
+// client sends the requests of the tests themselves.
 var client = &http.Client{Timeout: 10 * time.Second}

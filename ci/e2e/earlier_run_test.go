@@ -14,8 +14,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
-// Requests are made just before some traffic, and a log line is lost while the traffic
-// runs. `verify --run last` does not take the requests for the traffic's, and sees the loss.
+// The test sends requests just before some traffic, and loses a log line while the traffic
+// runs. `verify --run last` does not count the requests as traffic, and sees the loss.
 func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
 	l := newLab(t)
 	for range 20 {
@@ -57,7 +57,7 @@ func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
 	}
 }
 
-// accessLines counts a service's access-log lines of the last while.
+// accessLines counts a service's recent access-log lines.
 func (l *testLab) accessLines(service, window string) int {
 	l.Helper()
 	counts, err := query.Loki{URL: l.addresses.Loki, HTTP: client}.Count(l.Context(), fmt.Sprintf(`sum by (job) (count_over_time({service_name=%q} |~ "^request$" [%s]))`, service, window), "job", time.Now())

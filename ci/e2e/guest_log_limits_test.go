@@ -13,7 +13,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// count is the number of lines that a selector finds.
+// count returns the number of lines that a selector finds.
 func (l *testLab) count(selector string) int {
 	l.Helper()
 	counts, err := l.loki().Count(l.Context(), `sum(count_over_time(`+selector+`[15m]))`, "", time.Now())
@@ -23,8 +23,9 @@ func (l *testLab) count(selector string) int {
 	return int(counts[""])
 }
 
-// Bursts of one sender are stored, and hold up nobody: many megabytes at once, more
-// streams than Loki's usual limit, small lines of a sender that says much of itself.
+// Loki stores the bursts of one sender, and they do not delay other senders: many megabytes
+// at once, more streams than Loki's usual limit, and small lines of a sender with many
+// resource attributes.
 func TestGuestLogBursts(t *testing.T) {
 	l := newLab(t)
 	run := randomID(4)
@@ -62,9 +63,8 @@ func TestGuestLogBursts(t *testing.T) {
 	l.nothingRefused()
 }
 
-// What ordinary programs log is stored whole. What is larger still is cut, or left
-// out, and counted; and a neighbour in the same request, or in the same batch, never
-// notices.
+// Records of an ordinary size are stored whole. Larger records are cut or left out, and
+// counted. Other senders' records in the same request or the same batch are not affected.
 func TestGuestLogSizes(t *testing.T) {
 	l := newLab(t)
 	run := randomID(4)
@@ -83,8 +83,8 @@ func TestGuestLogSizes(t *testing.T) {
 	for i, test := range []struct {
 		name   string
 		change func(*logspb.LogRecord)
-		length int    // of the line; 0 when it is left out
-		counts string // the counter that rises by one, if one does
+		length int    // of the line; 0 when the line is left out
+		counts string // the counter that rises by one, if there is one
 	}{
 		{"a line of 300 KB", func(r *logspb.LogRecord) { r.Body = anyValue(strings.Repeat("x", 300_000)) }, 300_000, ""},
 		{"a line of 512 KiB", func(r *logspb.LogRecord) { r.Body = anyValue(strings.Repeat("x", 512<<10)) }, 512 << 10, ""},
@@ -130,13 +130,13 @@ func TestGuestLogSizes(t *testing.T) {
 	l.nothingRefused()
 }
 
-// Lines are stored whatever time they bear: in another unit, hours late, or one that
-// Loki does not take.
+// Lines are stored whatever their time: in another unit, hours late, or outside of the range
+// that Loki accepts.
 func TestGuestLogTimes(t *testing.T) {
 	l := newLab(t)
 	run := randomID(4)
 	now := time.Now()
-	// Somebody looks already, where nothing is yet: late lines are seen nevertheless.
+	// A query runs before the lines are there: later queries must find them nevertheless.
 	l.lines(fmt.Sprintf("{service_name=%q}", "times-"+run))
 	for i, test := range []struct {
 		name string
@@ -156,7 +156,7 @@ func TestGuestLogTimes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := &testLab{T: t, dir: l.dir, addresses: l.addresses, ports: l.ports}
-			// A service that has new lines already: Loki compares with those.
+			// The service has new lines already: Loki compares the late line with those.
 			service, text := "times-"+run, fmt.Sprintf("line %d of %s", i, run)
 			for _, observed := range []uint64{nanos(time.Now()), 0, uint64(now.UnixMilli())} {
 				text := fmt.Sprintf("%s, %d", text, observed)

@@ -17,7 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// logRecord is a record of now, of level info, and whatever change makes of it.
+// logRecord returns a record of now, of level info, to which change was applied.
 func logRecord(body string, change func(*logspb.LogRecord)) *logspb.LogRecord {
 	r := &logspb.LogRecord{
 		TimeUnixNano: nanos(time.Now()), ObservedTimeUnixNano: nanos(time.Now()), SeverityNumber: 9, SeverityText: "INFO",
@@ -29,7 +29,7 @@ func logRecord(body string, change func(*logspb.LogRecord)) *logspb.LogRecord {
 	return r
 }
 
-// logsFrom are the records of one sender.
+// logsFrom returns the records of one sender.
 func logsFrom(sender *resourcepb.Resource, records ...*logspb.LogRecord) *logspb.ResourceLogs {
 	return &logspb.ResourceLogs{Resource: sender, ScopeLogs: []*logspb.ScopeLogs{{
 		Scope: &commonpb.InstrumentationScope{Name: "guest"}, LogRecords: records,
@@ -48,7 +48,8 @@ func mapValue(pairs ...any) *commonpb.AnyValue {
 
 func (l *testLab) loki() query.Loki { return query.Loki{URL: l.addresses.Loki, HTTP: client} }
 
-// lines are those of a day that a selector finds; none while Loki has no answer.
+// lines returns the last day's lines that a selector finds; it is empty when Loki does not
+// answer.
 func (l *testLab) lines(selector string) []query.Line {
 	l.Helper()
 	lines, err := l.loki().Lines(l.Context(), selector, time.Now().Add(-24*time.Hour), time.Now().Add(20*time.Minute), 1000)
@@ -72,7 +73,7 @@ func (l *testLab) line(selector string) query.Line {
 	return lines[0]
 }
 
-// labelValues are those of a label of streams.
+// labelValues returns the values of a label of streams.
 func (l *testLab) labelValues(label string) []string {
 	l.Helper()
 	response, err := client.Get(l.addresses.Loki + "/loki/api/v1/label/" + label + "/values")
@@ -87,7 +88,7 @@ func (l *testLab) labelValues(label string) []string {
 	return answer.Data
 }
 
-// nothingRefused checks that Loki has not refused, and Alloy not given up, a line.
+// nothingRefused checks that Loki has refused no line, and that Alloy has given up none.
 func (l *testLab) nothingRefused() {
 	l.Helper()
 	if n := l.counter(target.Loki, "loki_discarded_samples_total"); n != 0 {
@@ -98,8 +99,8 @@ func (l *testLab) nothingRefused() {
 	}
 }
 
-// The label level is one of seven: from the number; from the text where there is
-// none. The application's own attribute of that name is kept.
+// The label level has one of seven values. It comes from the severity's number, or without a
+// number from its text. The application's own attribute of that name is kept.
 func TestGuestLogLevels(t *testing.T) {
 	l := newLab(t)
 	service := "levels-" + randomID(4)
@@ -160,8 +161,8 @@ func TestGuestLogLevels(t *testing.T) {
 	l.nothingRefused()
 }
 
-// oddLogs is what a guest may send beside a neighbour's line. A stored line must have
-// these labels.
+// oddLogs are odd records that a guest may send beside a neighbour's line. A stored line must
+// have these labels.
 var oddLogs = []struct {
 	name   string
 	change func(*logspb.ResourceLogs, *logspb.LogRecord)
@@ -225,9 +226,8 @@ func withResource(pairs ...any) func(*logspb.ResourceLogs, *logspb.LogRecord) {
 	}
 }
 
-// Whatever a guest sends, the lines of its neighbours are stored: of one in the same
-// request, and of one that sends at the same time. So is its own; and queries over
-// all of them work.
+// Whatever a guest sends, Loki stores its line, the line of a neighbour in the same request,
+// and the line of a neighbour that sends at the same time. Queries over all of them work.
 func TestGuestLogAttributes(t *testing.T) {
 	l := newLab(t)
 	run := randomID(4)
@@ -238,7 +238,7 @@ func TestGuestLogAttributes(t *testing.T) {
 		odd.change(guest, record)
 		l.sendLogs(logsFrom(resource(sender("before", i)), logRecord("x", nil)))
 		l.sendLogs(guest, logsFrom(resource(sender("beside", i)), logRecord("x", nil)))
-		// More than the queue waits: each is a batch of its own.
+		// Longer than the queue waits, so that each request is a batch of its own.
 		time.Sleep(400 * time.Millisecond)
 	}
 	for i, odd := range oddLogs {
@@ -261,7 +261,7 @@ func TestGuestLogAttributes(t *testing.T) {
 	l.nothingRefused()
 }
 
-// A sender has the same name in Loki as elsewhere, whatever it calls itself.
+// A sender has the same name in Loki as in Tempo and Mimir, whatever its attributes are.
 func TestGuestLogIdentity(t *testing.T) {
 	l := newLab(t)
 	run := randomID(4)

@@ -20,11 +20,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// A guest is an application that is none of the lab's: the tests send what its SDK
-// would, straight to Alloy.
+// A guest is an application that does not belong to the lab. The tests send straight to Alloy
+// the requests that the guest's SDK would send.
 
-// notUTF8 ends, where it is sent, with two bytes that are no text: Go's protobuf would
-// not write such a string, other languages' do. mendedUTF8 is what is stored.
+// notUTF8 is the text in a message; sentUTF8 is sent in its place, and ends with two bytes that
+// are not valid text. Go's protobuf does not write such a string, but those of other languages
+// do. mendedUTF8 is the text that is stored.
 const (
 	notUTF8    = "not UTF-8!"
 	sentUTF8   = "not UTF-\xff\xfe"
@@ -32,7 +33,7 @@ const (
 )
 
 // send posts a request of OTLP; signal is "traces", "metrics" or "logs". It returns
-// the status and what the answer says.
+// the status and the text of the answer.
 func (l *testLab) send(signal string, message proto.Message) (status int, answer string) {
 	l.Helper()
 	raw, err := proto.Marshal(message)
@@ -43,7 +44,7 @@ func (l *testLab) send(signal string, message proto.Message) (status int, answer
 	return l.post("/v1/"+signal, "application/x-protobuf", raw)
 }
 
-// mustSend posts what Alloy has to accept.
+// mustSend posts a request that Alloy must accept.
 func (l *testLab) mustSend(signal string, message proto.Message) {
 	l.Helper()
 	if status, answer := l.send(signal, message); status != http.StatusOK {
@@ -89,12 +90,12 @@ func anyValue(v any) *commonpb.AnyValue {
 	return nil
 }
 
-// resource describes a sender; pairs are further attributes.
+// resource describes a sender; pairs are more attributes.
 func resource(service string, pairs ...any) *resourcepb.Resource {
 	return &resourcepb.Resource{Attributes: attributes(append([]any{"service.name", service}, pairs...)...)}
 }
 
-// randomID is n bytes in hexadecimal that are like no other's.
+// randomID returns n random bytes in hexadecimal.
 func randomID(n int) string {
 	raw := make([]byte, n)
 	rand.Read(raw) // never fails
@@ -106,8 +107,8 @@ func nanos(t time.Time) uint64 { return uint64(t.UnixNano()) }
 func (l *testLab) tempo() query.Tempo { return query.Tempo{URL: l.addresses.Tempo, HTTP: client} }
 func (l *testLab) mimir() query.Mimir { return query.Mimir{URL: l.addresses.Mimir, HTTP: client} }
 
-// counter adds up the series of a component's own counter, at this moment: what a
-// pattern matches of its names and labels.
+// counter adds up the present values of a component's own series whose name and labels match
+// the pattern.
 func (l *testLab) counter(component, pattern string) float64 {
 	l.Helper()
 	response, err := client.Get(l.addresses.URL(component) + "/metrics")

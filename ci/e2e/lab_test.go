@@ -19,7 +19,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
 
-// The whole promise: a lab of its own, verified, and nothing left behind.
+// verify --up brings a lab up, verifies it, and leaves nothing behind.
 func TestVerifyUp(t *testing.T) {
 	needStack(t)
 	l := &testLab{T: t, dir: t.TempDir()}
@@ -52,7 +52,7 @@ func TestVerifyUp(t *testing.T) {
 	t.Logf("%d checks in %v", len(r.Checks), r.Duration)
 }
 
-// A lab without faults cannot tell its story, and verify says so.
+// In a lab without faults a slow query cannot be made, and verify says so.
 func TestVerifyFails(t *testing.T) {
 	l := newLab(t, "--no-faults")
 	stdout, _, code := l.try("verify", "--requests", "20")
@@ -76,14 +76,14 @@ func TestVerifyFails(t *testing.T) {
 	}
 }
 
-// A backend that is away for a while, a collector that is killed while it holds
-// what the backend has not had, and one that is not there at all lose nothing.
+// No telemetry is lost while a backend is away, when the collector is killed with the
+// backend's data in its queue, and while the collector is away.
 func TestOutageLosesNothing(t *testing.T) {
 	l := newLab(t)
 	l.kill("tempo")
 	l.kill("loki")
 	kept := l.traffic()
-	// The services export every second; then all of it is in Alloy's queue.
+	// The services export every second. After that everything is in Alloy's queue.
 	time.Sleep(3 * time.Second)
 	l.kill("alloy")
 	unheard := l.traffic() // the services have it
@@ -117,7 +117,7 @@ func (l *testLab) stored(run traffic.Report) (traces, lines int) {
 	loki := query.Loki{URL: l.addresses.Loki, HTTP: client}
 	tempo := query.Tempo{URL: l.addresses.Tempo, HTTP: client}
 	for n := 1; n <= run.Requests; n++ {
-		spans, _ := tempo.Trace(l.Context(), traffic.TraceID(run.TracePrefix, n)) // none, and it is not counted
+		spans, _ := tempo.Trace(l.Context(), traffic.TraceID(run.TracePrefix, n)) // without an answer the request is not counted
 		by := map[string]bool{}
 		for _, s := range spans {
 			by[s.Service] = true
@@ -133,7 +133,7 @@ func (l *testLab) stored(run traffic.Report) (traces, lines int) {
 	return traces, int(counts["frontend"])
 }
 
-// A `lab up` that is killed leaves a lab that the next one takes over.
+// The next `lab up` takes over the lab of one that was killed.
 func TestKilledLab(t *testing.T) {
 	needStack(t)
 	l := &testLab{T: t, dir: t.TempDir()}
@@ -169,7 +169,7 @@ func TestKilledLab(t *testing.T) {
 	}
 }
 
-// A folder may have any name, and a shell may export anything: the lab is the same.
+// The lab works in a folder with any name, whatever variables the shell exports.
 func TestOddFolderAndEnvironment(t *testing.T) {
 	needStack(t)
 	for name, value := range map[string]string{
@@ -180,7 +180,7 @@ func TestOddFolderAndEnvironment(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	name := `try #2: a"b\c $HOME`
-	if runtime.GOOS == "windows" { // where every path has backslashes, and no name has these
+	if runtime.GOOS == "windows" { // names cannot have these characters there
 		name = "try #2 $HOME"
 	}
 	l := &testLab{T: t, dir: filepath.Join(t.TempDir(), name)}
@@ -227,7 +227,7 @@ func (l *testLab) foreground(args ...string) *exec.Cmd {
 	defer cancel()
 	const isUp = "Ctrl-C stops it"
 	printed := make(chan string, 1)
-	go func() { // to the end: the command would wait for somebody to read it
+	go func() { // reads to the end: otherwise the command would block on its output
 		var all strings.Builder
 		told := false
 		lines := bufio.NewScanner(out)

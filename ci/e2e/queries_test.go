@@ -17,8 +17,8 @@ func (l *testLab) parsers() map[string]func(context.Context, string) error {
 	}
 }
 
-// Loki, Mimir and Tempo parse every query that the project shows to people, and
-// refuse, in words of their own, what is not of their language.
+// Loki, Mimir and Tempo parse every query that the project shows to people. They refuse, with
+// an error of their own, text that is not in their language.
 func TestShownQueriesParse(t *testing.T) {
 	l := newLab(t)
 	all := shownQueries(t)
@@ -58,7 +58,7 @@ func TestShownQueriesParse(t *testing.T) {
 	}
 }
 
-// No place is overlooked: each has queries of each language that it should have.
+// shownQueries finds queries of each expected language in each place.
 func TestShownQueriesPlaces(t *testing.T) {
 	all := shownQueries(t)
 	for place, languages := range map[string][]string{
@@ -86,7 +86,8 @@ func TestShownQueriesPlaces(t *testing.T) {
 	}
 }
 
-// Each way in which a page shows a query is found, and nothing else is.
+// queriesInPage finds a query in each of the ways in which a page shows one, and finds
+// nothing else.
 func TestQueriesInPage(t *testing.T) {
 	const page = "a\n```promql\nup\n== 0\n```\n```sh\nls\n```\n" +
 		"    curl -sG localhost:3100/loki/api/v1/query_range --data-urlencode 'query={a=\"b\"}'\n" +

@@ -16,13 +16,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
-// A shownQuery is a query that the project shows to people, and where it is from.
+// A shownQuery is a query that the project shows to people, with the place where it is shown.
 type shownQuery struct{ from, text string }
 
-// shownQueries returns all of them by language: promql, logql, traceql. They are
-// those of the dashboards, the rules, the links between Grafana's data sources, and
-// the pages. The queries that `lab verify` asks itself are not here: each of its runs
-// asks them.
+// shownQueries returns these queries by language: promql, logql, traceql. They are in the
+// dashboards, the rules, the links between Grafana's data sources, and the pages. The queries
+// of `lab verify` are not among them, because each of its runs sends them.
 func shownQueries(t *testing.T) map[string][]shownQuery {
 	t.Helper()
 	all := map[string][]shownQuery{}
@@ -46,7 +45,7 @@ func inDashboards(t *testing.T, add func(language, from, text string)) {
 			for _, q := range p.Queries {
 				language := languages[q.Datasource]
 				if q.QueryType == dashboards.TempoServiceMap {
-					language = "promql" // it selects the metrics that the map is drawn of
+					language = "promql" // it selects the metrics from which the map is drawn
 				}
 				text := q.Fill(d.Values(nil), 10*time.Second, 30*time.Minute)
 				if text == "" && q.QueryType == dashboards.TempoServiceMap {
@@ -142,7 +141,7 @@ var (
 	block    = regexp.MustCompile("(?ms)^```((?:prom|log|trace)ql)\n(.+?)\n```$")
 	curl     = regexp.MustCompile(`(?m)curl .*localhost:(3100|3200|9009)/.*--data-urlencode +'(?:query|q)=([^']+)'`)
 	sentence = regexp.MustCompile("\\b(Loki|Tempo|Mimir)(?:,|:| \\|) `([^`]+)`")
-	// languageOf is what the program of that name, or port, is asked in.
+	// languageOf is the language of the program with that name or port.
 	languageOf = map[string]string{
 		"Loki": "logql", "3100": "logql", "Tempo": "traceql", "3200": "traceql", "Mimir": "promql", "9009": "promql",
 	}
