@@ -185,7 +185,7 @@ var oddLogs = []struct {
 		map[string]string{"exported_service_name": "other", "exported_job": "other", "exported_level": "other", "level": "info"}},
 	{"names of Loki's own", withAttributes("__name__", "x", "__error__", "x", "__error_details__", "x", "__stream_shard__", "1"),
 		map[string]string{"exported_error_": "x"}},
-	{"a number that is none", withAttributes("ratio", math.NaN(), "rest", math.Inf(1)), map[string]string{"ratio": "NaN"}},
+	{"not a number", withAttributes("ratio", math.NaN(), "rest", math.Inf(1)), map[string]string{"ratio": "NaN"}},
 	{"a map", func(_ *logspb.ResourceLogs, r *logspb.LogRecord) {
 		r.Attributes = []*commonpb.KeyValue{{Key: "req", Value: mapValue("путь", "/", "id", 7)}}
 	}, map[string]string{"req_id": "7"}},

@@ -89,7 +89,7 @@ func TestOutageLosesNothing(t *testing.T) {
 	unheard := l.traffic() // the services have it
 	l.lab("up", "--detach")
 
-	for name, run := range map[string]traffic.Report{"what Alloy had in its queue": kept, "what the services kept": unheard} {
+	for name, run := range map[string]traffic.Report{"the data in Alloy's queue": kept, "the data that the services kept": unheard} {
 		l.eventually(60*time.Second, "every trace and line of "+name+" is stored", func() bool {
 			traces, lines := l.stored(run)
 			t.Logf("%s: %d traces and %d lines of %d requests", name, traces, lines, run.Requests)
@@ -133,7 +133,7 @@ func (l *testLab) stored(run traffic.Report) (traces, lines int) {
 	return traces, int(counts["frontend"])
 }
 
-// The next `lab up` takes over the lab of one that was killed.
+// After a `lab up` was killed, the next `lab up` takes over its lab.
 func TestKilledLab(t *testing.T) {
 	needStack(t)
 	l := &testLab{T: t, dir: t.TempDir()}

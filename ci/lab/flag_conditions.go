@@ -50,8 +50,8 @@ func (e *env) checkFlags(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// given lists those of the named flags that are on the command line, in the form in which
-// they can be passed to another `lab`.
+// given returns the named flags that are on the command line, as arguments for another
+// `lab`.
 func given(cmd *cobra.Command, names ...string) []string {
 	var args []string
 	for _, name := range names {

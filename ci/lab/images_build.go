@@ -61,7 +61,7 @@ their SBOMs; without -o json it prints the references.`,
 	cmd.Flags().StringVar(&load, "load-platform", "", "the `PLATFORM` of NAME.tar (default this machine's, else the first)")
 	cmd.Flags().StringVar(&version, "version", "", "the `VERSION` that the services report (default dev)")
 	cmd.Flags().StringVar(&publish, "publish", "", "push to `REPOSITORY`/NAME too")
-	cmd.Flags().StringVar(&user, "user", "", "with --publish: the `USER` that pushes (default the one that `docker login` has stored)")
+	cmd.Flags().StringVar(&user, "user", "", "with --publish: the `USER` that pushes (default the user that `docker login` has stored)")
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "with --user: a `FILE` with the password or token")
 	onlyWith(cmd.Flags(), "publish", "user")
 	onlyWith(cmd.Flags(), "user", "password-file")

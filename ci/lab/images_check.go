@@ -15,7 +15,7 @@ import (
 func imagesCheckCommand(e *env, f *imageFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Check that every image in the checkout is the one that the lock pins",
+		Short: "Check that the checkout names no image but those of the lock",
 		Long: `check reads the image lock, and then searches the checkout (config, ci, .github and
 the files that build our images) for images that differ from the lock: another digest,
 a tag without a digest, an image that the lock does not know. It prints each of them as

@@ -13,7 +13,7 @@ import (
 type Applied struct {
 	// Objects are the objects of the manifests, in the order of applying.
 	Objects []Ref
-	// Changed are those of the objects that are new or changed.
+	// Changed are the objects that are new or changed.
 	Changed []Ref
 	// Surplus are the objects of an earlier Apply that are not in the manifests any
 	// more; see [Prune].
@@ -149,7 +149,7 @@ func surplus(have map[Ref]string, want []Ref) []Ref {
 func list(ctx context.Context, k Kubectl) (map[Ref]string, error) {
 	out, err := k.Kubectl(ctx, nil, "get", listed, "--all-namespaces", "--selector="+managedBy+"="+Manager, "--no-headers", "--ignore-not-found", columns)
 	if err != nil {
-		return nil, fmt.Errorf("listing what is in the cluster: %w", err)
+		return nil, fmt.Errorf("listing the objects in the cluster: %w", err)
 	}
 	return parseList(string(out)), nil
 }

@@ -140,7 +140,7 @@ func TestNewestSecret(t *testing.T) {
 		}
 	}
 	if _, err := newestSecret([]byte("no JSON"), "a", "b"); err == nil {
-		t.Error("no error for what is no JSON")
+		t.Error("no error for text that is not JSON")
 	}
 }
 
@@ -153,8 +153,8 @@ func TestLogs(t *testing.T) {
 	if line := k.called("logs")[0].line; !strings.Contains(line, "--namespace=app --selector=app.kubernetes.io/name=frontend ") || !strings.Contains(line, "--prefix") {
 		t.Errorf("asked for %s; two pods want a prefix", line)
 	}
-	if err := Logs(context.Background(), k, &b, "nobody", false, "app"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "backend, frontend") {
-		t.Errorf("Logs of nobody = %v", err)
+	if err := Logs(context.Background(), k, &b, "unknown", false, "app"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "backend, frontend") {
+		t.Errorf("Logs of an unknown workload = %v", err)
 	}
 	if err := Logs(context.Background(), k, &b, "frontend", false, "other"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("Logs in another namespace = %v", err)

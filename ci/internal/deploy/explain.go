@@ -195,7 +195,7 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "Unschedulable":
 		return "No node has room for it: give the container runtime more memory or processors, or lower resources.requests."
 	case "FailedCreate":
-		return "The cluster does not admit the pod: correct what the reason above names (for the pod security standard, the securityContext)."
+		return "The cluster does not admit the pod: correct the setting that the reason above names (for the pod security standard, the securityContext)."
 	}
 	return "More: go run ./ci/lab status --target kind"
 }

@@ -73,7 +73,7 @@ func (f *fakeKubectl) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reade
 		return err
 	}
 	f.mu.Unlock()
-	return fmt.Errorf("kubectl %s: nobody expected that", line)
+	return fmt.Errorf("kubectl %s: the fake does not know this command", line)
 }
 
 // called returns the calls whose command line begins with the text.

@@ -28,7 +28,7 @@ type RolloutOptions struct {
 const (
 	defaultRollout = 3 * time.Minute
 	pollEvery      = time.Second
-	// tellEvery is the time between two lines about what is still awaited.
+	// tellEvery is the time between two lines about the workloads that are not ready yet.
 	tellEvery = progress.Every
 	// eventsAfter is the time after which a slow rollout asks for the events, too.
 	eventsAfter = 8 * time.Second

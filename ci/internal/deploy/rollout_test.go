@@ -131,7 +131,7 @@ func TestLost(t *testing.T) {
 	}{
 		{"no Service", ``, true},
 		{"found", `{"addresses":["10.0.0.7"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, true},
-		{"nobody knows whether it is ready", `{"addresses":["10.0.0.7"],"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, true},
+		{"its readiness is not known", `{"addresses":["10.0.0.7"],"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, true},
 		{"its old address", `{"addresses":["10.0.0.3"],"conditions":{"ready":true},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, false},
 		{"not ready for the Service", `{"addresses":["10.0.0.7"],"conditions":{"ready":false},"targetRef":{"kind":"Pod","namespace":"app","name":"frontend-1"}}`, false},
 		{"another's", `{"addresses":["10.0.0.3"],"conditions":{"ready":false},"targetRef":{"kind":"Pod","namespace":"app","name":"backend-1"}}`, true},
@@ -193,7 +193,7 @@ func TestObserveWrongPortTimesOut(t *testing.T) {
 		t.Errorf("error %q, want %q", err, want)
 	}
 	if f := stuck.Failures[0]; f.Obstacle != nil || len(f.Old) != 2 {
-		t.Errorf("obstacle %v with %d old pods, want none with 2", f.Obstacle, len(f.Old))
+		t.Errorf("obstacle %v with %d old pods, want no obstacle and 2 old pods", f.Obstacle, len(f.Old))
 	}
 }
 
@@ -202,7 +202,7 @@ func TestObserveReady(t *testing.T) {
 	ready := recordedState(t, "ready")
 	r := newRollout([]Ref{frontend, backend}, begin, time.Minute)
 	if lines, end, err := r.observe(ready, begin); !end || err != nil || len(lines) > 0 || len(r.took) > 0 {
-		t.Errorf("what is ready from the beginning: %q, %v, %v, took %v; want the end without a word", lines, end, err, r.took)
+		t.Errorf("workloads that are ready from the beginning: %q, %v, %v, took %v; want the end without a line", lines, end, err, r.took)
 	}
 
 	r = newRollout([]Ref{frontend, backend}, begin, time.Minute)
@@ -239,7 +239,7 @@ func TestObserveAbsent(t *testing.T) {
 	begin := time.Now()
 	r := newRollout([]Ref{{"StatefulSet", "observability", "loki"}}, begin, time.Minute)
 	if lines, end, _ := r.observe(clusterState{}, begin); end || !strings.Contains(strings.Join(lines, ""), "loki 0/0 not begun") {
-		t.Errorf("%q, %v: what is not there yet is not ready", lines, end)
+		t.Errorf("%q, %v: a workload that is not there yet is not ready", lines, end)
 	}
 }
 

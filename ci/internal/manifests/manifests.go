@@ -39,8 +39,8 @@ const (
 type Options struct {
 	// Overlay is [Kind] or [Production].
 	Overlay string
-	// Images maps the name of every image, as in config/images.json and for ours
-	// "frontend", "backend" and "lab", to the reference to run:
+	// Images maps the name of every image to the reference to run. The names are those
+	// in config/images.json, and "frontend", "backend" and "lab" for our own. References are
 	// repository:tag for [Kind], repository:tag@digest for [Production]. Names
 	// that the manifests do not use are ignored.
 	Images map[string]string

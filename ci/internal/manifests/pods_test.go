@@ -36,7 +36,7 @@ func TestPodsAreRestricted(t *testing.T) {
 				}
 			}
 			if w.template.Spec.SecurityContext.RunAsUser == nil {
-				t.Errorf("%s %s: the image decides who it runs as", w.kind, w.name())
+				t.Errorf("%s %s: the image decides as which user it runs", w.kind, w.name())
 			}
 		}
 		enforced := map[string]bool{}
@@ -92,11 +92,11 @@ func TestLabels(t *testing.T) {
 			}
 			// A deletion by this label must not find objects that controllers made.
 			if _, ok := w.template.Labels["app.kubernetes.io/managed-by"]; ok {
-				t.Errorf("%s: its pods have the label of what was applied", w.name())
+				t.Errorf("%s: its pods have the label of applied objects", w.name())
 			}
 			for _, c := range w.claims {
 				if _, ok := c.Labels["app.kubernetes.io/managed-by"]; ok {
-					t.Errorf("%s: its volumes have the label of what was applied", w.name())
+					t.Errorf("%s: its volumes have the label of applied objects", w.name())
 				}
 			}
 		}

@@ -30,14 +30,14 @@ var (
 	// ErrUnreachable says that a program inside the target could not connect to a
 	// component. A Job prints its text first, so that the `lab` outside recognizes it.
 	ErrUnreachable = errors.New("no connection to")
-	// ErrNotHere says that a target cannot do what it was asked to.
+	// ErrNotHere says that a target cannot do the command's work.
 	ErrNotHere = errors.New("this target cannot do that")
 )
 
 // A Target is a place where the lab runs. Targets differ in how the lab gets there;
 // the commands' output and exit codes are the same for each.
 //
-// A method that needs a running lab fails with [ErrNotUp] when there is none.
+// A method that needs a running lab fails with [ErrNotUp] when no lab runs.
 type Target interface {
 	// Up brings the lab up, or replaces the changed parts of a lab that is up, and
 	// returns once every component is ready.

@@ -176,12 +176,12 @@ func TestPulledDirectoryIsArchives(t *testing.T) {
 		t.Errorf("the nodes' image is %v in %q, %v", a.Tags, node, err)
 	}
 	if base, err := s.base(); err != nil || filepath.Dir(base) != dir {
-		t.Errorf("ours are built on %q, %v; want the layout in %s", base, err, dir)
+		t.Errorf("our images are built on %q, %v; want the layout in %s", base, err, dir)
 	}
 	// Without the directory the base comes from the registry.
 	without, _ := quietTarget(t, m, Options{})
 	if base, err := without.base(); err != nil || !strings.HasPrefix(base, m.host+"/mirror/base:1.0@") {
-		t.Errorf("without archives ours are built on %q, %v", base, err)
+		t.Errorf("without archives our images are built on %q, %v", base, err)
 	}
 
 	// Images for another processor are ignored, and the target says why.

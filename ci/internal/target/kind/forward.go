@@ -42,7 +42,7 @@ var nodePorts = map[string]int{
 
 // Forward listens on the address, at the ports of the routes, and forwards connections to
 // the machine that dockerHost names, the value of DOCKER_HOST. It forwards until ctx ends.
-// When it cannot open one of the ports, it opens none and fails.
+// When it cannot open one of the ports, it fails and closes the others.
 func (t *Target) Forward(ctx context.Context, listen, dockerHost string, routes []Route) error {
 	host, err := cluster.RuntimeHost(dockerHost)
 	if err != nil {

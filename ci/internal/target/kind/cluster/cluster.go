@@ -8,19 +8,13 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"sync"
 
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
-	"sigs.k8s.io/kind/pkg/exec"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
 // DefaultName is the name of the lab's cluster unless told otherwise.
@@ -123,90 +117,4 @@ func (c *Cluster) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nodes = nil
-}
-
-// Kubectl runs kubectl in the control-plane node with the administrator's rights
-// and returns its standard output. stdin may be nil. An error quotes kubectl's standard
-// error.
-func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
-	var out bytes.Buffer
-	err := c.KubectlTo(ctx, &out, stdin, args...)
-	return out.Bytes(), err
-}
-
-// KubectlTo is Kubectl for output that is long or comes slowly: it writes the output to w
-// at once.
-func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, args ...string) error {
-	found, err := c.listNodes()
-	if err != nil {
-		return err
-	}
-	args = append([]string{"--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
-	command := append([]string{"kubectl"}, args...)
-	if stdin == nil {
-		// An interrupted exec leaves its process behind in the node. So this process
-		// ends when its standard input ends, and that ends with the exec.
-		hangUp, never := io.Pipe()
-		defer never.Close()
-		stdin, command = hangUp, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
-	}
-	if err := inNode(ctx, found[0], w, stdin, command[0], command[1:]...); err != nil {
-		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
-	}
-	return nil
-}
-
-// endWithInput is a shell script that runs its arguments as a command. It ends the command
-// when standard input ends. Its exit code is the command's.
-const endWithInput = `exec 3<&0
-"$@" </dev/null 3<&- &
-command=$!
-{ cat <&3; kill $command; } >/dev/null 2>&1 &
-wait $command`
-
-// inNode runs a command in a node. The error quotes the command's standard error.
-func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, name string, args ...string) error {
-	var complaint bytes.Buffer
-	cmd := n.CommandContext(ctx, name, args...).SetStdout(w).SetStderr(&complaint)
-	if stdin != nil {
-		cmd = cmd.SetStdin(stdin)
-	}
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	if said := lastLines(complaint.String(), 8); said != "" {
-		return errors.New(said)
-	}
-	if run := exec.RunErrorForError(err); run != nil && run.Inner != nil {
-		err = run.Inner
-	}
-	return fmt.Errorf("%s in %s: %w", name, n, err)
-}
-
-// quoted adds the command's output to Kind's error, which names only the command.
-func quoted(err error) error {
-	run := exec.RunErrorForError(err)
-	if run == nil {
-		return err
-	}
-	if said := lastLines(string(run.Output), 15); said != "" {
-		return fmt.Errorf("%w\n%s", err, said)
-	}
-	return err
-}
-
-// lastLines returns the last n lines of a command's output.
-func lastLines(text string, n int) string { return strings.Join(tail.Lines(text, n), "\n") }
-
-// summary returns the beginning of a command line, for a message.
-func summary(args []string) string {
-	const most = 6
-	if len(args) > most {
-		return strings.Join(args[:most], " ") + " …"
-	}
-	return strings.Join(args, " ")
 }

@@ -289,7 +289,7 @@ func inTheWay(err error) bool {
 // pullAdvice says what to do when the nodes' image cannot be pulled.
 const pullAdvice = "The runtime cannot pull the node image. Give the image as a file (--archives DIR with node.tar), or name another image with --node-image."
 
-// explainCreate adds advice to those of Kind's errors that it knows.
+// explainCreate adds advice to the errors of Kind that it knows.
 func explainCreate(err error) error {
 	err = quoted(err)
 	for _, known := range []struct{ sign, advice string }{

@@ -72,7 +72,7 @@ func TestEnsureLeavesAlone(t *testing.T) {
 	f.whole = false
 	made, err := f.cluster(t, nil).Ensure(context.Background())
 	if made || err == nil || !strings.Contains(err.Error(), "was whole once, but does not come to life") || !strings.Contains(err.Error(), "was refused") {
-		t.Errorf("Ensure of one that is broken = %v, %v", made, err)
+		t.Errorf("Ensure of a broken cluster = %v, %v", made, err)
 	}
 	if f.called("rm") != 0 || f.called("kind create") != 0 {
 		t.Errorf("calls %q", f.calls)
@@ -105,7 +105,7 @@ func TestEnsureRecreates(t *testing.T) {
 	f.status[node], f.marked, f.whole = "running", true, true
 	made, err := f.cluster(t, func(c *Config) { c.Recreate = true }).Ensure(context.Background())
 	if made || err != nil || f.called("rm") != 0 {
-		t.Errorf("one that is as wanted: Ensure = %v, %v, after %q", made, err, f.calls)
+		t.Errorf("Ensure of a cluster with the wanted settings = %v, %v, after %q", made, err, f.calls)
 	}
 }
 

@@ -138,7 +138,7 @@ func (f *fakeRuntime) docker(_ context.Context, stdin io.Reader, args ...string)
 	case is("load"):
 		_, _ = io.Copy(io.Discard, stdin)
 	default:
-		return nil, fmt.Errorf("docker %s: nobody expected that", line)
+		return nil, fmt.Errorf("docker %s: the fake does not know this command", line)
 	}
 	return []byte(out), nil
 }
@@ -227,7 +227,7 @@ func (c *fakeCmd) Run() error {
 		return err
 	}
 	if f.inNode == nil {
-		return fmt.Errorf("%s: nobody expected that", c.line)
+		return fmt.Errorf("%s: the fake does not know this command", c.line)
 	}
 	out, err := f.inNode(c.stdin, c.line)
 	if err != nil && c.stderr != nil {

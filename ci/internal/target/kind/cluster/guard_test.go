@@ -56,7 +56,7 @@ func TestGuard(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := c.Guard(ctx, func() {}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Guard of one that is held = %v, want that ctx ended it", err)
+		t.Errorf("Guard of a guarded cluster = %v, want that ctx ended it", err)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestAbandoned(t *testing.T) {
 		return nil, errors.New("not expected")
 	}
 	if names, err := c.Abandoned(t.Context(), "tmp-"); err != nil || !slices.Equal(names, []string{"tmp-killed"}) {
-		t.Errorf("Abandoned = %v, %v; want the one that no caller works on and nobody keeps", names, err)
+		t.Errorf("Abandoned = %v, %v; want only the cluster without a caller and without a mark", names, err)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestMade(t *testing.T) {
 	}
 	f.status[node], f.status["lab-worker"] = "exited", "exited"
 	if m, err := c.Made(t.Context()); m != nil || err != nil {
-		t.Errorf("Made of one that was never whole = %v, %v", m, err)
+		t.Errorf("Made of a cluster that was never whole = %v, %v", m, err)
 	}
 	f.marked = true
 	m, err := c.Made(t.Context())

@@ -99,7 +99,7 @@ func TestLoadSkipsWhatIsThere(t *testing.T) {
 			f.mu.Unlock()
 			return "", err
 		}
-		return "", errors.New("nobody expected " + line)
+		return "", errors.New("the fake does not know the command " + line)
 	}
 	done, err := f.cluster(t, nil).Load(context.Background(), []string{same, changed, renamed})
 	if err != nil {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"cmp"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
+)
+
+// registerDir adds the flag of the lab's folder.
+func (e *env) registerDir(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, list of processes (default $LAB_DIR, or .lab in the checkout)")
+}
+
+// labDir returns the path of the lab's folder.
+func (e *env) labDir() (string, error) {
+	if dir := cmp.Or(e.dir, e.getenv("LAB_DIR")); dir != "" {
+		return filepath.Abs(dir)
+	}
+	root, err := checkout.Root()
+	return filepath.Join(root, ".lab"), err
+}
+
+// labPath returns a path in the lab's folder, and makes that folder. It refuses a folder
+// that is not the lab's.
+func (e *env) labPath(elem ...string) (string, error) {
+	dir, err := e.labDir()
+	if err != nil {
+		return "", err
+	}
+	folder, err := labdir.Claim(dir)
+	return filepath.Join(append([]string{folder.Path}, elem...)...), err
+}
