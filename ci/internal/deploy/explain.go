@@ -153,7 +153,7 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 	}
 	out, err := k.Kubectl(ctx, nil, args...)
 	if err != nil {
-		return []string{"(cannot be read: " + oneLine(err.Error()) + ")"}
+		return []string{"(the log cannot be read: " + oneLine(err.Error()) + ")"}
 	}
 	var lines []string
 	for line := range strings.Lines(string(out)) {
@@ -162,7 +162,7 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 		}
 	}
 	if len(lines) == 0 {
-		return []string{"(it has printed nothing)"}
+		return []string{"(the log is empty)"}
 	}
 	return lines[max(0, len(lines)-explainLines):]
 }
@@ -176,9 +176,9 @@ func (f Failure) advice(events []Event, pod Pod) string {
 			if before, _, found := strings.Cut(e.Message, " probe failed"); found {
 				what = strings.ToLower(before) + " probe"
 			}
-			return fmt.Sprintf("The program runs, but its %s fails: are its port and path in config/kubernetes those that it listens on?\nMore of its log: %s", what, logs)
+			return fmt.Sprintf("The program runs, but its %s fails: compare the probe's port and path in config/kubernetes with those of the program.\nMore of its log: %s", what, logs)
 		}
-		return "It may only be slow: run up again, or give it more time with --timeout.\nMore of its log: " + logs
+		return "The workload may only be slow: run up again, or give it more time with --timeout.\nMore of its log: " + logs
 	}
 	switch o := f.Obstacle; o.Reason {
 	case "ErrImageNeverPull":
@@ -186,10 +186,10 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "ImagePullBackOff", "InvalidImageName":
 		return fmt.Sprintf("The node cannot get the image %s: correct its name in the manifest or in config/images.json.", o.Image)
 	case "CreateContainerConfigError", "FailedMount", "FailedAttachVolume":
-		return "A ConfigMap, a Secret or a key that the pod refers to is not there: correct its name in config/kubernetes, then run up again."
+		return "A ConfigMap, a Secret or a key that the pod refers to is missing: correct its name in config/kubernetes, then run up again."
 	case "CrashLoopBackOff":
 		if strings.Contains(o.Message, "OOMKilled") {
-			return "It needs more memory than its limit: raise resources.limits.memory in config/kubernetes."
+			return "The container needs more memory than its limit: raise resources.limits.memory in config/kubernetes."
 		}
 		return "The program ends by itself, and its last lines above say why. All of its log: " + logs
 	case "Unschedulable":

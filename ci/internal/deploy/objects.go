@@ -81,7 +81,7 @@ func parseManifests(raw []byte) ([]manifest, error) {
 		}
 		m := manifest{Ref{kind, namespace, name}, fields}
 		if seen[m.Ref] {
-			return nil, fmt.Errorf("%s is there twice", m.Ref)
+			return nil, fmt.Errorf("the manifests have %s twice", m.Ref)
 		}
 		seen[m.Ref] = true
 		labels, _ := meta["labels"].(map[string]any)
@@ -93,7 +93,7 @@ func parseManifests(raw []byte) ([]manifest, error) {
 		all = append(all, m)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is nothing in the manifests")
+		return nil, errors.New("the manifests are empty")
 	}
 	slices.SortStableFunc(all, func(a, b manifest) int { return rank(a.Kind) - rank(b.Kind) })
 	return all, nil

@@ -132,7 +132,7 @@ func (w Workload) state() string {
 		}
 	}
 	if len(w.Old) > 0 {
-		return fmt.Sprintf("%d old pods to end", len(w.Old))
+		return fmt.Sprintf("%d old pods have not ended", len(w.Old))
 	}
 	return "starting"
 }

@@ -27,7 +27,7 @@ func (t *Target) MakeCluster(ctx context.Context) (done string, err error) {
 		return "", err
 	}
 	if !made {
-		return fmt.Sprintf("The cluster %s is there already.", t.o.Name), nil
+		return fmt.Sprintf("The cluster %s exists already.", t.o.Name), nil
 	}
 	return fmt.Sprintf("The cluster %s was made in %.1f s; its NodePorts %d and %d are at %s and %s.", t.o.Name, time.Since(begin).Seconds(),
 		target.FrontendNodePort, target.GrafanaNodePort, address(t.ports.frontend), address(t.ports.grafana)), nil

@@ -135,7 +135,7 @@ func (t *Target) Down(ctx context.Context) (string, error) {
 	if !there {
 		return fmt.Sprintf("Nothing to delete: there is no cluster %s.", t.o.Name), nil
 	}
-	return fmt.Sprintf("The cluster %s is deleted, with all data in it.", t.o.Name), nil
+	return fmt.Sprintf("The cluster %s was deleted, with all its data.", t.o.Name), nil
 }
 
 // Reset implements [target.Target]: it does the same as Down, because the cluster keeps

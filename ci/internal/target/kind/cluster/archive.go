@@ -53,7 +53,7 @@ func ReadArchive(file string) (Archive, error) {
 		return a, fmt.Errorf("%s: manifest.json: %w", file, err)
 	}
 	if len(manifest) != 1 {
-		return a, fmt.Errorf("%s: %d images in it, not 1", file, len(manifest))
+		return a, fmt.Errorf("%s has %d images; want an archive with one image", file, len(manifest))
 	}
 	config, err := member(f, manifest[0].Config)
 	if err != nil {
@@ -74,7 +74,7 @@ func member(f io.ReadSeeker, name string) ([]byte, error) {
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("no %s in it; want an archive as `docker save` writes it", name)
+			return nil, fmt.Errorf("the file has no %s in it; want an archive as `docker save` writes it", name)
 		}
 		if err != nil {
 			return nil, err

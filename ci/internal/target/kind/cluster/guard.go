@@ -42,7 +42,7 @@ func (c *Cluster) Guard(ctx context.Context, waiting func()) (release func(), er
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !errors.Is(err, errHeld):
-			return nil, explainCreate(fmt.Errorf("keeping others from the cluster %s: %w", c.Name, err))
+			return nil, explainCreate(fmt.Errorf("keeping other callers from the cluster %s: %w", c.Name, err))
 		}
 		if !told {
 			told = true
