@@ -18,14 +18,14 @@ const (
 	delta      = metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA
 )
 
-// export is a request with metrics of one sender.
+// export returns a request with metrics of one sender.
 func export(sender *resourcepb.Resource, all ...*metricspb.Metric) *collectormetrics.ExportMetricsServiceRequest {
 	return &collectormetrics.ExportMetricsServiceRequest{ResourceMetrics: []*metricspb.ResourceMetrics{{
 		Resource: sender, ScopeMetrics: []*metricspb.ScopeMetrics{{Metrics: all}},
 	}}}
 }
 
-// point is a value of now; pairs are its attributes.
+// point returns a value of now; pairs are its attributes.
 func point(value float64, pairs ...any) *metricspb.NumberDataPoint {
 	return &metricspb.NumberDataPoint{TimeUnixNano: nanos(time.Now()), Attributes: attributes(pairs...),
 		Value: &metricspb.NumberDataPoint_AsDouble{AsDouble: value}}
@@ -40,8 +40,7 @@ func total(name string, t metricspb.AggregationTemporality, points ...*metricspb
 		AggregationTemporality: t, IsMonotonic: true, DataPoints: points}}}
 }
 
-// took is a histogram of seconds with one observation in each of three buckets,
-// times n.
+// took returns a histogram of seconds with n observations in each of three buckets.
 func took(name string, t metricspb.AggregationTemporality, n uint64, start, end time.Time, pairs ...any) *metricspb.Metric {
 	sum := 3 * float64(n)
 	return &metricspb.Metric{Name: name, Unit: "s", Data: &metricspb.Metric_Histogram{Histogram: &metricspb.Histogram{
@@ -50,7 +49,7 @@ func took(name string, t metricspb.AggregationTemporality, n uint64, start, end 
 			ExplicitBounds: []float64{0.1, 1}, BucketCounts: []uint64{n, n, n}}}}}}
 }
 
-// fine is an exponential histogram of seconds with 3 observations, times n.
+// fine returns an exponential histogram of seconds with 3 times n observations.
 func fine(name string, t metricspb.AggregationTemporality, scale, offset int32, n uint64, start, end time.Time) *metricspb.Metric {
 	sum := 4.5 * float64(n)
 	return &metricspb.Metric{Name: name, Unit: "s", Data: &metricspb.Metric_ExponentialHistogram{ExponentialHistogram: &metricspb.ExponentialHistogram{
@@ -59,8 +58,8 @@ func fine(name string, t metricspb.AggregationTemporality, scale, offset int32, 
 			Positive: &metricspb.ExponentialHistogramDataPoint_Buckets{Offset: offset, BucketCounts: []uint64{3 * n}}}}}}}
 }
 
-// instant asks Mimir until the answer is right or 15 s are over, and returns the
-// last one.
+// instant asks Mimir until the answer is right or 15 s are over, and returns the last
+// answer.
 func (l *testLab) instant(promQL string, right func([]query.Sample) bool) (samples []query.Sample) {
 	l.Helper()
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -75,8 +74,8 @@ func (l *testLab) instant(promQL string, right func([]query.Sample) bool) (sampl
 	}
 }
 
-// has checks that a query of Mimir comes to so many series, and each to the value
-// unless that is negative.
+// has checks that a query of Mimir returns that number of series, and that each has the
+// value, unless the value is negative.
 func (l *testLab) has(promQL string, series int, value float64) []query.Sample {
 	l.Helper()
 	right := func(samples []query.Sample) bool {
@@ -94,15 +93,15 @@ func (l *testLab) has(promQL string, series int, value float64) []query.Sample {
 	return samples
 }
 
-// metricsLost are Alloy's and Mimir's own counters of points that are nowhere.
+// metricsLost returns Alloy's and Mimir's own counters of lost points.
 func (l *testLab) metricsLost() float64 {
 	l.Helper()
 	return l.counter("mimir", `cortex_discarded_samples_total`) +
 		l.counter("alloy", `otelcol_(exporter_send_failed_metric_points_total|processor_filter_datapoints_filtered_total|deltatocumulative_datapoints_total\{.*error=)`)
 }
 
-// An SDK that is told to export deltas, and histograms of all scales, beside the
-// usual cumulative ones.
+// Mimir has the right totals of an SDK that exports deltas, and histograms of all scales,
+// beside the usual cumulative ones.
 func TestGuestDeltas(t *testing.T) {
 	l := newLab(t)
 	sender, begin := resource("deltas"), time.Now()
@@ -134,8 +133,8 @@ func TestGuestDeltas(t *testing.T) {
 	}
 }
 
-// Attributes of points that are called as the labels are which the way to Mimir makes
-// itself, or have no name that could be a label.
+// Attributes of points may have the name of a label that the way to Mimir adds, or a name
+// that cannot be a label.
 func TestGuestCollidingAttributes(t *testing.T) {
 	l := newLab(t)
 	sender := resource("collide", "service.instance.id", "i-1", "service.namespace", "shop", "job", "own")
@@ -170,7 +169,7 @@ func TestGuestCollidingAttributes(t *testing.T) {
 	}
 }
 
-// Two processes of one service stay two, whatever they say of themselves.
+// Two processes of one service stay apart, whatever their resource attributes are.
 func TestGuestProcesses(t *testing.T) {
 	l := newLab(t)
 	begin := time.Now().Add(-time.Minute)
@@ -197,7 +196,7 @@ func TestGuestProcesses(t *testing.T) {
 	}
 }
 
-// A service without a name is the same one in each store.
+// A service without a name has the same name in each store.
 func TestGuestWithoutName(t *testing.T) {
 	l := newLab(t)
 	for i, unnamed := range []*resourcepb.Resource{{}, resource(""), resource(" ")} {
@@ -222,8 +221,8 @@ func TestGuestWithoutName(t *testing.T) {
 	}
 }
 
-// Times that are not set, in another unit, or late are stored; from another time
-// they are left out, which is counted.
+// Points without a time, with a time in another unit, or late are stored. Points from a very
+// different time are left out and counted.
 func TestGuestTimes(t *testing.T) {
 	l := newLab(t)
 	sender := resource("clocks")
@@ -241,7 +240,7 @@ func TestGuestTimes(t *testing.T) {
 	for _, name := range []string{"time_zero", "time_seconds", "time_milliseconds", "time_microseconds"} {
 		l.has(name, 1, 1)
 	}
-	// Late ones, each older than the one before.
+	// Late points, each older than the one before.
 	for _, age := range []time.Duration{0, 10 * time.Second, time.Minute, 2 * time.Hour, 11 * time.Hour} {
 		at("time_late", nanos(now.Add(-age)))
 	}
@@ -257,7 +256,7 @@ func TestGuestTimes(t *testing.T) {
 	})
 }
 
-// What ordinary data reaches is stored, what is over is counted, and the neighbours
+// Points within the limits are stored, points over them are counted, and other senders' points
 // in the same request are stored.
 func TestGuestWideMetrics(t *testing.T) {
 	l := newLab(t)
@@ -302,7 +301,7 @@ func TestGuestWideMetrics(t *testing.T) {
 	}
 }
 
-// Metrics wait on disk while Mimir is away, also when Alloy is killed meanwhile.
+// Metrics wait on disk while Mimir is away, even when Alloy is killed meanwhile.
 func TestMetricsSurviveAnOutage(t *testing.T) {
 	l := newLab(t)
 	l.kill("mimir")

@@ -14,8 +14,8 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// sender is a page that does what a web SDK does in the end: JSON over fetch, for
-// which the browser asks first.
+// sender is a page that sends like a web SDK: JSON over fetch, for which the browser first
+// asks for permission.
 const sender = `<!doctype html><meta charset="utf-8"><title>a page that sends a span</title><pre id="out"></pre><script>
 const now = BigInt(Date.now()) * 1000000n;
 const span = {traceId: "%[2]s", spanId: "0a1b2c3d4e5f6071", name: "click", kind: 1,
@@ -25,8 +25,8 @@ fetch("%[1]s/v1/traces", {method: "POST", headers: {"Content-Type": "application
   .then(r => out.textContent = "answered " + r.status, e => out.textContent = "refused");
 </script>`
 
-// A page of this machine may send spans from a browser, wherever it is served; a page
-// from elsewhere may not unless it is named.
+// A page from this machine may send spans from a browser, whatever its port. A page from
+// another machine may send only if --allow-origin names it.
 func TestGuestPages(t *testing.T) {
 	chromium := findChromium(t)
 	const elsewhere = "127.0.0.2"
@@ -36,8 +36,8 @@ func TestGuestPages(t *testing.T) {
 	l.pagesSend(chromium, map[string]string{"localhost": "refused", elsewhere: "answered 200"})
 }
 
-// pagesSend opens the page by each host's name in a browser and compares what it
-// says with what is wanted.
+// pagesSend opens the page in a browser under each host's name, and compares its text with
+// the wanted one.
 func (l *testLab) pagesSend(chromium string, want map[string]string) {
 	l.Helper()
 	browser := openBrowser(l.T, chromium)

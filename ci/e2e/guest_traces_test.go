@@ -16,14 +16,14 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
-// spans is a request with these spans of one service.
+// spans returns a request with these spans of one service.
 func spans(service string, all ...*tracepb.Span) *collectortrace.ExportTraceServiceRequest {
 	return &collectortrace.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource: resource(service), ScopeSpans: []*tracepb.ScopeSpans{{Spans: all}},
 	}}}
 }
 
-// newSpan is a root span that ended just now, and its trace's id.
+// newSpan returns a root span that ended just now, and its trace's id.
 func newSpan(name string) (s *tracepb.Span, traceID string) {
 	traceID = randomID(16)
 	end := time.Now().Add(-time.Second)
@@ -39,16 +39,16 @@ func unhex(id string) []byte {
 	return raw
 }
 
-// Whatever span a guest sends: it is stored, mended where it must be, or refused to
-// the guest, and the traces that others sent in the same second are stored.
+// Every span of a guest is either stored, if need be mended, or refused to the guest. The
+// traces that others sent in the same second are stored in each case.
 func TestGuestSpans(t *testing.T) {
 	l := newLab(t)
 	for _, test := range []struct {
 		name  string
 		spoil func(*tracepb.Span)
-		// refused says that the guest is told, and nothing of it stored.
+		// refused says that the guest gets an error and that its span is not stored.
 		refused bool
-		// right tells what must be so of the span as it is stored.
+		// right checks the stored span.
 		right func(query.Span) bool
 	}{
 		{name: "empty span id", spoil: func(s *tracepb.Span) { s.SpanId = nil }, right: mended},
@@ -122,8 +122,8 @@ func TestGuestSpans(t *testing.T) {
 	}
 }
 
-// storedSpan waits for the one span of a service: by its trace's id, or where it had
-// none by a search.
+// storedSpan waits for the only span of a service. It asks by the trace's id, or searches if
+// the span had no such id.
 func (l *testLab) storedSpan(service string, traceID []byte) (stored query.Span) {
 	l.Helper()
 	l.eventually(20*time.Second, "the odd span is stored", func() bool {
@@ -179,15 +179,15 @@ func (l *testLab) stores(traceIDs []string) {
 	}
 }
 
-// in is the same lab for a part of the test.
+// in returns the same lab for a part of the test.
 func (l *testLab) in(t *testing.T) *testLab {
 	part := *l
 	part.T = t
 	return &part
 }
 
-// A large trace is stored; of one that is too large, or of an attribute, the rest is
-// lost and counted. In no case do others wait, or lose.
+// A large trace is stored. The part of a trace or an attribute that exceeds the limit is lost
+// and counted. Other senders neither wait nor lose data.
 func TestGuestLargeTraces(t *testing.T) {
 	l := newLab(t)
 	large := func(spanCount, attributeBytes int) (*collectortrace.ExportTraceServiceRequest, string) {
@@ -228,7 +228,7 @@ func TestGuestLargeTraces(t *testing.T) {
 		return l.counter("tempo", `tempo_distributor_attributes_truncated_total`) == 1
 	})
 
-	// 262,144 is no multiple of three.
+	// 262,144 is not a multiple of three.
 	odd, id := newSpan("cut")
 	odd.Attributes = attributes("text", strings.Repeat("名", 100_000))
 	l.mustSend("traces", spans("large", odd))

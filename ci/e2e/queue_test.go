@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A queue of Alloy's with damaged pages ends it at each start. `up` sets it aside
-// with a word, and what the other queues hold arrives.
+// Alloy ends at each start when one of its queues has damaged pages. `up` sets that queue
+// aside and says so, and the data in the other queues arrives.
 func TestDamagedQueueIsSetAside(t *testing.T) {
 	l := newLab(t)
 	l.kill("tempo")
@@ -28,7 +28,7 @@ func TestDamagedQueueIsSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Pages 0 and 1 stay: bbolt repairs those itself, from each other.
+	// Do not damage pages 0 and 1: bbolt repairs each of them from the other.
 	for at := 2 * os.Getpagesize(); at < len(content); at += os.Getpagesize() {
 		copy(content[at:], bytes.Repeat([]byte{0xA5}, 64))
 	}

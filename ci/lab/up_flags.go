@@ -44,7 +44,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	f.retention.register(flags, retention.Least)
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
 	flags.StringVar(&f.cache, "cache", "", "local: the folder that keeps fetched and compiled programs (default lgtm-lab in the user's cache directory)")
-	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: the pages that may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
+	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
 	flags.Lookup("allow-origin").DefValue = "" // else the help says "(default [])"
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")

@@ -11,12 +11,12 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
-// lookEvery is how often a followed workload is asked for pods that are new.
+// lookEvery is the time between two looks for new pods of a followed workload.
 const lookEvery = 2 * time.Second
 
-// followLogs writes what the workload's pods go on to print until ctx ends. A pod that
-// takes the place of another, and a container that starts again, are followed, too:
-// kubectl itself follows only the pods that are there when it begins.
+// followLogs writes the logs of the workload's pods until ctx ends. It also follows a pod
+// that replaces another, and a container that starts again: kubectl itself follows only the
+// pods that are there when it begins.
 func followLogs(ctx context.Context, k Kubectl, w io.Writer, ref Ref, every time.Duration) error {
 	out := &oneAtATime{w: w}
 	var streams sync.WaitGroup
@@ -41,7 +41,7 @@ func followLogs(ctx context.Context, k Kubectl, w io.Writer, ref Ref, every time
 			if s.workloads[i].Desired > 1 {
 				args = append(args, "--prefix")
 			}
-			// A stream that breaks off with its pod is no failure.
+			// A stream that breaks off when its pod ends is not a failure.
 			streams.Go(func() { _ = k.KubectlTo(ctx, out, nil, args...) })
 		}
 		if err := wait.For(ctx, every); err != nil {
@@ -50,7 +50,7 @@ func followLogs(ctx context.Context, k Kubectl, w io.Writer, ref Ref, every time
 	}
 }
 
-// whenOver is nil once ctx has ended: that is how following ends.
+// whenOver returns nil once ctx has ended, because followLogs ends that way, else err.
 func whenOver(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

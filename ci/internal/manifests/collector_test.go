@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Alloy uses the memory and the volume that it is given: it refuses before it is
-// killed and not long before, and its queues fill the volume but never overfill it.
+// Alloy's limits fit its pod. Alloy refuses data shortly before the kernel would kill it for
+// its memory, and its queues nearly fill the volume, but never overfill it.
 func TestCollectorFitsItsPod(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join(checkout, "config", "alloy", "config.alloy"))
 	if err != nil {

@@ -41,7 +41,7 @@ type Options struct {
 	Workers int
 	// NodeImage is the reference of the nodes' image; empty is the lock's.
 	NodeImage string
-	// Archives is a directory with images as files. It may be empty.
+	// Archives is the path of a directory with images as files; "" means no directory.
 	Archives string
 	// Listen is the host's address that ports are published on; empty is the address of
 	// an existing cluster, or else 127.0.0.1.
