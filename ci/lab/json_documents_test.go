@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -105,6 +106,43 @@ func TestDocumentsAreDescribed(t *testing.T) {
 			if name := match[1]; name != "loki" && name != "shown" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
 				t.Errorf("docs/json.md does not name the field %s of %s", name, kind)
 			}
+		}
+	}
+}
+
+// A field that is not set in documents is in no golden file.
+func TestDocumentsAreComplete(t *testing.T) {
+	for kind, v := range documents() {
+		set := map[string]bool{}
+		fieldsSet(reflect.ValueOf(v), set)
+		for field, isSet := range set {
+			if !isSet {
+				t.Errorf("%s: documents does not set %s", kind, field)
+			}
+		}
+	}
+}
+
+// fieldsSet notes which fields of v, and of the structs in v, have a value somewhere. A
+// false bool is one: its name is in the JSON all the same.
+func fieldsSet(v reflect.Value, set map[string]bool) {
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			fieldsSet(v.Index(i), set)
+		}
+	case reflect.Struct:
+		if _, isTime := v.Interface().(time.Time); isTime {
+			return
+		}
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Tag.Get("json") == "-" || !f.IsExported() {
+				continue
+			}
+			name := v.Type().String() + "." + f.Name
+			set[name] = set[name] || f.Type.Kind() == reflect.Bool || !v.Field(i).IsZero()
+			fieldsSet(v.Field(i), set)
 		}
 	}
 }
