@@ -21,7 +21,7 @@ func imagesPullCommand(e *env, f *imageFlags) *cobra.Command {
 		Short: "Fetch images of the lock as archives",
 		Long: `pull fetches images as files, without a container runtime. With no NAME it fetches
 the images that ` + "`lab up --target kind`" + ` needs:
-` + strings.Join(images.Carried(), ", ") + `.
+` + strings.Join(images.Offline(), ", ") + `.
 Carry the directory to a machine without a registry, and bring the lab up there with
 
     lab up --target kind --archives DIR
@@ -41,7 +41,7 @@ our own images are built, becomes an OCI layout of all platforms, for up and for
 				}
 			}
 			if len(names) == 0 {
-				names = images.Carried()
+				names = images.Offline()
 			}
 			var wanted []images.Image
 			for _, name := range names {
@@ -53,7 +53,7 @@ our own images are built, becomes an OCI layout of all platforms, for up and for
 			}
 			all := []archiveRow{}
 			for _, img := range wanted {
-				a, err := images.PullCarried(cmd.Context(), img, platform, to, images.PullOptions{
+				a, err := images.PullOffline(cmd.Context(), img, platform, to, images.PullOptions{
 					Insecure: insecure, Progress: e.transfer(img.Name),
 					Waiting:  func() { e.step(filelock.Waiting(img.Name)) },
 					Retrying: func(err error) { e.step(fmt.Sprintf("%s: %v; trying again", img.Name, err)) },

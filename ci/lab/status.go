@@ -16,7 +16,7 @@ func statusCommand(e *env) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how every component is",
+		Short: "Show the state of every component",
 		Long: `status asks every component whether it is ready, and shows its processes or pods with
 their memory, and its address. It exits with 1 when the lab is not up or a component is
 not ready.`,

@@ -6,7 +6,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
 
-// trafficFlags choose and change a traffic profile.
+// trafficFlags choose and change a traffic profile, for traffic and for verify.
 type trafficFlags struct {
 	profile      string
 	overrides    traffic.Overrides
@@ -14,7 +14,8 @@ type trafficFlags struct {
 	seed         uint64
 }
 
-// trafficFlagNames names the flags that register adds.
+// trafficFlagNames names the flags that register adds. The Job in a cluster gets these:
+// a flag that is missing here means nothing on Kind.
 var trafficFlagNames = []string{"rate", "requests", "duration", "slow", "errors", "seed"}
 
 func (f *trafficFlags) register(cmd *cobra.Command) {

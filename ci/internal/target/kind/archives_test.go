@@ -41,7 +41,7 @@ func newMirror(t *testing.T) *mirror {
 	for _, image := range images.Names() {
 		tagged := m.host + "/mirror/" + image + ":1.0"
 		digest := "sha256:" + strings.Repeat("1", 64)
-		if slices.Contains(images.Carried(), image) {
+		if slices.Contains(images.Offline(), image) {
 			digest = push(t, tagged)
 		}
 		refs[image] = tagged + "@" + digest
@@ -121,7 +121,7 @@ func (m *mirror) pull(t *testing.T, dir, platform string, names ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := images.PullCarried(t.Context(), img, platform, dir, images.PullOptions{}); err != nil {
+		if _, err := images.PullOffline(t.Context(), img, platform, dir, images.PullOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,7 +145,7 @@ func fakeDocker(t *testing.T, script string) {
 func TestPulledDirectoryIsArchives(t *testing.T) {
 	m := newMirror(t)
 	dir := t.TempDir()
-	m.pull(t, dir, "linux/arm64", images.Carried()...)
+	m.pull(t, dir, "linux/arm64", images.Offline()...)
 	lock, err := images.Load(m.lock)
 	if err != nil {
 		t.Fatal(err)

@@ -191,7 +191,7 @@ func (t *Target) summary(headline, password string) target.Summary {
 	return target.Summary{
 		Headline: headline,
 		Places: []target.Place{
-			{Name: target.Frontend, URL: at(t.ports.frontend), About: "the page: users, and buttons that cause trouble"},
+			{Name: target.Frontend, URL: at(t.ports.frontend), About: "the web page: users, and buttons for slow and failing queries"},
 			{Name: target.Grafana, URL: at(t.ports.grafana), About: "logs, metrics and traces; as admin: " + password},
 		},
 		Next: []target.Step{

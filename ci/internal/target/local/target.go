@@ -148,7 +148,7 @@ func summary(headline string, at target.Addresses) target.Summary {
 	return target.Summary{
 		Headline: headline,
 		Places: []target.Place{
-			{Name: target.Frontend, URL: at.Frontend, About: "the page: users, and buttons that cause trouble"},
+			{Name: target.Frontend, URL: at.Frontend, About: "the web page: users, and buttons for slow and failing queries"},
 			grafana,
 			{Name: target.Backend, URL: at.Backend, About: "the users API, /openapi.yaml"},
 			{Name: target.Alloy, URL: at.Alloy, About: "the collector's own page"},

@@ -1,6 +1,6 @@
 // Package pipeline holds no code. Its tests say what must hold of the files that run
 // the checks: the workflow, .ci/run, the Dagger module, and what they leave out.
-package pipeline
+package workflow
 
 import (
 	"encoding/json"
