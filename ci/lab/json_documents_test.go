@@ -132,7 +132,7 @@ func fieldsSet(v reflect.Value, set map[string]bool) {
 			fieldsSet(v.Index(i), set)
 		}
 	case reflect.Struct:
-		if _, isTime := v.Interface().(time.Time); isTime {
+		if _, isTime := reflect.TypeAssert[time.Time](v); isTime {
 			return
 		}
 		for i := range v.NumField() {

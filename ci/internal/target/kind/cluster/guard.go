@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -90,15 +91,17 @@ func hold(ctx context.Context, name, image string) (release func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ended := make(chan error, 1)
+	var failure error // once ended is closed
+	ended := make(chan struct{})
 	lives := make(chan bool, 1)
 	go func() {
 		_, _ = stdin.Write([]byte("alive\n"))
 		_, err := bufio.NewReader(stdout).ReadString('\n')
 		lives <- err == nil
-		ended <- cmd.Wait()
+		failure = cmd.Wait()
+		close(ended)
 	}()
-	end := func() {
+	end := sync.OnceFunc(func() {
 		_ = stdin.Close()
 		select {
 		case <-ended:
@@ -108,7 +111,7 @@ func hold(ctx context.Context, name, image string) (release func(), err error) {
 			defer cancel()
 			_, _ = command(clear, nil, "rm", "--force", name)
 		}
-	}
+	})
 	select {
 	case <-ctx.Done():
 		end()
@@ -118,12 +121,12 @@ func hold(ctx context.Context, name, image string) (release func(), err error) {
 			return end, nil
 		}
 	}
-	err = <-ended
+	<-ended
 	said := lastLines(complaint.String(), 4)
 	if strings.Contains(said, "is already in use") {
 		return nil, errHeld
 	}
-	return nil, fmt.Errorf("docker run %s: %w: %s", name, err, said)
+	return nil, fmt.Errorf("docker run %s: %w: %s", name, failure, said)
 }
 
 // Guarded tells whether a caller is at work on the cluster now.

@@ -178,8 +178,11 @@ func TestEndWithInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = stdin.Close() // as when the client of an exec is killed
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is ended by a signal
+		close(ended)
+	}()
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
