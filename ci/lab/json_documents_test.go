@@ -123,8 +123,8 @@ func TestDocumentsAreComplete(t *testing.T) {
 	}
 }
 
-// fieldsSet notes which fields of v, and of the structs in v, have a value somewhere. A
-// false bool is one: its name is in the JSON all the same.
+// fieldsSet records which fields of v, and of the structs in v, have a value at least once. A
+// bool counts even when it is false, because its name is in the JSON then, too.
 func fieldsSet(v reflect.Value, set map[string]bool) {
 	switch v.Kind() {
 	case reflect.Slice:
