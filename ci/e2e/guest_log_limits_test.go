@@ -98,7 +98,7 @@ func TestGuestLogSizes(t *testing.T) {
 		{"a map of many levels", func(r *logspb.LogRecord) { r.Attributes = []*commonpb.KeyValue{{Key: "deep", Value: deep}} }, 4, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := &testLab{T: t, dir: l.dir, addresses: l.addresses, ports: l.ports}
+			l := l.in(t)
 			counted := func(name string) float64 { return l.counter(target.Loki, name) + l.counter(target.Alloy, name) }
 			before := map[string]float64{cut: counted(cut), left: counted(left)}
 			sender := func(kind string) string { return fmt.Sprintf("%s-%s-%d", kind, run, i) }
@@ -155,7 +155,7 @@ func TestGuestLogTimes(t *testing.T) {
 		{"the first nanosecond", 1, now},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := &testLab{T: t, dir: l.dir, addresses: l.addresses, ports: l.ports}
+			l := l.in(t)
 			// The service has new lines already: Loki compares the late line with those.
 			service, text := "times-"+run, fmt.Sprintf("line %d of %s", i, run)
 			for _, observed := range []uint64{nanos(time.Now()), 0, uint64(now.UnixMilli())} {

@@ -243,7 +243,7 @@ func TestGuestLogAttributes(t *testing.T) {
 	}
 	for i, odd := range oddLogs {
 		t.Run(odd.name, func(t *testing.T) {
-			l := &testLab{T: t, dir: l.dir, addresses: l.addresses, ports: l.ports}
+			l := l.in(t)
 			for _, kind := range []string{"before", "beside", "guest"} {
 				got := l.line(fmt.Sprintf("{service_name=%q}", sender(kind, i)))
 				for name, value := range odd.want {
@@ -272,13 +272,16 @@ func TestGuestLogIdentity(t *testing.T) {
 	}{
 		{"no name", &resourcepb.Resource{}, `{service_name="unknown_service", job="unknown_service"}`},
 		{"an empty name", resource(""), `{service_name="unknown_service", job="unknown_service"}`},
+		{"blank", resource("  "), `{service_name="unknown_service", job="unknown_service"}`},
+		{"a namespace", resource("cart-"+run, "service.namespace", "shop", "job", "mine"), `{service_name="cart-` + run + `", job="shop/cart-` + run + `"} | exported_job="mine"`},
+		{"control characters", resource("a\n\x00\"\\" + run), `{service_name=~"(?s)a.+` + run + `"}`},
 		{"no UTF-8", resource("caf" + notUTF8 + run), `{service_name=~"caf.+` + run + `", job=~"caf.+"}`},
 		{"a number", &resourcepb.Resource{Attributes: attributes("service.name", 42)}, `{service_name="42", job="42"}`},
 		{"a map", &resourcepb.Resource{Attributes: []*commonpb.KeyValue{{Key: "service.name", Value: mapValue("a", run)}}}, "{service_name=`{\"a\":\"" + run + "\"}`}"},
 		{"a very long name", resource(run + strings.Repeat("é", 500_000)), `{service_name=~"` + run + `é+", job=~"` + run + `é+"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := &testLab{T: t, dir: l.dir, addresses: l.addresses, ports: l.ports}
+			l := l.in(t)
 			text := fmt.Sprintf("identity %d of %s", i, run)
 			l.sendLogs(logsFrom(resource("beside-"+run), logRecord(text, nil)), logsFrom(test.sender, logRecord(text, nil)))
 			l.line(fmt.Sprintf("%s |= %q", test.selector, text))
