@@ -40,8 +40,10 @@ const (
 	ruleEvaluations = `cortex_prometheus_rule_evaluations_total`
 )
 
-// lokiAgain leaves out the reasons that Loki answers with 429.
-const lokiAgain = `,reason!~"rate_limited|per_stream_rate_limit|stream_limit"`
+// lokiAgain leaves out the reasons that Loki answers with 429. stream_limit is not one of
+// them: Loki reports the last stream of a batch only, so Alloy may take a batch for stored
+// of which Loki has dropped lines.
+const lokiAgain = `,reason!~"rate_limited|per_stream_rate_limit"`
 
 // losses are the places where telemetry can be lost or cut, in the order of its way.
 // Alloy's receiver calls "refused" what a later component did not take, and "failed"
