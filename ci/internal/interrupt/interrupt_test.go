@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,9 @@ func TestMain(m *testing.M) {
 		program()
 		return
 	}
+	// Under nohup the programs that this test runs would ignore SIGHUP, too. A signal that
+	// is waited for here has its default effect there.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(m.Run())
 }
 
