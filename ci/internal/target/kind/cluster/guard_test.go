@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -91,6 +93,78 @@ func TestHold(t *testing.T) {
 		t.Error("the guard outlives its release")
 	}
 }
+
+// dockerExec puts a docker command on PATH that knows one node, whose commands run here.
+func dockerExec(t *testing.T, kubectl string) *Cluster {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the fake docker is a shell script")
+	}
+	dir := t.TempDir()
+	for name, script := range map[string]string{
+		"docker": `case $1 in
+ps) echo lab-control-plane ;;
+exec) while [ "$1" != lab-control-plane ]; do shift; done; shift; exec "$@" ;;
+*) exit 1 ;;
+esac`,
+		"kubectl": kubectl,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return New(Config{Name: "lab"})
+}
+
+// kubectl goes through a real exec: it returns what was printed, and when it ends.
+func TestKubectlReturns(t *testing.T) {
+	c := dockerExec(t, `echo "asked $*"; echo "no such thing" >&2; exit 4`)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := c.Kubectl(ctx, nil, "get", "pods")
+	if err == nil || !strings.Contains(err.Error(), "no such thing") || !strings.Contains(string(out), "get pods") {
+		t.Errorf("Kubectl = %q, %v; want what it printed, and its complaint", out, err)
+	}
+}
+
+// A kubectl that is interrupted ends, too.
+func TestKubectlInterrupted(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "pid")
+	c := dockerExec(t, `echo $$ > `+mark+`; echo begins; exec sleep 600`)
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() { ended <- c.KubectlTo(ctx, writerFunc(func([]byte) { close(begun) }), nil, "logs", "--follow") }()
+	<-begun
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("KubectlTo = %v", err)
+	}
+	raw, err := os.ReadFile(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sleeper, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); sleeper.Signal(syscall.Signal(0)) == nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = sleeper.Kill()
+			t.Fatal("kubectl goes on in the node")
+		}
+	}
+}
+
+// writerFunc is a writer of one write.
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 
 func TestAbandoned(t *testing.T) {
 	c := newFake().cluster(t, nil)

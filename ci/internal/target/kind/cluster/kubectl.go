@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
@@ -34,10 +35,16 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 	command := append([]string{"kubectl"}, args...)
 	if stdin == nil {
 		// An interrupted exec leaves its process behind in the node. So this process
-		// ends when its standard input ends, and that ends with the exec.
-		hangUp, never := io.Pipe()
-		defer never.Close()
-		stdin, command = hangUp, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
+		// ends when its standard input ends, and that ends with the exec. It is a pipe of the
+		// system, which the exec reads by itself: os/exec waits for any other reader to end.
+		held, hold, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer held.Close()
+		defer hold.Close()
+		defer context.AfterFunc(ctx, func() { _ = hold.Close() })()
+		stdin, command = held, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
 	}
 	if err := inNode(ctx, found[0], w, stdin, command[0], command[1:]...); err != nil {
 		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
