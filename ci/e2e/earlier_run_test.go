@@ -67,7 +67,7 @@ func (l *testLab) accessLines(service, window string) int {
 	return int(counts[service])
 }
 
-// losesALine sends a log line of a month ago, which Loki does not store.
+// losesALine sends a log line with more attributes than Alloy passes on.
 func (l *testLab) losesALine() {
 	l.Helper()
 	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
@@ -80,8 +80,13 @@ func (l *testLab) losesALine() {
 	if err := json.Unmarshal(raw, &state); err != nil {
 		l.Fatal(err)
 	}
-	record := fmt.Sprintf(`{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"late"}}]},
-		"scopeLogs":[{"logRecords":[{"timeUnixNano":"%d","severityNumber":9,"body":{"stringValue":"late"}}]}]}]}`, time.Now().Add(-30*24*time.Hour).UnixNano())
+	var attributes []string
+	for i := range 600 {
+		attributes = append(attributes, fmt.Sprintf(`{"key":"a%d","value":{"stringValue":"x"}}`, i))
+	}
+	record := fmt.Sprintf(`{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"wide"}}]},
+		"scopeLogs":[{"logRecords":[{"timeUnixNano":"%d","severityNumber":9,"body":{"stringValue":"wide"},"attributes":[%s]}]}]}]}`,
+		time.Now().UnixNano(), strings.Join(attributes, ","))
 	resp, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/v1/logs", state.Ports["otlp_http"]), "application/json", strings.NewReader(record))
 	if err != nil {
 		l.Fatal(err)
