@@ -12,7 +12,8 @@
 // against the lab.
 //
 // A panel that is empty when all is well has Grafana's noValue text ("No errors in this
-// range"). A panel that needs a cluster is in a row whose title ends in [Kubernetes].
+// range"). One that only services of some kind can fill has a noValue that begins with
+// [DoesNotApply]. A panel that needs a cluster is in a row whose title ends in [Kubernetes].
 package dashboards
 
 import (
@@ -27,6 +28,10 @@ import (
 
 // Kubernetes ends the title of a row whose panels need a cluster.
 const Kubernetes = "(Kubernetes)"
+
+// DoesNotApply begins the noValue of a panel that only services of some kind fill: those
+// that call a database, say. The lab's own services fill every one of them.
+const DoesNotApply = "Does not apply: "
 
 // The types of data source, as Query.Datasource has them.
 const (
@@ -117,7 +122,8 @@ type Panel struct {
 	Type string
 	// Unit is Grafana's id of the unit: s, bytes, reqps, percentunit, short, …; "" for none.
 	Unit string
-	// NoValue is what Grafana shows without data. Only a panel with this text may be empty.
+	// NoValue is what Grafana shows without data. Only a panel with this text may be empty;
+	// see MayBeEmpty.
 	NoValue string
 	Grid    Grid
 	// Thresholds are in rising order. The first begins at -Inf.
@@ -146,6 +152,12 @@ type Panel struct {
 
 // InCluster reports whether the panel needs a cluster.
 func (p Panel) InCluster() bool { return strings.HasSuffix(p.Row, Kubernetes) }
+
+// MayBeEmpty says whether the panel may be empty for the lab's own services: when all is
+// well, or when the machine does not measure something.
+func (p Panel) MayBeEmpty() bool {
+	return p.NoValue != "" && !strings.HasPrefix(p.NoValue, DoesNotApply)
+}
 
 // Grid is a panel's place on 24 columns. A row of the grid has 30 pixels, and 8 between
 // two rows.

@@ -103,8 +103,14 @@ func TestHeatmapCountsEachRequestOnce(t *testing.T) {
 func evaluate(t *testing.T, panel, refID string, series madeUp) map[string]string {
 	t.Helper()
 	d, q := find(t, panel, refID)
+	return series.byLegend(t, d, q, nil)
+}
+
+// byLegend returns the values of a query by legend, with these values of variables.
+func (m madeUp) byLegend(t *testing.T, d Dashboard, q Query, chosen map[string]string) map[string]string {
+	t.Helper()
 	values := map[string]string{}
-	for _, s := range series.evaluate(t, q.Fill(d.Values(nil), 10*time.Second, 30*time.Minute)) {
+	for _, s := range m.evaluate(t, q.Fill(d.Values(chosen), 10*time.Second, 30*time.Minute)) {
 		legend := q.Legend
 		s.Metric.Range(func(l labels.Label) { legend = strings.ReplaceAll(legend, "{{"+l.Name+"}}", l.Value) })
 		values[legend] = fmt.Sprintf("%.4g", s.F)
@@ -115,6 +121,12 @@ func evaluate(t *testing.T, panel, refID string, series madeUp) map[string]strin
 // find returns a query of the Performance dashboard.
 func find(t *testing.T, panel, refID string) (Dashboard, Query) {
 	t.Helper()
+	return findIn(t, "lab-performance", panel, refID)
+}
+
+// findIn returns a query of the dashboard with the uid.
+func findIn(t *testing.T, uid, panel, refID string) (Dashboard, Query) {
+	t.Helper()
 	all, err := All()
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +134,13 @@ func find(t *testing.T, panel, refID string) (Dashboard, Query) {
 	for _, d := range all {
 		for _, p := range d.Panels {
 			for _, q := range p.Queries {
-				if d.UID == "lab-performance" && p.Title == panel && q.RefID == refID {
+				if d.UID == uid && p.Title == panel && q.RefID == refID {
 					return d, q
 				}
 			}
 		}
 	}
-	t.Fatalf("there is no panel %q with a query %s", panel, refID)
+	t.Fatalf("there is no panel %q with a query %s in %s", panel, refID, uid)
 	return Dashboard{}, Query{}
 }
 

@@ -18,7 +18,7 @@ type checker struct {
 	mayBeEmpty []string
 }
 
-// mayBeEmpty are the panels with a noValue. They are empty when all is well, or when the
+// mayBeEmpty are the panels with a noValue, but for those that begin with DoesNotApply. They are empty when all is well, or when the
 // kernel does not measure something.
 var mayBeEmpty = []string{
 	"lab-overview/Alerts",
@@ -168,7 +168,7 @@ func (c checker) panel(d Dashboard, p Panel) []string {
 		found = append(found, "it does not say which value it shows of a series")
 	}
 	listed := slices.Contains(c.mayBeEmpty, d.UID+"/"+p.Title)
-	if p.NoValue != "" && !listed {
+	if p.MayBeEmpty() && !listed {
 		found = append(found, "it has a noValue, with which it may be empty, and is not one of mayBeEmpty")
 	}
 	if len(p.Queries) == 0 {

@@ -96,10 +96,12 @@ func resource(service string, pairs ...any) *resourcepb.Resource {
 }
 
 // randomID returns n random bytes in hexadecimal.
-func randomID(n int) string {
+func randomID(n int) string { return hex.EncodeToString(randomBytes(n)) }
+
+func randomBytes(n int) []byte {
 	raw := make([]byte, n)
 	rand.Read(raw) // never fails
-	return hex.EncodeToString(raw)
+	return raw
 }
 
 func nanos(t time.Time) uint64 { return uint64(t.UnixNano()) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,8 @@ type verifyFlags struct {
 	up          upFlags
 	load        trafficFlags
 	output, run string
+	service     string
+	since       time.Duration
 	files       reportFiles
 	own         bool
 }
@@ -38,7 +41,11 @@ of the measured values and exits with 1 when a check does not hold.
 With --up it starts a lab of its own, on free ports and in a temporary folder, or with
 --target kind in a cluster with a name of its own, and takes that lab down afterwards.
 --traffic names the traffic for the proof of completeness (default smoke); --run FILE or
---run last proves it for traffic that was sent before.`,
+--run last proves it for traffic that was sent before.
+
+With --service it sends nothing and looks at another application instead: whether the
+stores have telemetry of the service with this name, and whether every panel of the
+dashboards that applies to such a service has data when the service is chosen.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.verify(cmd, &f) },
 	}
@@ -50,6 +57,9 @@ With --up it starts a lab of its own, on free ports and in a temporary folder, o
 	flags.StringVar(&f.run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
 	flags.BoolVar(&f.own, "up", false, "start a lab for the purpose and take it down afterwards")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json or junit")
+	flags.StringVar(&f.service, "service", "", "look at the dashboards for the service with this `NAME` (its service.name) instead")
+	flags.DurationVar(&f.since, "since", 5*time.Minute, "how old the telemetry of --service may be")
+	onlyWith(flags, "service", "since")
 	f.files.register(cmd)
 	for _, name := range upOnly {
 		if name != "no-faults" { // which also describes a lab that runs already
@@ -57,7 +67,8 @@ With --up it starts a lab of its own, on free ports and in a temporary folder, o
 		}
 	}
 	annotate(flags, "no-faults", onTargets, nil)
-	cmd.MarkFlagsMutuallyExclusive("run", "up")
+	cmd.MarkFlagsMutuallyExclusive("run", "up", "service")
+	cmd.MarkFlagsMutuallyExclusive("traffic", "service")
 	return cmd
 }
 
@@ -69,6 +80,9 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 	profile, err := f.load.resolve(cmd)
 	if err != nil {
 		return err
+	}
+	if cmd.Flags().Changed("service") {
+		return e.verifyService(cmd, f, format)
 	}
 	if f.up.noFaults {
 		profile.Slow, profile.Error = 0, 0
@@ -111,6 +125,32 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 			return verify.Run(ctx, verify.Options{
 				Addresses: at, Kubernetes: at.InCluster(), Profile: profile, NoFaults: f.up.noFaults, Run: run, Progress: e.step,
 			})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return e.writeReport(result, format, files)
+}
+
+// verifyService looks at the dashboards for a service of somebody else's.
+func (e *env) verifyService(cmd *cobra.Command, f *verifyFlags, format report.Format) error {
+	if f.service == "" || f.since <= 0 {
+		return usageError{errors.New("--service takes a name, and --since a time above zero")}
+	}
+	t, err := e.wanted(&f.up)
+	if err != nil {
+		return err
+	}
+	files, err := f.files.create()
+	if err != nil {
+		return err
+	}
+	defer files.Discard()
+	result, err := target.Do(cmd.Context(), t, target.Work[report.Report]{
+		Args: append([]string{"verify"}, given(cmd, "service", "since")...), Asks: verify.ServiceAsks(), Remark: e.say,
+		Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
+			return verify.Service(ctx, verify.Options{Addresses: at, Kubernetes: at.InCluster(), Progress: e.step}, f.service, f.since)
 		},
 	})
 	if err != nil {

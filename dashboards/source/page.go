@@ -115,14 +115,14 @@ func fromMimir(name, label, description, values, everything string) *dashboard.Q
 // service_name.
 func serviceVariable() variable {
 	return fromMimir("service", "Service", "The services that the dashboard shows.",
-		`label_values(http_server_request_duration_seconds_count{service_name!=""}, service_name)`, ".+")
+		`label_values({service_name!=""}, service_name)`, ".+")
 }
 
 // namespaceVariable has no values outside of a cluster, where no signal has a namespace:
 // .* matches these signals, too.
 func namespaceVariable() variable {
 	return fromMimir("namespace", "Namespace", "The Kubernetes namespaces that the dashboard shows. Outside a cluster there is none.",
-		`label_values(http_server_request_duration_seconds_count{service_name!=""}, k8s_namespace_name)`, ".*")
+		`label_values({service_name!=""}, k8s_namespace_name)`, ".*")
 }
 
 // The data sources, by the uids of config/grafana/provisioning/datasources.

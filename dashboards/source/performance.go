@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
 // performance answers: what takes the time, and what does it cost?
@@ -11,7 +13,7 @@ func performance() *page {
 		"What takes the time: by route, by span, in SQL, in the Go runtime; and what the machines have.",
 		serviceVariable(), namespaceVariable(),
 		fromMimir("route", "Route", "The HTTP routes that the first row shows.",
-			`label_values(http_server_request_duration_seconds_count{service_name=~"$service"}, http_route)`, ".*"),
+			`label_values({__name__=~"http_server_request_duration_seconds_count|http_server_duration_milliseconds_count", service_name=~"$service"}, http_route)`, ".*"),
 		slowerVariable())
 	routes(p)
 	traces(p)
@@ -43,41 +45,41 @@ func routes(p *page) {
 		limited(graph("Duration", units.Seconds, about(
 			"Half of the requests take less than p50, and so on up to p99. Each dot is one request and leads to its trace. The dashed line is the objective for p99, 0.5 s.",
 			"when p50 rises too, everything is slower: look at CPU and at SQL below. When only p99 does, look at “Slowest requests”."),
-			series("{{service_name}} p50", quantile("0.5", "service_name", durations(onRoute))),
-			series("{{service_name}} p90", quantile("0.9", "service_name", durations(onRoute))),
-			series("{{service_name}} p95", quantile("0.95", "service_name", durations(onRoute))),
-			series("{{service_name}} p99", quantile("0.99", "service_name", durations(onRoute)), exemplars)),
+			series("{{service_name}} p50", took("0.5", byService, usualWindow, ofRoute)),
+			series("{{service_name}} p90", took("0.9", byService, usualWindow, ofRoute)),
+			series("{{service_name}} p95", took("0.95", byService, usualWindow, ofRoute)),
+			series("{{service_name}} p99", took("0.99", byService, usualWindow, ofRoute), exemplars)).
+			NoValue(nothingAnswered),
 			step{slow, "red"}),
 		heat("How durations are spread", units.Seconds, about(
 			"How many requests took how long: the darker, the more. Each dot is one request and leads to its trace.",
 			"two bands are two kinds of request, for instance with and without a wait for a lock. The trace of a dot in the upper band shows what they wait for."),
-			series("{{le}}", perCell(durations(onRoute)), buckets, exemplars)))
+			series("{{le}}", spread(ofRoute), buckets, exemplars)).
+			NoValue(dashboards.DoesNotApply+"the chosen services have sent no spans, and no HTTP metrics of the current conventions"))
 	p.line(normal,
 		graph("p95 by route", units.Seconds, about(
 			"95 % of a route's requests took less, as each service measured it.",
 			"if a route is slow in the frontend and fast in the backend, the time is lost between them."),
-			series("{{service_name}} {{http_route}}", quantile("0.95", "service_name, http_route", durations(onRoute)))),
+			series("{{service_name}} {{http_route}}", took("0.95", byRoute, usualWindow, ofRoute))).
+			NoValue(nothingAnswered),
 		stacked(graph("Requests by route", units.RequestsPerSecond, about(
 			"Requests per second of each route, stacked.",
 			"if one route grows alone, a client has changed what it does; a route that vanishes is no longer called, or no longer exists."),
-			series("{{service_name}} {{http_route}}", sumBy("service_name, http_route", rate(requests(onRoute)))))))
+			series("{{service_name}} {{http_route}}", perSecondOf(byRoute, usualWindow, ofRoute, false))).
+			NoValue(nothingAnswered)))
 	p.panel(24, normal, routeTable())
 }
 
 // routeTable has a row for each route and a column for each query. Grafana calls the
 // column of query B "Value #B".
 func routeTable() panelBuilder {
-	const by = "service_name, http_route"
-	of := func(q string) query {
-		return cells("histogram_quantile(" + q + ", " + sumBy(by+", le", "rate("+durations(onRoute)+"[$__range])") + ") >= 0")
-	}
-	every := sumBy(by, "rate("+requests(onRoute)+"[$__range])")
-	failed := sumBy(by, "rate("+requests(onRoute+`, http_response_status_code=~"5.."`)+"[$__range])")
+	of := func(q string) query { return cells(took(q, byRoute, wholeRange, ofRoute)) }
 	t := list("Routes, over the whole range", about(
 		"Requests, errors and durations of each route over the time range of the dashboard. Click on a heading to sort.",
 		"look at the route with the highest p99 first; choose it at the top to see all graphs for it alone."),
-		mimir, cells(every), cells("("+failed+" or 0 * "+every+") / ("+every+" > 0)"), of("0.5"), of("0.9"), of("0.95"), of("0.99")).
+		mimir, cells(perSecondOf(byRoute, wholeRange, ofRoute, false)), cells(failures(byRoute, wholeRange, ofRoute)), of("0.5"), of("0.9"), of("0.95"), of("0.99")).
 		Unit(units.Seconds).
+		NoValue(nothingAnswered).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).
 		WithTransformation(columns([]string{"Time"}, map[string]string{
 			"service_name": "Service", "http_route": "Route", "Value #A": "Requests", "Value #B": "Errors",
@@ -99,32 +101,41 @@ func traces(p *page) {
 	p.panel(14, high, sorted(spanList("Slowest requests", about(
 		"Requests that took longer than “Slower than” at the top says, as each service saw them, the slowest first. A click on a span opens its trace.",
 		"open the first one: the longest span without a child took the time."),
-		spans(`{ resource.service.name =~ "$service" && kind = server && span:duration > $slower } | select(name, span.http.route, span.http.response.status_code)`)).
+		spans(`{ resource.service.name =~ "$service" && (kind = server || kind = consumer || nestedSetParent < 0) && span:duration > $slower } | select(name, span.http.route, span.http.response.status_code)`)).
 		NoValue("No request in this range took that long"), "Duration"))
 	p.panel(10, high, graph("p95 by span", units.Seconds, about(
 		"95 % of the spans with a name took less, from the metrics that Tempo makes of traces. Each dot is a span and leads to its trace.",
 		"compare a span with its children: the deepest span that rose is the cause."),
-		series("{{service}} {{span_name}}", quantile("0.95", "service, span_name", `traces_spanmetrics_latency_bucket{service=~"$service"}`), exemplars)))
+		series("{{service}} {{span_name}}", quantile("0.95", "service, span_name", `traces_spanmetrics_latency_bucket{service=~"$service"}`), exemplars)).
+		NoValue(dashboards.DoesNotApply+"the chosen services have sent no spans"))
 }
 
+const (
+	noStatements = dashboards.DoesNotApply + "the chosen services measure no database calls (db.client.operation.duration)"
+	noGo         = dashboards.DoesNotApply + "the chosen services send no metrics of a Go runtime"
+)
+
 func database(p *page) {
-	const all = "db_client_operation_duration_seconds_count{" + inNamespace + "}"
-	const failed = "db_client_operation_duration_seconds_count{" + inNamespace + `, error_type!=""}`
+	const all = "db_client_operation_duration_seconds_count{" + chosen + "}"
+	const failed = "db_client_operation_duration_seconds_count{" + chosen + `, error_type!=""}`
 	every := "sum(" + rate(all) + ")"
 	p.row("SQL").line(normal,
 		graph("Duration of statements, p95", units.Seconds, about(
 			"95 % of the statements took less. Each dot is one statement and leads to its trace, which has the SQL with placeholders. A statement without a table is a delay or failure on request.",
 			"a slow SELECT needs an index or fewer rows; a slow INSERT or DELETE waits for the one writer that SQLite allows."),
 			series("{{db_operation_name}} {{db_collection_name}}",
-				quantile("0.95", "db_operation_name, db_collection_name", "db_client_operation_duration_seconds_bucket{"+inNamespace+"}"), exemplars)),
+				quantile("0.95", "db_operation_name, db_collection_name", "db_client_operation_duration_seconds_bucket{"+chosen+"}"), exemplars)).
+			NoValue(noStatements),
 		stacked(graph("Statements", units.OpsPerSecond, about(
 			"Statements per second by operation and table.",
 			"if statements grow faster than requests, there is a query in a loop."),
-			series("{{db_operation_name}} {{db_collection_name}}", sumBy("db_operation_name, db_collection_name", rate(all))))),
+			series("{{db_operation_name}} {{db_collection_name}}", sumBy("db_operation_name, db_collection_name", rate(all)))).
+			NoValue(noStatements)),
 		limited(graph("Failed statements", units.PercentUnit, about(
 			"Share of the statements that failed.",
 			"“Errors in the logs” on the Overview has the database's own message. The lab's traffic asks for some failures."),
-			series("failed", "(sum("+rate(failed)+") or 0 * "+every+") / ("+every+" > 0)")),
+			series("failed", "(sum("+rate(failed)+") or 0 * "+every+") / ("+every+" > 0)")).
+			NoValue(noStatements),
 			step{objective, "red"}))
 }
 
@@ -135,20 +146,24 @@ func runtime(p *page) {
 		graph("Goroutines", units.Short, about(
 			"Goroutines of each instance of a service.",
 			"a number that only grows is a leak: goroutines wait for something that never happens."),
-			series(legend, sumBy(by, of("go_goroutine_count")))),
+			series(legend, sumBy(by, of("go_goroutine_count")))).
+			NoValue(noGo),
 		graph("Memory of the Go runtime", units.BytesIEC, about(
 			"Memory that the runtime uses, and the heap size at which its next garbage collection starts.",
 			"memory that grows while requests do not is a leak."),
 			series(legend+" used", sumBy(by, of("go_memory_used_bytes"))),
-			series(legend+" goal", sumBy(by, of("go_memory_gc_goal_bytes")))),
+			series(legend+" goal", sumBy(by, of("go_memory_gc_goal_bytes")))).
+			NoValue(noGo),
 		graph("Allocation", units.BytesPerSecondSI, about(
 			"Bytes allocated per second. They cost time twice: on allocation and on garbage collection.",
 			"when it rises faster than requests, something allocates more for each of them."),
-			series(legend, sumBy(by, rate(of("go_memory_allocated_bytes_total"))), rare)),
+			series(legend, sumBy(by, rate(of("go_memory_allocated_bytes_total"))), rare)).
+			NoValue(noGo),
 		graph("Wait for a processor, p99", units.Seconds, about(
 			"How long a goroutine that is ready to run waits for a processor; 99 % wait less.",
 			"some milliseconds mean that there is too little CPU: see CPU below."),
-			series(legend, quantile("0.99", by, of("go_schedule_duration_seconds_bucket")), rare)))
+			series(legend, quantile("0.99", by, of("go_schedule_duration_seconds_bucket")), rare)).
+			NoValue(noGo))
 }
 
 // pods selects what the nodes measure of pods, without those of the cluster itself.

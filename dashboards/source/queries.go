@@ -15,7 +15,6 @@ const objective = 0.005
 // Parts of selectors. Alloy has metrics of the same names without service_name.
 const (
 	chosen      = `service_name=~"$service", k8s_namespace_name=~"$namespace"`
-	ofFrontend  = `service_name="frontend", k8s_namespace_name=~"$namespace"`
 	inNamespace = `k8s_namespace_name=~"$namespace"`
 	onRoute     = chosen + `, http_route=~"$route"`
 )
@@ -127,21 +126,7 @@ func durations(labels string) string {
 	return "http_server_request_duration_seconds_bucket{" + labels + "}"
 }
 
-// errorRatio returns the share of requests that were answered with a 5xx: 0 if there were
-// none of these, and no value if there were no requests.
-func errorRatio(by, labels string) string {
-	every := sumBy(by, rate(requests(labels)))
-	failed := sumBy(by, rate(requests(labels+`, http_response_status_code=~"5.."`)))
-	return "(" + failed + " or 0 * " + every + ") / (" + every + " > 0)"
-}
-
 // perSecond returns the mean per second of losses that config/mimir/rules/losses.yaml
 // counts over five minutes. A rate of the counters themselves would not see the first
 // loss, because the counters begin with it.
 func perSecond(losses string) string { return "sum(" + losses + ") / 300" }
-
-// perCell returns the number of a histogram's observations in each cell of a heatmap: the
-// rate times the width of a cell. The rate spans at least four samples, which may be
-// longer than a cell, so that an `increase` over the same time would count each
-// observation in several cells.
-func perCell(bucket string) string { return sumBy("le", rate(bucket)) + " * $__interval_ms / 1000" }

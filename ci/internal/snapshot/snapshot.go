@@ -173,13 +173,14 @@ func (t *taker) panel(ctx context.Context, d Dashboard, p dashboards.Panel) Pane
 		a.Took = time.Since(begin)
 		taken.Answers = append(taken.Answers, a)
 	}
-	taken.State = taken.judge()
+	taken.State = taken.judge(t.Variables)
 	return taken
 }
 
 // judge decides on the state of the panel. A panel without queries, such as a text, is
-// shown.
-func (p Panel) judge() State {
+// shown. A panel that does not apply to every service may be empty only when services
+// were chosen: among all are the lab's own, which fill it.
+func (p Panel) judge(chosen map[string]string) State {
 	found := len(p.Answers) == 0
 	for _, a := range p.Answers {
 		if a.Err != nil {
@@ -190,7 +191,7 @@ func (p Panel) judge() State {
 	switch {
 	case found:
 		return Shown
-	case p.NoValue != "":
+	case p.MayBeEmpty(), p.NoValue != "" && chosen["service"] != "":
 		return Quiet
 	}
 	return Empty

@@ -77,7 +77,7 @@ func (v *verifier) panelChecks(w view) (checks []concurrentCheck) {
 		if len(p.Queries) > 0 {
 			q.backend = p.Queries[0].Datasource
 		}
-		if p.NoValue != "" {
+		if p.MayBeEmpty() {
 			q.expected = "every query is answered; without data: " + p.NoValue
 		}
 		checks = append(checks, q)
@@ -91,8 +91,13 @@ func (v *verifier) panelChecks(w view) (checks []concurrentCheck) {
 	return checks
 }
 
-// errEmpty says that a query was answered, and has no data.
-var errEmpty = errors.New("no data")
+var (
+	// errEmpty says that a query was answered, and has no data.
+	errEmpty = errors.New("no data")
+	// errNoExemplar says that a query has data, and none of the exemplars that it asks
+	// for. It is an errEmpty.
+	errNoExemplar = fmt.Errorf("%w: no exemplar", errEmpty)
+)
 
 // panel runs the queries of one panel. A query that is not answered fails the panel; a
 // query without data fails it unless the panel may be empty.
@@ -102,7 +107,7 @@ func (v *verifier) panel(ctx context.Context, w view, p dashboards.Panel) (strin
 	for _, q := range p.Queries {
 		n, err := v.ask(ctx, w, q)
 		all = append(all, n)
-		if err != nil && (p.NoValue == "" || !errors.Is(err, errEmpty)) {
+		if err != nil && (!p.MayBeEmpty() || !errors.Is(err, errEmpty)) {
 			errs = append(errs, fmt.Errorf("query %s: %w", q.RefID, err))
 		}
 	}
@@ -176,7 +181,7 @@ func (v *verifier) askMimir(ctx context.Context, q dashboards.Query, expr string
 	exemplars, err := v.mimir.Exemplars(ctx, expr, v.since(), to)
 	c.exemplars = len(exemplars)
 	if err == nil && len(exemplars) == 0 {
-		err = fmt.Errorf("%w: no exemplar since %s: %s", errEmpty, v.sinceText(), expr)
+		err = fmt.Errorf("%w since %s: %s", errNoExemplar, v.sinceText(), expr)
 	}
 	return c, err
 }
