@@ -25,7 +25,7 @@ func TestImages(t *testing.T) {
 				given[ref] = true
 			}
 			for _, w := range buildVariant(t, name).workloads {
-				for _, c := range w.template.Spec.Containers {
+				for _, c := range w.containers() {
 					if !given[c.Image] {
 						t.Errorf("%s: image %s is not among those given", w.name(), c.Image)
 					}

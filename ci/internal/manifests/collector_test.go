@@ -3,9 +3,12 @@ package manifests
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Alloy's limits fit its pod. Alloy refuses data shortly before the kernel would kill it for
@@ -40,5 +43,40 @@ func TestCollectorFitsItsPod(t *testing.T) {
 		if share := 2 * queues * size / volume; share < 0.75 || share > 0.92 {
 			t.Errorf("the queues and their copies are %.0f %% of the volume, want 75 to 92", share*100)
 		}
+	})
+}
+
+// Before Alloy starts, its pod checks the folder in which config.alloy keeps the queues, on
+// the same volume and as the same user.
+func TestQueueIsCheckedBeforeAlloyStarts(t *testing.T) {
+	config, err := os.ReadFile(filepath.Join(checkout, "config", "alloy", "config.alloy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forEach(t, func(t *testing.T, l *lab) {
+		pod := l.workload(t, "observability/alloy").template.Spec
+		if len(pod.InitContainers) != 1 {
+			t.Fatalf("Alloy's pod has %d init containers, want 1", len(pod.InitContainers))
+		}
+		check, alloy := pod.InitContainers[0], pod.Containers[0]
+		if len(check.Args) != 2 || check.Args[0] != "check-queue" || !strings.Contains(string(config), `coalesce(sys.env("LAB_QUEUE_DIR"), "`+check.Args[1]+`")`) {
+			t.Errorf("the init container runs lab %q, want check-queue and the folder of config.alloy", check.Args)
+		}
+		if env(alloy, "LAB_QUEUE_DIR") != "" {
+			t.Error("Alloy keeps its queues in another folder")
+		}
+		if !mounts(alloy, check.VolumeMounts[0]) {
+			t.Errorf("Alloy has no volume %+v", check.VolumeMounts[0])
+		}
+		// A file that Alloy has written is Alloy's own.
+		if check.SecurityContext.RunAsUser != nil || alloy.SecurityContext.RunAsUser != nil {
+			t.Error("the two do not both run as the pod's user")
+		}
+	})
+}
+
+func mounts(c corev1.Container, m corev1.VolumeMount) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(have corev1.VolumeMount) bool {
+		return have.Name == m.Name && have.MountPath == m.MountPath && have.SubPath == m.SubPath && !m.ReadOnly
 	})
 }

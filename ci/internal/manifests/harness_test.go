@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -86,6 +87,11 @@ type workload struct {
 }
 
 func (w workload) name() string { return w.meta.Namespace + "/" + w.meta.Name }
+
+// containers returns the pod's containers, and before them those that run first.
+func (w workload) containers() []corev1.Container {
+	return slices.Concat(w.template.Spec.InitContainers, w.template.Spec.Containers)
+}
 
 // apiService has the fields of the one kind whose type is in another module.
 type apiService struct {

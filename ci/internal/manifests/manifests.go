@@ -155,6 +155,11 @@ func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization
 	if o.MetricsServer {
 		k.Components = []string{path.Join("..", "config", "kubernetes", "components", "metrics-server")}
 	}
+	if o.Overlay == Production {
+		if err := openOutwards(k, tree); err != nil {
+			return nil, err
+		}
+	}
 	k.ConfigMapGenerator = append(o.settings(), grafanaFiles(files)...)
 	dashboards, err := dashboardMaps(files)
 	if err != nil {

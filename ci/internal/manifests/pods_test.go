@@ -30,7 +30,7 @@ func TestPodsAreRestricted(t *testing.T) {
 			if !result.Allowed {
 				t.Errorf("%s %s: %s", w.kind, w.name(), result.ForbiddenDetail())
 			}
-			for _, c := range w.template.Spec.Containers {
+			for _, c := range w.containers() {
 				if c.SecurityContext.ReadOnlyRootFilesystem == nil || !*c.SecurityContext.ReadOnlyRootFilesystem {
 					t.Errorf("%s %s: container %s can write to its image", w.kind, w.name(), c.Name)
 				}
@@ -169,7 +169,7 @@ func TestMemory(t *testing.T) {
 func TestResources(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
 		for _, w := range l.pods(t) {
-			for _, c := range w.template.Spec.Containers {
+			for _, c := range w.containers() {
 				limit, request := c.Resources.Limits.Memory().Value(), c.Resources.Requests.Memory().Value()
 				if limit == 0 || request == 0 || request > limit || c.Resources.Requests.Cpu().IsZero() {
 					t.Errorf("%s: requests %v, limits %v", w.name(), c.Resources.Requests, c.Resources.Limits)
@@ -209,7 +209,7 @@ func TestVolumes(t *testing.T) {
 					t.Errorf("%s: volume %s: %v", w.name(), v.Name, err)
 				}
 			}
-			for _, c := range w.template.Spec.Containers {
+			for _, c := range w.containers() {
 				for _, m := range c.VolumeMounts {
 					if !have[m.Name] {
 						t.Errorf("%s: no volume %s", w.name(), m.Name)

@@ -23,6 +23,10 @@ import (
 // aside is what the name of a file that was set aside has after its own.
 const aside = ".damaged-"
 
+// unfinished begins the name of a copy that Alloy makes of a queue at its start. The copy
+// of a killed Alloy is half a file, and the next Alloy deletes it.
+const unfinished = "tempdb"
+
 // Damaged is a file that was set aside.
 type Damaged struct {
 	// Name is where the file is now.
@@ -36,8 +40,10 @@ func (d Damaged) String() string {
 }
 
 // SetAside checks every queue in the folder and renames those that Alloy could not
-// read. It returns what it has renamed; a folder that is not there holds none. It
-// fails where a file cannot be read or renamed. Alloy must not be running.
+// read. It returns what it has renamed; a folder that is not there holds none. Of
+// each queue it keeps one file that was set aside, the last, so that a volume does
+// not fill with them. It fails where a file cannot be read, renamed or deleted.
+// Alloy must not be running.
 func SetAside(dir string) ([]Damaged, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +54,7 @@ func SetAside(dir string) ([]Damaged, error) {
 	}
 	var all []Damaged
 	for _, entry := range entries {
-		if !entry.Type().IsRegular() || strings.Contains(entry.Name(), aside) {
+		if !entry.Type().IsRegular() || strings.Contains(entry.Name(), aside) || strings.HasPrefix(entry.Name(), unfinished) {
 			continue
 		}
 		name := filepath.Join(dir, entry.Name())
@@ -64,8 +70,27 @@ func SetAside(dir string) ([]Damaged, error) {
 			return all, err
 		}
 		all = append(all, d)
+		if err := removeEarlier(name, d.Name); err != nil {
+			return all, err
+		}
 	}
 	return all, nil
+}
+
+// removeEarlier deletes the files of the queue that were set aside before last.
+func removeEarlier(queue, last string) error {
+	entries, err := os.ReadDir(filepath.Dir(queue))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		name := filepath.Join(filepath.Dir(queue), entry.Name())
+		if strings.HasPrefix(name, queue+aside) && name != last {
+			errs = append(errs, os.Remove(name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Check reads one file and says what is wrong with it, nil when nothing is. An empty

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -131,6 +133,44 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 				t.Errorf("and again: %v, %v", set, err)
 			}
 		})
+	}
+}
+
+// Of each queue one damaged file is kept, the last, so that a volume does not fill with them.
+func TestOneDamagedFileIsKept(t *testing.T) {
+	file := writeFile(t, []byte("first"))
+	neighbour := filepath.Join(filepath.Dir(file), "queue_two")
+	var last []Damaged
+	for _, content := range []string{"first", "second", "third"} {
+		for _, name := range []string{file, neighbour} {
+			if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Millisecond) // the names have milliseconds
+		set, err := SetAside(filepath.Dir(file))
+		if err != nil || len(set) != 2 {
+			t.Fatalf("%v, %v", set, err)
+		}
+		last = set
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*"))
+	if err != nil || !slices.Equal(left, []string{last[0].Name, last[1].Name}) {
+		t.Errorf("left are %v, want %v: %v", left, last, err)
+	}
+	if kept, err := os.ReadFile(last[0].Name); string(kept) != "third" {
+		t.Errorf("kept is %q: %v", kept, err)
+	}
+}
+
+// Half a copy, which a killed Alloy has left, is Alloy's own to delete.
+func TestUnfinishedCopiesStay(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tempdb1234")
+	if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if set, err := SetAside(filepath.Dir(name)); len(set) != 0 || err != nil {
+		t.Errorf("%v, %v", set, err)
 	}
 }
 

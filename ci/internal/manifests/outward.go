@@ -1,0 +1,145 @@
+package manifests
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/kyaml/resid"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// outward is a server outside of the lab, which a setting of the overlay [Production] names
+// and a network policy opens.
+type outward struct {
+	// setting is the name of the setting that has the server's URL. Without a value the
+	// server is not there, and the component of the same name as policy is left out.
+	setting string
+	// policy is the name of the NetworkPolicy.
+	policy string
+	// component says that the policy comes with a component of config/kubernetes.
+	component bool
+}
+
+// outwards are all such servers. The object store is always there.
+var outwards = []outward{
+	{setting: "OBJECT_STORE_ENDPOINT", policy: "object-store"},
+	{setting: "ALERTMANAGER_URL", policy: "alertmanager", component: true},
+	{setting: "IDENTITY_PROVIDER_URL", policy: "identity-provider", component: true},
+}
+
+// openOutwards adds to the kustomization the components that the overlay's settings ask for,
+// and opens each server's network policy on the port of the server, and no other.
+func openOutwards(k *types.Kustomization, tree filesys.FileSystem) error {
+	file := path.Join("config", "kubernetes", "overlays", Production, "settings.env")
+	raw, err := tree.ReadFile(path.Join(treeRoot, file))
+	if err != nil {
+		return err
+	}
+	settings := readSettings(string(raw))
+	var errs []error
+	for _, o := range outwards {
+		value := settings[o.setting]
+		if value == "" && o.component {
+			continue
+		}
+		parse := parseServer
+		if o.setting == "OBJECT_STORE_ENDPOINT" {
+			parse = func(endpoint string) (server, error) { return parseStore(endpoint, settings["OBJECT_STORE_INSECURE"]) }
+		}
+		at, err := parse(value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", file, o.setting, err))
+			continue
+		}
+		if o.component {
+			k.Components = append(k.Components, path.Join("..", "config", "kubernetes", "components", o.policy))
+		}
+		patch, err := at.patch(o.policy)
+		if err != nil {
+			return err
+		}
+		k.Patches = append(k.Patches, patch)
+	}
+	return errors.Join(errs...)
+}
+
+// readSettings reads the lines NAME=VALUE of a file that kustomize reads, too.
+func readSettings(text string) map[string]string {
+	settings := map[string]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if name, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			settings[name] = value
+		}
+	}
+	return settings
+}
+
+// server is where a server listens.
+type server struct {
+	port int
+	// address is an IP address, invalid if the server has a name. A network policy cannot
+	// say a name.
+	address netip.Addr
+}
+
+// parseStore reads the object store's endpoint: a host, which may have a port.
+func parseStore(endpoint, insecure string) (server, error) {
+	switch {
+	case strings.Contains(endpoint, "/"):
+		return server{}, fmt.Errorf("%q is not a host or host:port", endpoint)
+	case insecure == "true":
+		return parseServer("http://" + endpoint)
+	}
+	return parseServer("https://" + endpoint)
+}
+
+func parseServer(text string) (server, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return server{}, err
+	}
+	ports := map[string]int{"http": 80, "https": 443}
+	s := server{port: ports[u.Scheme]}
+	if s.port == 0 || u.Hostname() == "" {
+		return server{}, fmt.Errorf("%q is not a URL that begins with http:// or https:// and has a host", text)
+	}
+	if given := u.Port(); given != "" {
+		if s.port, err = strconv.Atoi(given); err != nil || s.port < 1 || s.port > 65535 {
+			return server{}, fmt.Errorf("%q: there is no port %s", text, given)
+		}
+	}
+	s.address, _ = netip.ParseAddr(u.Hostname())
+	return s, nil
+}
+
+// patch returns a patch that lets the pods of the policy connect to the server.
+func (s server) patch(policy string) (types.Patch, error) {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	operations := []operation{{"add", "/spec/egress/0/ports/-", map[string]any{"protocol": "TCP", "port": s.port}}}
+	if s.address.IsValid() {
+		block := netip.PrefixFrom(s.address, s.address.BitLen()).String()
+		operations = append(operations, operation{"add", "/spec/egress/0/to", []any{map[string]any{"ipBlock": map[string]any{"cidr": block}}}})
+	}
+	raw, err := yaml.Marshal(operations)
+	return types.Patch{
+		Patch: string(raw),
+		Target: &types.Selector{ResId: resid.ResId{
+			Gvk:  resid.Gvk{Kind: "NetworkPolicy"},
+			Name: "^" + policy + "$", Namespace: target.NamespaceObservability,
+		}},
+	}, err
+}
