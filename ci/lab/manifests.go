@@ -25,7 +25,7 @@ func manifestsCommand(e *env) *cobra.Command {
 		Long: `manifests prints the whole lab as Kubernetes objects, for kubectl apply --server-side.
 docs/kubernetes.md describes the overlay production; lab up --target kind applies the
 overlay kind. The lock has the stack's images; name our own images with
---image frontend=REFERENCE --image backend=REFERENCE.`,
+--image frontend=REFERENCE --image backend=REFERENCE --image lab=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			root, err := checkout.Root()
