@@ -128,6 +128,33 @@ func TestKubectlReturns(t *testing.T) {
 	}
 }
 
+// An exec through a socket that Dagger forwards does not return before its input ends. kubectl
+// returns when it ends all the same.
+func TestKubectlReturnsThroughAForwardedSocket(t *testing.T) {
+	c := dockerExec(t, `echo "asked $*"; echo "no such thing" >&2; exit 4`)
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(docker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := strings.Replace(string(script), `shift; exec "$@"`, `shift; "$@"; code=$?; cat >/dev/null; exit $code`, 1)
+	if late == string(script) {
+		t.Fatal("the fake docker has changed")
+	}
+	if err := os.WriteFile(docker, []byte(late), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := c.Kubectl(ctx, nil, "get", "pods")
+	if err == nil || !strings.HasSuffix(err.Error(), "no such thing") || !strings.Contains(string(out), "get pods") {
+		t.Errorf("Kubectl = %q, %v; want what it printed, and its complaint", out, err)
+	}
+}
+
 // A kubectl that is interrupted ends, too.
 func TestKubectlInterrupted(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "pid")

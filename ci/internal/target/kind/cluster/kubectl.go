@@ -33,6 +33,7 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 	}
 	args = append([]string{"--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
 	command := append([]string{"kubectl"}, args...)
+	var complaint complaint
 	if stdin == nil {
 		// An interrupted exec leaves its process behind in the node. So this process
 		// ends when its standard input ends, and that ends with the exec. It is a pipe of the
@@ -44,26 +45,54 @@ func (c *Cluster) KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, a
 		defer held.Close()
 		defer hold.Close()
 		defer context.AfterFunc(ctx, func() { _ = hold.Close() })()
+		complaint.ended = func() { _ = hold.Close() }
 		stdin, command = held, append([]string{"sh", "-c", endWithInput, "sh"}, command...)
 	}
-	if err := inNode(ctx, found[0], w, stdin, command[0], command[1:]...); err != nil {
+	if err := runInNode(ctx, found[0], w, &complaint, stdin, command[0], command[1:]...); err != nil {
 		return fmt.Errorf("kubectl %s: %w", summary(args[1:]), err)
 	}
 	return nil
 }
 
 // endWithInput is a shell script that runs its arguments as a command. It ends the command
-// when standard input ends. Its exit code is the command's.
+// when standard input ends. Its exit code is the command's. Its last word on standard error
+// is endMark.
 const endWithInput = `exec 3<&0
 "$@" </dev/null 3<&- &
 command=$!
 { cat <&3; kill $command; } >/dev/null 2>&1 &
-wait $command`
+wait $command
+code=$?
+echo '` + endMark + `' >&2
+exit $code`
+
+// endMark says that the command of endWithInput has ended. An exec does not always return by
+// itself then: one through a socket that Dagger forwards goes on until its input ends, too.
+const endMark = "[lgtm-lab: the command has ended]"
+
+// complaint has a command's standard error, and calls ended, if that is set, at endMark.
+type complaint struct {
+	said  bytes.Buffer
+	ended func()
+}
+
+func (c *complaint) Write(p []byte) (int, error) {
+	c.said.Write(p) // never fails
+	if before, ok := bytes.CutSuffix(c.said.Bytes(), []byte(endMark+"\n")); ok && c.ended != nil {
+		c.said.Truncate(len(before))
+		c.ended()
+	}
+	return len(p), nil
+}
 
 // inNode runs a command in a node. The error quotes the command's standard error.
 func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, name string, args ...string) error {
-	var complaint bytes.Buffer
-	cmd := n.CommandContext(ctx, name, args...).SetStdout(w).SetStderr(&complaint)
+	return runInNode(ctx, n, w, &complaint{}, stdin, name, args...)
+}
+
+// runInNode is inNode with a complaint of the caller's.
+func runInNode(ctx context.Context, n nodes.Node, w io.Writer, complaint *complaint, stdin io.Reader, name string, args ...string) error {
+	cmd := n.CommandContext(ctx, name, args...).SetStdout(w).SetStderr(complaint)
 	if stdin != nil {
 		cmd = cmd.SetStdin(stdin)
 	}
@@ -74,7 +103,7 @@ func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, nam
 	if err == nil {
 		return nil
 	}
-	if said := lastLines(complaint.String(), 8); said != "" {
+	if said := lastLines(complaint.said.String(), 8); said != "" {
 		return errors.New(said)
 	}
 	if run := exec.RunErrorForError(err); run != nil && run.Inner != nil {
