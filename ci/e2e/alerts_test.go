@@ -41,18 +41,19 @@ func (l *testLab) alerts() map[string]alert {
 // After Tempo is killed, TempoDown is pending and then fires, and no other alert does. After
 // Tempo is started again, the alert is over.
 func TestTempoDownFiresAndResolves(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	// Wait for Alloy's first samples: without them AlloyDown is rightly pending.
-	l.eventually(60*time.Second, "Watchdog fires, and nothing else is pending", func() bool {
+	l.eventually("Watchdog fires, and nothing else is pending", func() bool {
 		alerts := l.alerts()
 		return len(alerts) == 1 && alerts["Watchdog"].State == "firing"
 	})
 	begin := time.Now()
 	l.kill("tempo")
-	l.eventually(30*time.Second, "TempoDown is pending", func() bool { return l.alerts()["TempoDown"].State == "pending" })
+	l.eventually("TempoDown is pending", func() bool { return l.alerts()["TempoDown"].State == "pending" })
 	pending := time.Now()
 	var fired alert
-	l.eventually(60*time.Second, "TempoDown fires", func() bool {
+	l.eventually("TempoDown fires", func() bool {
 		fired = l.alerts()["TempoDown"]
 		return fired.State == "firing"
 	})
@@ -69,7 +70,7 @@ func TestTempoDownFiresAndResolves(t *testing.T) {
 	}
 	l.lab("up", "--detach")
 	back := time.Now()
-	l.eventually(60*time.Second, "TempoDown is over", func() bool { return l.alerts()["TempoDown"].State == "" })
+	l.eventually("TempoDown is over", func() bool { return l.alerts()["TempoDown"].State == "" })
 	t.Logf("Tempo killed; pending after %.1f s, firing after %.1f s; Tempo ready again after %.1f s, resolved %.1f s later",
 		pending.Sub(begin).Seconds(), firing.Sub(begin).Seconds(), back.Sub(begin).Seconds(), time.Since(back).Seconds())
 }

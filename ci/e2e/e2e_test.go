@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -28,9 +29,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// program is the lab's command, compiled once; missing names the stack's programs that are
-// not on this machine.
+// program is the lab's command, compiled once, in the folder workDir; missing names the
+// stack's programs that are not on this machine.
 var (
+	workDir string
 	program string
 	missing []string
 	root    = filepath.Join("..", "..")
@@ -50,13 +52,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	missing = s.Missing(context.Background())
-	dir, err := os.MkdirTemp("", "lgtm-lab-e2e-")
-	if err != nil {
+	if workDir, err = os.MkdirTemp("", "lgtm-lab-e2e-"); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "lab")
+	defer os.RemoveAll(workDir)
+	program = filepath.Join(workDir, "lab")
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
@@ -64,7 +65,29 @@ func run(m *testing.M) int {
 		fmt.Printf("building the lab's command: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	if err := limitParallel(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	code := m.Run()
+	if err := endIdle(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return code
+}
+
+// limitParallel lets three tests run at a time, unless -parallel says otherwise. Most of a
+// test's time is waiting, so that two processors are enough for three labs. Each lab needs
+// 1 GB of memory, so that more processors are no reason for more labs.
+func limitParallel() error {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", "3")
 }
 
 // sources looks at every file that the lab is made from. `go test` takes a result from its
@@ -102,6 +125,10 @@ type testLab struct {
 	dir       string
 	addresses target.Addresses
 	ports     target.Ports
+	release   func() // gives the ports back
+	// before are the components' own metrics from which the test counts, by component.
+	before map[string]string
+	had    map[string]bool // the tests that borrowed the lab
 }
 
 // newLab brings a lab up, and takes it down when the test ends. When the test has failed, it
@@ -114,11 +141,28 @@ func newLab(t *testing.T, flags ...string) *testLab {
 		if t.Failed() {
 			l.printLogs()
 		}
-		l.lab("down")
+		l.down()
 	})
-	l.lab(append([]string{"up", "--detach", "--free-ports"}, flags...)...)
-	l.readAddresses()
+	l.up(flags...)
 	return l
+}
+
+// up brings the lab up on ports that no other test has.
+func (l *testLab) up(flags ...string) {
+	l.Helper()
+	var ports []string
+	ports, l.release = claimPorts(l.T)
+	l.lab(append(append([]string{"up", "--detach"}, ports...), flags...)...)
+	l.readAddresses()
+}
+
+// down takes the lab down, and gives its ports back.
+func (l *testLab) down() {
+	l.Helper()
+	if l.release != nil {
+		defer l.release()
+	}
+	l.lab("down")
 }
 
 // readAddresses reads where the lab listens.
@@ -211,17 +255,21 @@ func (l *testLab) kill(name string) {
 	if err != nil {
 		l.Fatalf("killing %s: %v", name, err)
 	}
-	l.eventually(10*time.Second, name+" ends", func() bool { return l.status()[name].State == "ended" })
+	l.eventually(name+" ends", func() bool { return l.status()[name].State == "ended" })
 }
 
+// patience is how long a test waits for something before it fails. It is much longer than
+// the lab needs, also when other labs and other programs use the same two processors.
+const patience = 90 * time.Second
+
 // eventually waits until the condition holds.
-func (l *testLab) eventually(within time.Duration, what string, so func() bool) {
+func (l *testLab) eventually(what string, so func() bool) {
 	l.Helper()
-	for deadline := time.Now().Add(within); !so(); {
+	for deadline := time.Now().Add(patience); !so(); {
 		if time.Now().After(deadline) {
-			l.Fatalf("after %v not yet: %s", within, what)
+			l.Fatalf("after %v not yet: %s", patience, what)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

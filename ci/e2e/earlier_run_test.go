@@ -17,6 +17,7 @@ import (
 // The test sends requests just before some traffic, and loses a log line while the traffic
 // runs. `verify --run last` does not count the requests as traffic, and sees the loss.
 func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for range 20 {
 		resp, err := client.Get(l.addresses.Frontend + "/api/users")
@@ -30,7 +31,7 @@ func TestVerifyKnowsWhatWasCountedBeforeTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Traffic waits some seconds before it sends, and then sends for ten.
-	l.eventually(60*time.Second, "the traffic has begun", func() bool { return l.accessLines("frontend", "1m") > 50 })
+	l.eventually("the traffic has begun", func() bool { return l.accessLines("frontend", "1m") > 50 })
 	l.losesALine()
 	if err := traffic.Wait(); err != nil {
 		t.Fatalf("lab traffic: %v", err)

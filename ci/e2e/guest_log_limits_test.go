@@ -27,6 +27,7 @@ func (l *testLab) count(selector string) int {
 // at once, more streams than Loki's usual limit, and small lines of a sender with many
 // resource attributes.
 func TestGuestLogBursts(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	run := randomID(4)
 	many := func(n int, body func(int) string) []*logspb.LogRecord {
@@ -57,16 +58,17 @@ func TestGuestLogBursts(t *testing.T) {
 	for selector, want := range map[string]int{
 		`{service_name="bulk-` + run + `"}`: 12000, `{service_name="java-` + run + `"}`: 5000, `{service_name=~"stream-` + run + `-.+"}`: streams,
 	} {
-		l.eventually(60*time.Second, fmt.Sprintf("%d lines of %s", want, selector), func() bool { return l.count(selector) == want })
+		l.eventually(fmt.Sprintf("%d lines of %s", want, selector), func() bool { return l.count(selector) == want })
 	}
-	l.eventually(10*time.Second, "Alloy's queues are empty", func() bool { return l.counter(target.Alloy, "otelcol_exporter_queue_size") == 0 })
+	l.eventually("Alloy's queues are empty", func() bool { return l.counter(target.Alloy, "otelcol_exporter_queue_size") == 0 })
 	l.nothingRefused()
 }
 
 // Records of an ordinary size are stored whole. Larger records are cut or left out, and
 // counted. Other senders' records in the same request or the same batch are not affected.
 func TestGuestLogSizes(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	run := randomID(4)
 	numbered := func(n, size int) []*commonpb.KeyValue {
 		var all []*commonpb.KeyValue
@@ -133,7 +135,8 @@ func TestGuestLogSizes(t *testing.T) {
 // Lines are stored whatever their time: in another unit, hours late, or outside of the range
 // that Loki accepts.
 func TestGuestLogTimes(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	run := randomID(4)
 	now := time.Now()
 	// A query runs before the lines are there: later queries must find them nevertheless.

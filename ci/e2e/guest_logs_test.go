@@ -63,7 +63,7 @@ func (l *testLab) lines(selector string) []query.Line {
 func (l *testLab) line(selector string) query.Line {
 	l.Helper()
 	var lines []query.Line
-	l.eventually(20*time.Second, "a line of "+selector, func() bool {
+	l.eventually("a line of "+selector, func() bool {
 		lines = l.lines(selector)
 		return len(lines) > 0
 	})
@@ -102,7 +102,8 @@ func (l *testLab) nothingRefused() {
 // The label level has one of seven values. It comes from the severity's number, or without a
 // number from its text. The application's own attribute of that name is kept.
 func TestGuestLogLevels(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	service := "levels-" + randomID(4)
 	var records []*logspb.LogRecord
 	want := map[string]string{}
@@ -138,7 +139,7 @@ func TestGuestLogLevels(t *testing.T) {
 	l.sendLogs(logsFrom(resource(service, "level", "of the resource", "k8s.pod.name", "pod-1", "k8s.container.name", "c"), records...))
 
 	selector := fmt.Sprintf("{service_name=%q}", service)
-	l.eventually(20*time.Second, "all lines are stored", func() bool { return len(l.lines(selector)) == len(records) })
+	l.eventually("all lines are stored", func() bool { return len(l.lines(selector)) == len(records) })
 	for _, line := range l.lines(selector) {
 		if got := line.Labels["level"]; got != want[line.Text] {
 			t.Errorf("%s: level %q, want %q", line.Text, got, want[line.Text])
@@ -229,7 +230,8 @@ func withResource(pairs ...any) func(*logspb.ResourceLogs, *logspb.LogRecord) {
 // Whatever a guest sends, Loki stores its line, the line of a neighbour in the same request,
 // and the line of a neighbour that sends at the same time. Queries over all of them work.
 func TestGuestLogAttributes(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	run := randomID(4)
 	sender := func(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, run, i) }
 	for i, odd := range oddLogs {
@@ -263,7 +265,8 @@ func TestGuestLogAttributes(t *testing.T) {
 
 // A sender has the same name in Loki as in Tempo and Mimir, whatever its attributes are.
 func TestGuestLogIdentity(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	run := randomID(4)
 	for i, test := range []struct {
 		name     string

@@ -58,11 +58,11 @@ func fine(name string, t metricspb.AggregationTemporality, scale, offset int32, 
 			Positive: &metricspb.ExponentialHistogramDataPoint_Buckets{Offset: offset, BucketCounts: []uint64{3 * n}}}}}}}
 }
 
-// instant asks Mimir until the answer is right or 15 s are over, and returns the last
+// instant asks Mimir until the answer is right or its patience is over, and returns the last
 // answer.
 func (l *testLab) instant(promQL string, right func([]query.Sample) bool) (samples []query.Sample) {
 	l.Helper()
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		var err error
 		samples, err = l.mimir().Instant(l.Context(), promQL, time.Now())
 		if err != nil {
@@ -103,7 +103,8 @@ func (l *testLab) metricsLost() float64 {
 // Mimir has the right totals of an SDK that exports deltas, and histograms of all scales,
 // beside the usual cumulative ones.
 func TestGuestDeltas(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	sender, begin := resource("deltas"), time.Now()
 	for i := range uint64(5) {
 		now := time.Now()
@@ -136,7 +137,8 @@ func TestGuestDeltas(t *testing.T) {
 // Attributes of points may have the name of a label that the way to Mimir adds, or a name
 // that cannot be a label.
 func TestGuestCollidingAttributes(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	sender := resource("collide", "service.instance.id", "i-1", "service.namespace", "shop", "job", "own")
 	for i, key := range []string{"service.name", "service_name", "service-name", "job", "instance", "service.instance.id", "le", "quantile",
 		"__name__", "otel_scope_name", "k8s.pod.name", "k8s_namespace_name", "имя", "名前", "", "___", "..."} {
@@ -171,7 +173,8 @@ func TestGuestCollidingAttributes(t *testing.T) {
 
 // Two processes of one service stay apart, whatever their resource attributes are.
 func TestGuestProcesses(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	begin := time.Now().Add(-time.Minute)
 	for i, twins := range [][2]*resourcepb.Resource{
 		{resource("t", "service.instance.id", "a"), resource("t", "service.instance.id", "b")},
@@ -198,7 +201,8 @@ func TestGuestProcesses(t *testing.T) {
 
 // A service without a name has the same name in each store.
 func TestGuestWithoutName(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	for i, unnamed := range []*resourcepb.Resource{{}, resource(""), resource(" ")} {
 		name := fmt.Sprintf("unnamed_%d", i)
 		l.mustSend("metrics", export(unnamed, gauge(name, point(1))))
@@ -224,7 +228,8 @@ func TestGuestWithoutName(t *testing.T) {
 // Points without a time, with a time in another unit, or late are stored. Points from a very
 // different time are left out and counted.
 func TestGuestTimes(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	sender := resource("clocks")
 	at := func(name string, time uint64) {
 		p := point(1)
@@ -251,7 +256,7 @@ func TestGuestTimes(t *testing.T) {
 	at("time_other", nanos(now.Add(-30*24*time.Hour)))
 	at("time_other", nanos(now.Add(9*time.Hour)))
 	at("time_other", 1<<64-1)
-	l.eventually(15*time.Second, "the points of other times are counted", func() bool {
+	l.eventually("the points of other times are counted", func() bool {
 		return l.counter("alloy", `otelcol_processor_filter_datapoints_filtered_total`) == 3
 	})
 }
@@ -259,7 +264,8 @@ func TestGuestTimes(t *testing.T) {
 // Points within the limits are stored, points over them are counted, and other senders' points
 // in the same request are stored.
 func TestGuestWideMetrics(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	with := func(n int) *metricspb.NumberDataPoint {
 		p := point(1)
 		for i := range n {
@@ -293,7 +299,7 @@ func TestGuestWideMetrics(t *testing.T) {
 	}
 	l.mustSend("metrics", export(wide, gauge("labels_140", with(140)), gauge("neighbour_b", point(1))))
 	l.has("neighbour_b", 1, 1)
-	l.eventually(15*time.Second, "the point with 140 labels is counted", func() bool {
+	l.eventually("the point with 140 labels is counted", func() bool {
 		return l.counter("alloy", `otelcol_processor_filter_datapoints_filtered_total`) == 1
 	})
 	if lost := l.counter("alloy", `otelcol_exporter_send_failed_metric_points_total`); lost != 0 {
@@ -303,6 +309,7 @@ func TestGuestWideMetrics(t *testing.T) {
 
 // Metrics wait on disk while Mimir is away, even when Alloy is killed meanwhile.
 func TestMetricsSurviveAnOutage(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.kill("mimir")
 	for i := range 50 {

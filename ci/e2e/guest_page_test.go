@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -28,6 +27,7 @@ fetch("%[1]s/v1/traces", {method: "POST", headers: {"Content-Type": "application
 // A page from this machine may send spans from a browser, whatever its port. A page from
 // another machine may send only if --allow-origin names it.
 func TestGuestPages(t *testing.T) {
+	t.Parallel()
 	chromium := findChromium(t)
 	const elsewhere = "127.0.0.2"
 	l := newLab(t)
@@ -60,7 +60,7 @@ func (l *testLab) pagesSend(chromium string, want map[string]string) {
 			l.Fatal(err)
 		}
 		var said string
-		l.eventually(10*time.Second, "the page of "+host+" says what it was answered", func() bool {
+		l.eventually("the page of "+host+" says what it was answered", func() bool {
 			said, err = chromedp.Run(browser, chromedp.Text(chromedp.CSS(`#out`)))
 			return err == nil && said != ""
 		})

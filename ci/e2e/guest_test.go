@@ -109,9 +109,22 @@ func nanos(t time.Time) uint64 { return uint64(t.UnixNano()) }
 func (l *testLab) tempo() query.Tempo { return query.Tempo{URL: l.addresses.Tempo, HTTP: client} }
 func (l *testLab) mimir() query.Mimir { return query.Mimir{URL: l.addresses.Mimir, HTTP: client} }
 
-// counter adds up the present values of a component's own series whose name and labels match
-// the pattern.
+// counter adds up a component's own series whose name and labels match the pattern. In
+// a borrowed lab it returns by how much the sum has risen since the test has the lab.
 func (l *testLab) counter(component, pattern string) float64 {
+	l.Helper()
+	return l.value(component, pattern) - l.sum(l.before[component], pattern)
+}
+
+// value adds up the present values of a component's own series whose name and labels match
+// the pattern.
+func (l *testLab) value(component, pattern string) float64 {
+	l.Helper()
+	return l.sum(l.ownMetrics(component), pattern)
+}
+
+// ownMetrics returns the page of a component's own metrics.
+func (l *testLab) ownMetrics(component string) string {
 	l.Helper()
 	response, err := client.Get(l.addresses.URL(component) + "/metrics")
 	if err != nil {
@@ -122,8 +135,14 @@ func (l *testLab) counter(component, pattern string) float64 {
 	if err != nil {
 		l.Fatal(err)
 	}
+	return string(page)
+}
+
+// sum adds up the values of a page's series whose name and labels match the pattern.
+func (l *testLab) sum(page, pattern string) float64 {
+	l.Helper()
 	sum := 0.0
-	for _, line := range regexp.MustCompile(`(?m)^`+pattern+`.* (\S+)$`).FindAllStringSubmatch(string(page), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^`+pattern+`.* (\S+)$`).FindAllStringSubmatch(page, -1) {
 		value, err := strconv.ParseFloat(line[len(line)-1], 64)
 		if err != nil {
 			l.Fatalf("%s: %v", line[0], err)

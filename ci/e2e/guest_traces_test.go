@@ -42,7 +42,8 @@ func unhex(id string) []byte {
 // Every span of a guest is either stored, if need be mended, or refused to the guest. The
 // traces that others sent in the same second are stored in each case.
 func TestGuestSpans(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	for _, test := range []struct {
 		name  string
 		spoil func(*tracepb.Span)
@@ -126,7 +127,7 @@ func TestGuestSpans(t *testing.T) {
 // the span had no such id.
 func (l *testLab) storedSpan(service string, traceID []byte) (stored query.Span) {
 	l.Helper()
-	l.eventually(20*time.Second, "the odd span is stored", func() bool {
+	l.eventually("the odd span is stored", func() bool {
 		id := hex.EncodeToString(traceID)
 		if strings.Trim(id, "0") == "" {
 			found, err := l.tempo().Find(l.Context(), `{resource.service.name="`+service+`"}`, time.Now().Add(-time.Hour), time.Now().Add(time.Minute), 2)
@@ -167,7 +168,7 @@ func inUnits(unit uint64) func(*tracepb.Span) {
 func (l *testLab) stores(traceIDs []string) {
 	l.Helper()
 	missing := slices.Clone(traceIDs)
-	for end := time.Now().Add(20 * time.Second); len(missing) > 0; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(missing) > 0; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(end) {
 			l.Errorf("%d of %d traces of the neighbours are not stored", len(missing), len(traceIDs))
 			return
@@ -189,6 +190,7 @@ func (l *testLab) in(t *testing.T) *testLab {
 // A large trace is stored. The part of a trace or an attribute that exceeds the limit is lost
 // and counted. Other senders neither wait nor lose data.
 func TestGuestLargeTraces(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	large := func(spanCount, attributeBytes int) (*collectortrace.ExportTraceServiceRequest, string) {
 		first, id := newSpan("large")
@@ -216,7 +218,7 @@ func TestGuestLargeTraces(t *testing.T) {
 	request, id := large(70, 100_000)
 	l.mustSend("traces", request)
 	neighbours()
-	l.eventually(20*time.Second, "the trace of 7 MB is stored whole", func() bool {
+	l.eventually("the trace of 7 MB is stored whole", func() bool {
 		all, err := l.tempo().Trace(t.Context(), id)
 		return err == nil && len(all) == 70 && len(all[69].Attributes["text"]) == 100_000
 	})
@@ -224,7 +226,7 @@ func TestGuestLargeTraces(t *testing.T) {
 	request, _ = large(1, 15_000_000)
 	l.mustSend("traces", request)
 	neighbours()
-	l.eventually(20*time.Second, "what Tempo cuts off an attribute is counted", func() bool {
+	l.eventually("what Tempo cuts off an attribute is counted", func() bool {
 		return l.counter("tempo", `tempo_distributor_attributes_truncated_total`) == 1
 	})
 
@@ -236,7 +238,7 @@ func TestGuestLargeTraces(t *testing.T) {
 	if s := l.storedSpan("large", unhex(id)); !strings.HasPrefix(s.Attributes["text"], strings.Repeat("名", 87_000)) {
 		t.Errorf("of an attribute of 300 KB %d bytes are stored", len(s.Attributes["text"]))
 	}
-	l.eventually(20*time.Second, "that Tempo cuts off this one is counted, too", func() bool {
+	l.eventually("that Tempo cuts off this one is counted, too", func() bool {
 		return l.counter("tempo", `tempo_distributor_attributes_truncated_total`) == 2
 	})
 
@@ -248,7 +250,7 @@ func TestGuestLargeTraces(t *testing.T) {
 		l.mustSend("traces", request)
 	}
 	neighbours()
-	l.eventually(20*time.Second, "what is too much of a trace is counted", func() bool {
+	l.eventually("what is too much of a trace is counted", func() bool {
 		return l.counter("tempo", `tempo_discarded_spans_total\{reason="trace_too_large"`) == 75
 	})
 	if all, err := l.tempo().Trace(t.Context(), id); err != nil || len(all) != 75 {

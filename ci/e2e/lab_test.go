@@ -21,6 +21,7 @@ import (
 
 // verify --up brings a lab up, verifies it, and leaves nothing behind.
 func TestVerifyUp(t *testing.T) {
+	t.Parallel()
 	needStack(t)
 	l := &testLab{T: t, dir: t.TempDir()}
 	junit := l.dir + "/junit.xml"
@@ -54,6 +55,7 @@ func TestVerifyUp(t *testing.T) {
 
 // In a lab without faults a slow query cannot be made, and verify says so.
 func TestVerifyFails(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "--no-faults")
 	stdout, _, code := l.try("verify", "--requests", "20")
 	if code != 1 {
@@ -79,6 +81,7 @@ func TestVerifyFails(t *testing.T) {
 // No telemetry is lost while a backend is away, when the collector is killed with the
 // backend's data in its queue, and while the collector is away.
 func TestOutageLosesNothing(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.kill("tempo")
 	l.kill("loki")
@@ -90,7 +93,7 @@ func TestOutageLosesNothing(t *testing.T) {
 	l.lab("up", "--detach")
 
 	for name, run := range map[string]traffic.Report{"the data in Alloy's queue": kept, "the data that the services kept": unheard} {
-		l.eventually(60*time.Second, "every trace and line of "+name+" is stored", func() bool {
+		l.eventually("every trace and line of "+name+" is stored", func() bool {
 			traces, lines := l.stored(run)
 			t.Logf("%s: %d traces and %d lines of %d requests", name, traces, lines, run.Requests)
 			return traces == run.Requests && lines == run.Requests
@@ -135,10 +138,13 @@ func (l *testLab) stored(run traffic.Report) (traces, lines int) {
 
 // After a `lab up` was killed, the next `lab up` takes over its lab.
 func TestKilledLab(t *testing.T) {
+	t.Parallel()
 	needStack(t)
 	l := &testLab{T: t, dir: t.TempDir()}
-	t.Cleanup(func() { l.lab("down") })
-	first := l.foreground("up", "--free-ports")
+	ports, release := claimPorts(t)
+	l.release = release
+	t.Cleanup(l.down)
+	first := l.foreground(append([]string{"up"}, ports...)...)
 	before := l.status()
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -193,7 +199,7 @@ func TestOddFolderAndEnvironment(t *testing.T) {
 	l.lab("up", "--detach", "--free-ports")
 	l.readAddresses()
 	run := l.traffic()
-	l.eventually(20*time.Second, "every request has its trace and its line", func() bool {
+	l.eventually("every request has its trace and its line", func() bool {
 		traces, lines := l.stored(run)
 		return traces == run.Requests && lines >= run.Requests
 	})

@@ -18,8 +18,9 @@ import (
 // A person adds a user, sees it, deletes it, presses the slow button, reads the
 // trace id and finds that trace in Tempo, with the statement that took the time.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	chromium := findChromium(t)
-	l := newLab(t)
+	l := borrowLab(t)
 	page := openBrowser(t, chromium)
 	const email = "page-test@example.com"
 	row := fmt.Sprintf(`//*[@id="users"]//tr[@data-user-id][td[.=%q]]`, email)
@@ -55,7 +56,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the link to the trace %s is %s", traceID, link)
 	}
 	tempo := query.Tempo{URL: l.addresses.Tempo, HTTP: client}
-	l.eventually(15*time.Second, "the trace "+traceID+" has a SQL span of 750 ms", func() bool {
+	l.eventually("the trace "+traceID+" has a SQL span of 750 ms", func() bool {
 		spans, err := tempo.Trace(t.Context(), traceID)
 		if err != nil && !errors.Is(err, query.ErrNotFound) {
 			t.Fatal(err)
@@ -68,7 +69,7 @@ func TestPage(t *testing.T) {
 		return false
 	})
 	var printed string
-	l.eventually(10*time.Second, "`lab trace` prints the statement and both access-log lines", func() bool {
+	l.eventually("`lab trace` prints the statement and both access-log lines", func() bool {
 		printed = l.lab("trace", traceID)
 		return strings.Contains(printed, "SELECT lab_sleep(?)") && strings.Count(printed, "http.response.status_code=200") == 2
 	})
@@ -81,7 +82,7 @@ func openBrowser(t *testing.T, program string) context.Context {
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-component-update", true)))
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	ctx, stop := context.WithTimeout(ctx, patience)
 	t.Cleanup(stop)
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("starting %s: %v", program, err)

@@ -20,7 +20,8 @@ func (l *testLab) parsers() map[string]func(context.Context, string) error {
 // Loki, Mimir and Tempo parse every query that the project shows to people. They refuse, with
 // an error of their own, text that is not in their language.
 func TestShownQueriesParse(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	all := shownQueries(t)
 	samples := map[string]string{
 		"promql":  `sum by (job) (rate(up{job="a"}[5m]))`,

@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Alloy ends at each start when one of its queues has damaged pages. `up` sets that queue
 // aside and says so, and the data in the other queues arrives.
 func TestDamagedQueueIsSetAside(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.kill("tempo")
 	l.kill("mimir")
@@ -43,7 +43,7 @@ func TestDamagedQueueIsSetAside(t *testing.T) {
 	l.has("kept", 1, 1)
 	next, id := newSpan("after it")
 	l.mustSend("traces", spans("guest", next))
-	l.eventually(15*time.Second, "the next trace is stored", func() bool {
+	l.eventually("the next trace is stored", func() bool {
 		_, err := l.tempo().Trace(t.Context(), id)
 		return err == nil
 	})
