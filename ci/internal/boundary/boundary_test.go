@@ -35,6 +35,8 @@ var may = map[string][]string{
 	"ci/internal/registry":  {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/wait"},
 	"ci/internal/images":    {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/registry"},
 	"ci/internal/query":     nil,
+	"ci/internal/facts":     nil,
+	"ci/internal/inspector": {"ci/internal/facts", "ci/internal/report"},
 	"ci/internal/interrupt": nil,
 	"ci/internal/labdir":    nil,
 	"ci/internal/traceview": {"ci/internal/query"},
