@@ -54,6 +54,9 @@ const (
 //go:embed *.json
 var files embed.FS
 
+// Files returns the dashboards' files, as Grafana loads them.
+func Files() fs.FS { return files }
+
 // Dashboard is one dashboard.
 type Dashboard struct {
 	// File is the name of the dashboard's file in this folder.

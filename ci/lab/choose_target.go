@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -42,7 +41,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	switch e.target.name {
 	case target.Local:
 		t, err = local.New(local.Options{
-			Dir: e.labDir, Root: checkout.Root,
+			Dir: e.labDir, Files: e.files, NoServices: f.noServices,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images) },
 			Ports: f.ports, FreePorts: f.freePorts, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
 			Say: e.say, Line: e.line,
@@ -63,7 +62,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 // kind returns the Kind cluster that --cluster names, for commands without --target.
 func (e *env) kind(f *upFlags) (*kind.Target, error) {
 	t, err := kind.New(kind.Options{
-		Name: e.target.cluster, Dir: e.labDir, Root: checkout.Root,
+		Name: e.target.cluster, Dir: e.labDir, Files: e.files,
 		Lock:  func() (images.Lock, error) { return e.imageLock(f.images) },
 		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(),
 		Workers: f.workers, NodeImage: f.nodeImage, Archives: f.archives, Listen: f.listen, Timeout: f.timeout,

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/progress"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
@@ -26,31 +27,39 @@ type env struct {
 	printer *progress.Printer // see progress
 }
 
-// imageLock loads an image lock from a file, or from the checkout if that is "".
-func (e *env) imageLock(file string) (images.Lock, error) {
-	if file == "" {
-		root, err := checkout.Root()
-		if err != nil {
-			return images.Lock{}, err
-		}
-		file = filepath.Join(root, "config", "images.json")
+// files returns the configuration that this call uses, and says which one that is.
+func (e *env) files() checkout.Files {
+	f := checkout.Find()
+	if f.Root != "" {
+		e.say("configuration: that of the checkout " + f.Root)
+	} else {
+		e.say("configuration: built into this program, lab " + command.Version())
 	}
-	return images.Load(file)
+	return f
 }
 
-// stack returns the stack of the checkout, with the images of the lock in a file, or of
-// the checkout's own lock if that file is "".
-func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
-	root, err := checkout.Root()
-	if err != nil {
-		return nil, err
+// imageLock loads an image lock from a file, or if that is "" the lock of the checkout or of
+// this program.
+func (e *env) imageLock(file string) (images.Lock, error) {
+	if file != "" {
+		return images.Load(file)
 	}
+	f := checkout.Find()
+	if f.Root != "" {
+		return images.Load(filepath.Join(f.Root, "config", "images.json"))
+	}
+	return images.LoadFS(f, "config/images.json")
+}
+
+// stack returns the stack of the checkout or of this program, with the images of the lock
+// in a file, or of the usual lock if that file is "".
+func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
 	pinned, err := e.imageLock(lock)
 	if err != nil {
 		return nil, err
 	}
 	return stack.New(stack.Config{
-		Root: root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.progress()),
+		Root: checkout.Find().Root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.progress()),
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 
 // registerDir adds the flag of the lab's folder.
 func (e *env) registerDir(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, list of processes (default $LAB_DIR, or .lab in the checkout)")
+	cmd.Flags().StringVar(&e.dir, "dir", "", "the lab's folder: data, logs, list of processes (default $LAB_DIR, or .lab in the checkout, or outside of one lgtm-lab in the folder for the state of your programs)")
 }
 
 // labDir returns the path of the lab's folder.
@@ -20,8 +20,10 @@ func (e *env) labDir() (string, error) {
 	if dir := cmp.Or(e.dir, e.getenv("LAB_DIR")); dir != "" {
 		return filepath.Abs(dir)
 	}
-	root, err := checkout.Root()
-	return filepath.Join(root, ".lab"), err
+	if root, err := checkout.Root(); err == nil {
+		return filepath.Join(root, ".lab"), nil
+	}
+	return labdir.OfUser(e.getenv)
 }
 
 // labPath returns a path in the lab's folder, and makes that folder. It refuses a folder

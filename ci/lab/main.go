@@ -22,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -34,6 +35,9 @@ func main() {
 
 // errFailed is the error of a command that has already printed the problem.
 var errFailed = errors.New("failed")
+
+// errNoServices says that the lab has nothing that takes the command's requests.
+var errNoServices = fmt.Errorf("this lab is up without the two sample services, and this command sends requests to them; `%s up` without --no-services adds them", command.Name())
 
 // usageError is a command line that cannot be understood.
 type usageError struct{ error }

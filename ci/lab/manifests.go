@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 )
@@ -28,10 +27,7 @@ overlay kind. The lock has the stack's images; name our own images with
 --image frontend=REFERENCE --image backend=REFERENCE --image lab=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			root, err := checkout.Root()
-			if err != nil {
-				return err
-			}
+			var err error
 			if o.Images, err = e.manifestImages(lock, o.Overlay); err != nil {
 				return err
 			}
@@ -46,7 +42,7 @@ overlay kind. The lock has the stack's images; name our own images with
 				}
 			}
 			o.Retention = retention.periods()
-			raw, err := manifests.Build(root, o)
+			raw, err := manifests.Build(e.files(), o)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 )
 
 // newRoot returns the root of the tree of commands.
@@ -23,14 +25,22 @@ container; lab manifests prints it for a Kubernetes cluster of your own.
     lab snapshot      draw the dashboards into one HTML page
     lab down          stop a lab that runs in the background
 
+In a checkout of the lab's sources lab uses the checkout's configuration, dashboards and
+rules. Anywhere else it uses those that are built into it. Only three things need the
+sources: compiling the stack's programs, building images, and images check. The two
+sample services come from the sources, or as Go packages of lab's own version; with
+--no-services the lab is up without them.
+
 Exit codes: 0 when all is well, 1 when something failed or a check did not hold, 2 when
 the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
+		Version:      command.Version(),
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return e.checkFlags(cmd) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(helpCommand(root))
+	root.SetVersionTemplate("lab {{.Version}}\n")
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
 		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -58,5 +59,5 @@ func (e *env) sayOld(ctx context.Context, s *stack.Stack) {
 	for _, o := range old {
 		bytes += o.Bytes
 	}
-	e.say(fmt.Sprintf("%d older programs take %s MB in the cache; `go run ./ci/lab stack prune` deletes them", len(old), megabytes(bytes)))
+	e.say(fmt.Sprintf("%d older programs take %s MB in the cache; `%s stack prune` deletes them", len(old), megabytes(bytes), command.Name()))
 }

@@ -32,6 +32,9 @@ backend, and compares the answers, errors included, with the documentation.`,
 				Args: append([]string{"test-endpoints"}, given(cmd, "frontend", "backend")...),
 				Asks: []string{target.Frontend, target.Backend},
 				Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
+					if cmp.Or(frontend, at.Frontend) == "" {
+						return report.Report{}, errNoServices
+					}
 					return endpoints.Report(ctx, endpoints.Target{Frontend: cmp.Or(frontend, at.Frontend), Backend: cmp.Or(backend, at.Backend)}), nil
 				},
 				NeedsNoLab: frontend != "" && backend != "", Remark: e.say,

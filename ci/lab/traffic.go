@@ -49,6 +49,9 @@ func trafficCommand(e *env) *cobra.Command {
 				Args: append([]string{"traffic", flags.profile}, given(cmd, append(trafficFlagNames, "frontend", "no-faults")...)...),
 				Asks: []string{target.Frontend},
 				Here: func(ctx context.Context, at target.Addresses) (traffic.Report, error) {
+					if cmp.Or(frontend, at.Frontend) == "" {
+						return traffic.Report{}, errNoServices
+					}
 					o := traffic.Options{
 						Frontend: cmp.Or(frontend, at.Frontend), Profile: profile, NoFaults: noFaults, Progress: e.trafficProgress(),
 					}

@@ -27,6 +27,10 @@ earlier run, out of the images that config/images.json pins (on Linux, with a re
 in reach), or compiled from source, which takes about half an hour on two cores
 and happens once. --images FILE takes another lock, such as a mirror's.
 
+Outside of a checkout, up takes the configuration that is built into lab, and installs
+the services as Go packages of lab's own version, which takes a minute or two the first
+time and needs the go command. --no-services leaves the services out.
+
 With --target kind the lab runs in a Kubernetes cluster in a container, which stays
 when up has ended. That needs a container runtime and its docker command. up builds and
 pulls the images on this machine and loads them into the cluster, which pulls nothing

@@ -19,10 +19,11 @@ type upFlags struct {
 	images    string // the file of another lock than config/images.json
 
 	// For the local target.
-	stack     stack.Mode
-	cache     string
-	freePorts bool
-	origins   []string
+	noServices bool
+	stack      stack.Mode
+	cache      string
+	freePorts  bool
+	origins    []string
 
 	// For Kind.
 	workers       int
@@ -42,6 +43,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	f.retention.register(flags, retention.Least)
+	flags.BoolVar(&f.noServices, "no-services", false, "local: leave the two sample services out; the lab is then for your own applications")
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
 	flags.StringVar(&f.cache, "cache", "", "local: the folder that keeps fetched and compiled programs (default lgtm-lab in the user's cache directory)")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
@@ -49,7 +51,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
-	onlyOn(flags, []string{target.Local}, "stack", "cache", "allow-origin")
+	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
 	onlyOn(flags, []string{target.Local, target.Kind}, "images", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "archives", "listen", "no-preflight", "recreate", "timeout", "metrics-server")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })

@@ -1,9 +1,11 @@
-// Package checkout finds the lab's sources on this machine.
+// Package checkout finds the lab's sources on this machine, and the files that a lab is
+// made from: those of the checkout, or without one those built into this program.
 package checkout
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,11 +13,14 @@ import (
 	"strings"
 )
 
-// module is the first line of the checkout's go.mod.
-const module = "module github.com/lgtm-lab/lgtm-lab"
+// Module is the lab's Go module. The first line of a checkout's go.mod names it.
+const Module = "github.com/lgtm-lab/lgtm-lab"
+
+// ErrOutside says that the working directory is not in a checkout of the lab.
+var ErrOutside = errors.New("not in a checkout of the lab")
 
 // Root returns the root of the checkout that the working directory is in. It
-// fails when the working directory is outside of a checkout.
+// fails with [ErrOutside] when the working directory is outside of a checkout.
 func Root() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
@@ -26,7 +31,7 @@ func Root() (string, error) {
 			return dir, nil
 		}
 		if filepath.Dir(dir) == dir {
-			return "", fmt.Errorf("%s is not in a checkout of the lab; change to one and call again", wd)
+			return "", fmt.Errorf("%s is %w, and this needs the lab's sources. Get them with `git clone https://%s`, change to that folder and call again", wd, ErrOutside, Module)
 		}
 	}
 }
@@ -38,7 +43,7 @@ func isRoot(dir string) bool {
 	}
 	defer f.Close()
 	first, _ := bufio.NewReader(f).ReadString('\n')
-	return strings.TrimSpace(first) == module
+	return strings.TrimSpace(first) == "module "+Module
 }
 
 // Commit describes the checkout's commit as `git describe` does, with -dirty

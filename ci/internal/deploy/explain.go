@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 )
 
 // The bounds of Explain's text, so that it fits on a screen.
@@ -169,7 +171,7 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 
 // advice says what to do about the obstacle.
 func (f Failure) advice(events []Event, pod Pod) string {
-	logs := fmt.Sprintf("go run ./ci/lab logs %s --target kind", f.Name)
+	logs := fmt.Sprintf("%s logs %s --target kind", command.Name(), f.Name)
 	if f.Obstacle == nil {
 		if e, ok := lastEvent(events, Ref{"Pod", pod.Namespace, pod.Name}, "Unhealthy"); ok {
 			what := "probe"
@@ -197,5 +199,5 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "FailedCreate":
 		return "The cluster does not admit the pod: correct the setting that the reason above names (for the pod security standard, the securityContext)."
 	}
-	return "More: go run ./ci/lab status --target kind"
+	return "More: " + command.Name() + " status --target kind"
 }

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unicode"
 )
@@ -23,6 +24,29 @@ const MarkName = "lgtm-lab.json"
 
 // about tells a person what the mark is for.
 const about = "The `lab` command of lgtm-lab made this folder. It may replace and delete what it has put here."
+
+// OfUser is the usual folder of the lab outside of a checkout: lgtm-lab in the folder where
+// the user's programs keep their state. It is the same one from every working directory.
+// It need not be there yet.
+func OfUser(getenv func(string) string) (string, error) {
+	base := getenv("XDG_STATE_HOME") // https://specifications.freedesktop.org/basedir-spec
+	if !filepath.IsAbs(base) {
+		var err error
+		switch runtime.GOOS {
+		case "windows":
+			base, err = os.UserCacheDir() // %LocalAppData%, of this machine alone
+		case "darwin":
+			base, err = os.UserConfigDir() // ~/Library/Application Support
+		default:
+			base, err = os.UserHomeDir()
+			base = filepath.Join(base, ".local", "state")
+		}
+		if err != nil {
+			return "", fmt.Errorf("no folder for the lab (%w): name one with --dir or LAB_DIR", err)
+		}
+	}
+	return filepath.Join(base, "lgtm-lab"), nil
+}
 
 // A Folder is a folder of the lab's.
 type Folder struct {

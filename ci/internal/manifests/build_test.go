@@ -74,7 +74,7 @@ func TestBuildRefuses(t *testing.T) {
 		"metrics-server on theirs": {withMetricsServer(productionOptions()), []string{"metrics-server"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Build(checkout, test.o)
+			_, err := Build(os.DirFS(checkout), test.o)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -85,7 +85,7 @@ func TestBuildRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Build(t.TempDir(), kindOptions()); err == nil || !strings.Contains(err.Error(), "a checkout of the lab?") {
+	if _, err := Build(os.DirFS(t.TempDir()), kindOptions()); err == nil || !strings.Contains(err.Error(), "a checkout of the lab?") {
 		t.Errorf("a folder that is not a checkout: %v", err)
 	}
 }
@@ -153,7 +153,7 @@ func TestConfigurationRollsItsReader(t *testing.T) {
 	before := templates()
 	for file, reader := range map[string]string{
 		"loki/loki.yaml": "observability/loki", "tempo/tempo.yaml": "observability/tempo", "mimir/mimir.yaml": "observability/mimir",
-		"mimir/rules/losses.yaml": "observability/mimir", "mimir/rules/service.yaml": "observability/mimir", "mimir/rules/stack.yaml": "observability/mimir",
+		"mimir/rules/losses.yaml": "observability/mimir", "mimir/rules/sample_services.yaml": "observability/mimir", "mimir/rules/service.yaml": "observability/mimir", "mimir/rules/stack.yaml": "observability/mimir",
 		"alloy/config.alloy": "observability/alloy", "alloy/kubernetes.alloy": "observability/alloy",
 		"grafana/provisioning/datasources/lab.yaml": "observability/grafana",
 	} {
@@ -294,18 +294,18 @@ func TestDashboards(t *testing.T) {
 		t.Error(diff)
 	}
 	write(t, root, "dashboards/large.json", strings.Repeat("x", maxConfigMap+1))
-	if _, err := Build(root, kindOptions()); err == nil || !strings.Contains(err.Error(), "dashboards/large.json") {
+	if _, err := Build(os.DirFS(root), kindOptions()); err == nil || !strings.Contains(err.Error(), "dashboards/large.json") {
 		t.Errorf("a dashboard that is too large: %v", err)
 	}
 }
 
 // The same input gives the same bytes.
 func TestBuildIsReproducible(t *testing.T) {
-	first, err := Build(checkout, withMetricsServer(kindOptions()))
+	first, err := Build(os.DirFS(checkout), withMetricsServer(kindOptions()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Build(copyOf(t), withMetricsServer(kindOptions()))
+	second, err := Build(os.DirFS(copyOf(t)), withMetricsServer(kindOptions()))
 	if err != nil {
 		t.Fatal(err)
 	}

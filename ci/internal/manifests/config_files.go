@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,36 +17,35 @@ import (
 // maxFile bounds the size of a file in bytes; the largest, a dashboard, has some 100 KiB.
 const maxFile = 1 << 20
 
-// load copies config/ and dashboards/*.json of the checkout into the tree, and
-// returns the size of each file by its slash-separated path below root.
-func load(root string, tree filesys.FileSystem) (map[string]int, error) {
+// load copies config/ and dashboards/*.json into the tree, and returns the size of each
+// file by its slash-separated path.
+func load(from fs.FS, tree filesys.FileSystem) (map[string]int, error) {
 	files := map[string]int{}
 	put := func(name string) error {
-		full := filepath.Join(root, filepath.FromSlash(name))
-		info, err := os.Stat(full)
+		info, err := fs.Stat(from, name)
 		if err != nil {
 			return err
 		}
 		if info.Size() > maxFile {
 			return fmt.Errorf("%s: larger than %d bytes", name, maxFile)
 		}
-		raw, err := os.ReadFile(full)
+		raw, err := fs.ReadFile(from, name)
 		if err != nil {
 			return err
 		}
 		files[name] = len(raw)
 		return tree.WriteFile(path.Join(treeRoot, name), raw)
 	}
-	err := fs.WalkDir(os.DirFS(root), "config", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(from, "config", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		return put(name)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration (is %s a checkout of the lab?): %w", root, err)
+		return nil, fmt.Errorf("reading the configuration (is this a checkout of the lab?): %w", err)
 	}
-	dashboards, err := fs.Glob(os.DirFS(root), "dashboards/*.json")
+	dashboards, err := fs.Glob(from, "dashboards/*.json")
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ type apiService struct {
 // build returns the objects of the checkout with the options o, decoded strictly.
 func build(t *testing.T, root string, o Options) *lab {
 	t.Helper()
-	raw, err := Build(root, o)
+	raw, err := Build(os.DirFS(root), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,16 @@
 // Package manifests makes the lab's Kubernetes manifests: the kustomization in
 // config/kubernetes, with the values that are known only when the lab is brought up.
 //
-// It reads the checkout into memory and puts a last layer on top of the chosen overlay:
-// images, settings, the administrator's password, and the checkout's dashboards and
-// provisioning files. It does not write to the checkout. The same input gives the same
-// bytes.
+// It reads the files of a checkout, or those built into the program, into memory, and puts a
+// last layer on top of the chosen overlay: images, settings, the administrator's password,
+// the dashboards and the provisioning files. The same input gives the same bytes.
 package manifests
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -67,14 +67,14 @@ const (
 )
 
 // Build returns the manifests of the whole lab, as one YAML document per object,
-// namespaces first. root is the checkout's folder. The error names every image
-// that Options.Images lacks.
-func Build(root string, o Options) ([]byte, error) {
+// namespaces first. files has config/ and dashboards/, as a checkout has them. The error
+// names every image that Options.Images lacks.
+func Build(files fs.FS, o Options) ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	tree := filesys.MakeFsInMemory()
-	top, err := o.top(root, tree)
+	top, err := o.top(files, tree)
 	if err != nil {
 		return nil, fmt.Errorf("manifests: %w", err)
 	}
@@ -139,8 +139,8 @@ func (o Options) check() error {
 }
 
 // top fills the tree and returns the kustomization that goes on top.
-func (o Options) top(root string, tree filesys.FileSystem) (*types.Kustomization, error) {
-	files, err := load(root, tree)
+func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization, error) {
+	files, err := load(from, tree)
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func TestOutwardRefuses(t *testing.T) {
 		"IDENTITY_PROVIDER_URL=ldap://login.example.com", "OBJECT_STORE_ENDPOINT=", "OBJECT_STORE_ENDPOINT=https://s3.example.com", "OBJECT_STORE_ENDPOINT=s3.example.com:99999",
 	} {
 		name, _, _ := strings.Cut(setting, "=")
-		if _, err := Build(withSettings(t, setting), productionOptions()); err == nil || !strings.Contains(err.Error(), "settings.env: "+name) {
+		if _, err := Build(os.DirFS(withSettings(t, setting)), productionOptions()); err == nil || !strings.Contains(err.Error(), "settings.env: "+name) {
 			t.Errorf("%s: %v", setting, err)
 		}
 	}

@@ -2,12 +2,14 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
@@ -29,6 +31,9 @@ func (s *Stack) compiled(ctx context.Context, sp spec) (Program, error) {
 	if !ok {
 		return Program{}, errAbsent
 	}
+	if pin.Dir == "" {
+		return s.anyCompiled(sp, pin)
+	}
 	tc, err := goToolchain(ctx, pin)
 	if err != nil {
 		return Program{}, err
@@ -40,12 +45,41 @@ func (s *Stack) compiled(ctx context.Context, sp spec) (Program, error) {
 	return cached(sp.name, Source, dir)
 }
 
+// errNoSources says that the checkout is missing that a compile needs.
+var errNoSources = errors.New("needs the lab's sources: run `git clone https://github.com/lgtm-lab/lgtm-lab`, change to that folder, " +
+	"and run `go run ./ci/lab stack build` there once. After that every `lab` of this version finds the program in the cache")
+
+// anyCompiled returns the program of that release that was compiled last. Without a
+// checkout there are no module files to compute a key from. For a release they decide
+// little more than which Go has compiled it.
+func (s *Stack) anyCompiled(sp spec, pin Pin) (Program, error) {
+	files, err := filepath.Glob(filepath.Join(s.cfg.Cache, "source", sp.name+"-"+pin.Release+"-*", descriptor))
+	if err != nil {
+		return Program{}, err
+	}
+	var newest time.Time
+	found, err := Program{}, errAbsent
+	for _, file := range files {
+		info, statErr := os.Stat(file)
+		if statErr != nil || info.ModTime().Before(newest) {
+			continue
+		}
+		if p, cacheErr := cached(sp.name, Source, filepath.Dir(file)); cacheErr == nil && p.Version == pin.Release {
+			found, err, newest = p, nil, info.ModTime()
+		}
+	}
+	return found, err
+}
+
 // compile builds sp from its module. If an earlier compile of the same pin has done
 // that, compile returns its result.
 func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
 	pin, ok := s.pins[sp.name]
 	if !ok {
 		return Program{}, fmt.Errorf("%s cannot be compiled from a Go module: %w", sp.name, errAbsent)
+	}
+	if pin.Dir == "" {
+		return Program{}, fmt.Errorf("%s %s is not on this machine, and compiling it %w", sp.name, pin.Release, errNoSources)
 	}
 	if err := goLoads(ctx, pin); err != nil {
 		return Program{}, err

@@ -3,6 +3,8 @@ package stack
 import (
 	"bufio"
 	"bytes"
+	_ "embed" // for pins.json
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -60,12 +62,45 @@ func specs() []spec {
 
 // Pin is the version of a program that ci/stack/NAME/go.mod pins.
 type Pin struct {
-	Name    string
-	Module  string // the upstream module
-	Version string // the module's version, perhaps a pseudo-version
-	Release string // what the program prints: "3.7.7", "v1.19.2"
-	Package string // what is compiled: an import path, or "." for our own main
-	Dir     string // the directory of the go.mod
+	Name    string `json:"name"`
+	Module  string `json:"module"`  // the upstream module
+	Version string `json:"version"` // the module's version, perhaps a pseudo-version
+	Release string `json:"release"` // what the program prints: "3.7.7", "v1.19.2"
+	Package string `json:"package"` // what is compiled: an import path, or "." for our own main
+	Dir     string `json:"-"`       // the directory of the go.mod; "" outside of a checkout
+}
+
+// builtIn has the pins for a program that runs outside of a checkout. A go.mod is the root
+// of a module of its own, from which Go embeds nothing and which no module proxy hands out
+// with this one. A test compares the two; `go test ./ci/internal/stack -update` writes the
+// file anew.
+//
+//go:embed pins.json
+var builtIn []byte
+
+// pins returns the pin of each of the programs that has a module: of the checkout, or the
+// one that is built in when root is "".
+func pins(root string, specs []spec) (all map[string]Pin, err error) {
+	all = map[string]Pin{}
+	if root == "" {
+		var stored []Pin
+		if err := json.Unmarshal(builtIn, &stored); err != nil {
+			return nil, fmt.Errorf("the built-in source pins: %w", err)
+		}
+		for _, pin := range stored {
+			all[pin.Name] = pin
+		}
+		return all, nil
+	}
+	for _, sp := range specs {
+		if sp.module == "" {
+			continue
+		}
+		if all[sp.name], err = readPin(filepath.Join(root, "ci", "stack", sp.name), sp); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // pseudo matches a pseudo-version and captures its commit.

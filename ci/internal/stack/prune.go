@@ -60,7 +60,9 @@ func (s *Stack) Old(ctx context.Context) ([]Old, error) {
 // source, and those of its image, for any processor.
 func (s *Stack) current(ctx context.Context, sp spec) ([]string, error) {
 	var dirs []string
-	if pin, ok := s.pins[sp.name]; ok {
+	if pin, ok := s.pins[sp.name]; ok && pin.Dir == "" {
+		dirs = append(dirs, filepath.Join(s.cfg.Cache, "source", sp.name+"-"+pin.Release+"-"))
+	} else if ok {
 		tc, err := goToolchain(ctx, pin)
 		if err != nil {
 			return nil, err // only Go can tell which of them is current

@@ -131,6 +131,9 @@ func (c *choice) get(ctx context.Context, sp spec) (p Program, why string, err e
 			return Program{}, "", err
 		}
 		p, sourceErr := c.compile(ctx, sp)
+		if errors.Is(sourceErr, errNoSources) {
+			sourceErr = fmt.Errorf("%w; %w", err, sourceErr)
+		}
 		return p, err.Error(), sourceErr
 	}
 	p, err = c.pull(ctx, sp)

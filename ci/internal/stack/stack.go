@@ -73,7 +73,9 @@ func (m *Mode) Type() string { return "auto|path|images|source" }
 
 // Config says where programs come from and where they go.
 type Config struct {
-	// Root is the checkout; the source pins are read from Root/ci/stack.
+	// Root is the checkout; the source pins are read from Root/ci/stack. "" means that
+	// there is none: then the pins are those that this program was built with, and
+	// nothing can be compiled.
 	Root string
 	// Cache is where programs are kept; empty is [cachedir.Default].
 	Cache string
@@ -120,25 +122,20 @@ func newStack(cfg Config, specs []spec) (*Stack, error) {
 	if cfg.Cache, err = filepath.Abs(cfg.Cache); err != nil {
 		return nil, err
 	}
-	if cfg.Root, err = filepath.Abs(cfg.Root); err != nil {
-		return nil, err
+	if cfg.Root != "" {
+		if cfg.Root, err = filepath.Abs(cfg.Root); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.ProbeTimeout == 0 {
 		cfg.ProbeTimeout = 3 * time.Second
 	}
 	s := &Stack{
-		cfg: cfg, specs: specs, pins: map[string]Pin{},
+		cfg: cfg, specs: specs,
 		goos: runtime.GOOS, goarch: runtime.GOARCH, limits: defaultLimits, freeBytes: freeBytes,
 	}
-	for _, sp := range specs {
-		if sp.module == "" {
-			continue
-		}
-		if s.pins[sp.name], err = readPin(filepath.Join(cfg.Root, "ci", "stack", sp.name), sp); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	s.pins, err = pins(cfg.Root, specs)
+	return s, err
 }
 
 // Pins returns the source pins in the order loki, tempo, mimir, alloy.

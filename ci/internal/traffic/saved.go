@@ -33,7 +33,7 @@ func Load(file string) (*Report, error) {
 	if !strings.HasPrefix(file, "{") {
 		var err error
 		if raw, err = os.ReadFile(file); errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("no report of traffic in %s; run `go run ./ci/lab traffic` first", file)
+			return nil, fmt.Errorf("no report of traffic in %s; run `lab traffic` first", file)
 		} else if err != nil {
 			return nil, err
 		}

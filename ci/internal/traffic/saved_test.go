@@ -9,7 +9,7 @@ import (
 
 func TestSaveAndLoad(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new", "last.json")
-	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "run `go run ./ci/lab traffic` first") {
+	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "run `lab traffic` first") {
 		t.Errorf("Load() of a file that is not there = %v", err)
 	}
 	if err := (Report{TracePrefix: "0123456789abcdef", Finished: time.Now()}).Save(file); err != nil {

@@ -97,11 +97,15 @@ func (v *verifier) begin(ctx context.Context) (baseline, error) {
 }
 
 // settled waits until all that the lab has counted by now is in Mimir, for a bounded
-// time: until both services have exported and all of the stack was scraped.
+// time: until both services have exported, if the lab has them, and all of the stack was
+// scraped.
 func (v *verifier) settled(ctx context.Context) error {
 	begin := time.Now()
 	return v.poll(ctx, v.timing.metrics, func(ctx context.Context) error {
-		errs := []error{v.servicesSince(ctx, begin)}
+		var errs []error
+		if v.hasServices() {
+			errs = append(errs, v.servicesSince(ctx, begin))
+		}
 		for _, job := range stackJobs {
 			errs = append(errs, v.sampledSince(ctx, fmt.Sprintf(`up{job=%q}`, job), begin))
 		}

@@ -122,6 +122,9 @@ func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, er
 	if err != nil {
 		return "", err
 	}
+	if !works && !v.hasServices() {
+		return "", nothingSent
+	}
 	if !works {
 		return "", fmt.Errorf("%s has no sample within %v: %s is not scraped, or counts under another name", l.present(), v.timing.alive, l.job)
 	}

@@ -63,7 +63,8 @@ func ruleTests(path, folder string, names ...string) (output string, err error) 
 // testsOf has the tests of each rule file.
 var testsOf = map[string][]string{
 	"losses.yaml":  {"losses_test.yaml"},
-	"service.yaml": {"service_test.yaml", "service_slow_test.yaml"},
+	SampleServices: {"sample_services_test.yaml"},
+	Services:       {"service_test.yaml", "service_slow_test.yaml"},
 	"stack.yaml":   {"stack_test.yaml"},
 }
 

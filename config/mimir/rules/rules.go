@@ -23,6 +23,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// Names of files here that are about services.
+const (
+	// SampleServices has the alerts about the lab's own two services. A lab without the
+	// services does not load it.
+	SampleServices = "sample_services.yaml"
+	// Services has the rules about requests to any service. They have something to record
+	// once a service with HTTP metrics has sent some.
+	Services = "service.yaml"
+)
+
 //go:embed *.yaml
 var files embed.FS
 

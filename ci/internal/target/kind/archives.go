@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
@@ -148,6 +149,10 @@ func (t *Target) pull(ctx context.Context, lock images.Lock, missing []string, p
 func (t *Target) build(ctx context.Context, missing []string, root, platform, dir string) ([]archive, error) {
 	if !slices.ContainsFunc(missing, func(name string) bool { return slices.Contains(build.Names(), name) }) {
 		return nil, nil
+	}
+	if root == "" {
+		return nil, fmt.Errorf("the images of %s are built from the lab's sources. Call this again in a checkout (git clone https://%s), or give the images as files with --archives",
+			strings.Join(build.Names(), ", "), checkout.Module)
 	}
 	base, err := t.base()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func (d deployed) String() string {
 }
 
 // deploy applies the manifests and waits until everything is ready.
-func (t *Target) deploy(ctx context.Context, c *cluster.Cluster, root string, refs map[string]string) (deployed, error) {
+func (t *Target) deploy(ctx context.Context, c *cluster.Cluster, files fs.FS, refs map[string]string) (deployed, error) {
 	var done deployed
 	password, err := t.password(ctx, c)
 	if err != nil {
@@ -47,7 +48,7 @@ func (t *Target) deploy(ctx context.Context, c *cluster.Cluster, root string, re
 	if t.ports.grafana > 0 {
 		o.GrafanaURL = "http://localhost:" + strconv.Itoa(t.ports.grafana)
 	}
-	raw, err := manifests.Build(root, o)
+	raw, err := manifests.Build(files, o)
 	if err != nil {
 		return done, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -46,9 +47,9 @@ func (t *Target) unreachable(ctx context.Context, c *cluster.Cluster, said strin
 		return fmt.Errorf("%s\nThe components' state could not be read: %w", said, err)
 	case found.Ready():
 		return fmt.Errorf("%s\nEvery component is ready, so the network did not let the Job in: because of its network policies, or because\n"+
-			"the network plugin does not know the Job's pod yet. See `go run ./ci/lab cluster kubectl get networkpolicies -A`", said)
+			"the network plugin does not know the Job's pod yet. See `%s cluster kubectl get networkpolicies -A`", said, command.Name())
 	}
-	return fmt.Errorf("%s\nA component is not ready: see `go run ./ci/lab status --target kind`", said)
+	return fmt.Errorf("%s\nA component is not ready: see `%s status --target kind`", said, command.Name())
 }
 
 // labImageNote is the annotation, on the namespace of the Jobs, that has the reference of
@@ -64,7 +65,7 @@ func (t *Target) labImage(ctx context.Context, c *cluster.Cluster) (string, erro
 	if ref := strings.TrimSpace(string(out)); ref != "" {
 		return ref, nil
 	}
-	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `go run ./ci/lab up --target kind`: %w", t.o.Name, target.ErrNotUp)
+	return "", fmt.Errorf("the cluster %s has no lab in it yet; finish with `%s up --target kind`: %w", t.o.Name, command.Name(), target.ErrNotUp)
 }
 
 // noteImages writes into the cluster which image the Jobs are to use.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
@@ -25,8 +27,9 @@ type Options struct {
 	Name string
 	// Dir finds the lab's folder, which has the images and the last traffic.
 	Dir func() (string, error)
-	// Root finds the checkout. Only methods that make something call it.
-	Root func() (string, error)
+	// Files finds the configuration and the checkout. Only methods that make something
+	// call it.
+	Files func() checkout.Files
 	// Lock loads the image lock. Only methods that make something call it.
 	Lock func() (images.Lock, error)
 	// Ports are the host's ports, each as NAME=NUMBER. Ports that are left out stay as
@@ -109,7 +112,7 @@ func (t *Target) path(elem ...string) (string, error) {
 // notUp adds to an error about an absent cluster what to do.
 func (t *Target) notUp(err error) error {
 	if errors.Is(err, cluster.ErrAbsent) {
-		return fmt.Errorf("there is no cluster %s; `go run ./ci/lab up --target kind` makes it: %w", t.o.Name, target.ErrNotUp)
+		return fmt.Errorf("there is no cluster %s; `%s up --target kind` makes it: %w", t.o.Name, command.Name(), target.ErrNotUp)
 	}
 	return err
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/filelock"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -41,18 +43,18 @@ func (t *Target) bring(ctx context.Context) (deployed, error) {
 // bringGuarded brings the lab up, and keeps other callers from the cluster until unguard is
 // called. unguard is never nil.
 func (t *Target) bringGuarded(ctx context.Context) (done deployed, unguard func(), err error) {
-	c, root, err := t.wanted(ctx)
+	c, files, err := t.wanted(ctx)
 	if err != nil {
 		return deployed{}, func() {}, err
 	}
 	if unguard, err = t.prepare(ctx, c); err != nil {
 		return deployed{}, func() {}, err
 	}
-	loaded, refs, err := t.clusterWithImages(ctx, c, root)
+	loaded, refs, err := t.clusterWithImages(ctx, c, files.Root)
 	if err != nil {
 		return deployed{}, unguard, err
 	}
-	done, err = t.deploy(ctx, c, root, refs)
+	done, err = t.deploy(ctx, c, files, refs)
 	done.loaded = len(loaded.New)
 	return done, unguard, err
 }
@@ -71,19 +73,16 @@ func (t *Target) prepare(ctx context.Context, c *cluster.Cluster) (unguard func(
 	return t.guard(ctx, c)
 }
 
-// wanted returns the cluster that the options ask for, and the checkout's root.
-func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, string, error) {
-	root, err := t.o.Root()
+// wanted returns the cluster that the options ask for, and the files that it is made from.
+func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, checkout.Files, error) {
+	files := t.o.Files()
+	kind, err := fs.ReadFile(files, "config/kubernetes/kind.yaml")
 	if err != nil {
-		return nil, "", err
-	}
-	kind, err := os.ReadFile(filepath.Join(root, "config", "kubernetes", "kind.yaml"))
-	if err != nil {
-		return nil, "", err
+		return nil, files, err
 	}
 	if t.o.Archives != "" {
 		if info, err := os.Stat(t.o.Archives); err != nil || !info.IsDir() {
-			return nil, "", fmt.Errorf("--archives %s: there is no such directory; `lab images pull --to` makes one", t.o.Archives)
+			return nil, files, fmt.Errorf("--archives %s: there is no such directory; `lab images pull --to` makes one", t.o.Archives)
 		}
 	}
 	t.settle(ctx)
@@ -98,15 +97,15 @@ func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, string, error) {
 	if cfg.NodeImage == "" {
 		lock, err := t.o.Lock()
 		if err != nil {
-			return nil, "", err
+			return nil, files, err
 		}
 		node, err := lock.Get(images.Node)
 		if err != nil {
-			return nil, "", err
+			return nil, files, err
 		}
 		cfg.NodeImage = node.Reference()
 	}
-	return cluster.New(cfg), root, nil
+	return cluster.New(cfg), files, nil
 }
 
 // settle fills in the settings that the options leave open: those of an existing cluster,
@@ -195,10 +194,10 @@ func (t *Target) summary(headline, password string) target.Summary {
 			{Name: target.Grafana, URL: at(t.ports.grafana), About: "logs, metrics and traces; as admin: " + password},
 		},
 		Next: []target.Step{
-			{Command: "go run ./ci/lab traffic --target kind", About: "send it 200 requests"},
-			{Command: "go run ./ci/lab verify --target kind", About: "prove that all telemetry of a request arrives"},
-			{Command: "go run ./ci/lab status --target kind", About: "how every pod is"},
-			{Command: "go run ./ci/lab down --target kind", About: "delete the cluster"},
+			{Command: command.Name() + " traffic --target kind", About: "send it 200 requests"},
+			{Command: command.Name() + " verify --target kind", About: "prove that all telemetry of a request arrives"},
+			{Command: command.Name() + " status --target kind", About: "how every pod is"},
+			{Command: command.Name() + " down --target kind", About: "delete the cluster"},
 		},
 	}
 }

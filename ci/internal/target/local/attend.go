@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -45,7 +46,7 @@ func (t *Target) Attend(ctx context.Context) error {
 			if pid := state.PID(ended.Name); !reported[pid] {
 				reported[pid] = true
 				t.o.Line("")
-				t.o.Say(ended.Error() + "\nThe other components run on. `go run ./ci/lab up` in another terminal starts this one again; Ctrl-C stops the lab.")
+				t.o.Say(ended.Error() + "\nThe other components run on. `" + command.Name() + " up` in another terminal starts this one again; Ctrl-C stops the lab.")
 			}
 		}
 		t.o.Line(statusLine(s, time.Now()))

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/gotool"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -14,26 +18,72 @@ import (
 // place of those that run: no system lets a running program be written to.
 func (l layout) newBin() string { return filepath.Join(l.dir, "bin", "new") }
 
-// buildServices compiles the frontend and the backend of the checkout. A build
-// that changes nothing yields the same bytes, and so restarts nothing.
-func (l *Lab) buildServices(ctx context.Context) (map[string]Program, error) {
+// services gets the programs of the frontend and the backend: none when the lab is to have
+// none, else compiled from the checkout, or from the published module where there is no
+// checkout. What changes nothing yields the same bytes, and so restarts nothing.
+func (l *Lab) services(ctx context.Context) (map[string]Program, error) {
+	if l.cfg.NoServices {
+		return nil, nil
+	}
 	dir := l.layout.newBin() // made by create
+	names := []string{target.Backend, target.Frontend}
+	var err error
+	if l.cfg.Files.Root != "" {
+		err = l.buildServices(ctx, dir, names)
+	} else {
+		err = l.fetchServices(ctx, dir, names)
+	}
+	if err != nil {
+		return nil, err
+	}
 	programs := map[string]Program{}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
-	for _, name := range []string{target.Backend, target.Frontend} {
-		args = append(args, "./services/"+name)
-	}
-	l.cfg.Progress("building the services")
-	if out, err := gotool.Output(ctx, l.cfg.Root, args...); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("building the services: %w\n%s", err, out)
-	}
-	for _, name := range []string{target.Backend, target.Frontend} {
+	for _, name := range names {
 		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
 	}
 	return programs, nil
+}
+
+// serviceFlags are for every compile of the services.
+var serviceFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+
+// buildServices compiles the services of the checkout into dir.
+func (l *Lab) buildServices(ctx context.Context, dir string, names []string) error {
+	args := slices.Concat([]string{"build"}, serviceFlags, []string{"-o", dir + string(filepath.Separator)})
+	for _, name := range names {
+		args = append(args, "./services/"+name)
+	}
+	l.cfg.Progress("building the services")
+	if out, err := gotool.Output(ctx, l.cfg.Files.Root, args...); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return fmt.Errorf("building the services: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// fetchServices compiles the services of the lab's published module into dir: `go install`
+// gets them as it has got this program. The error says what else there is to do.
+func (l *Lab) fetchServices(ctx context.Context, dir string, names []string) error {
+	const without = "Bring the lab up without them, with --no-services, or from a checkout: git clone https://" + checkout.Module
+	version := l.cfg.Version
+	if !command.IsPublished(version) {
+		return fmt.Errorf("the two sample services are not here, and this lab, of version %s, is no published one whose services could be fetched.\n%s", version, without)
+	}
+	args := slices.Concat([]string{"install"}, serviceFlags)
+	for _, name := range names {
+		args = append(args, checkout.Module+"/services/"+name+"@"+version)
+	}
+	l.cfg.Progress("getting the services, " + version + ", with `go install` (the first time it compiles them, a minute or two)")
+	var said strings.Builder
+	err := gotool.Command{
+		Dir: dir, Env: []string{"GOBIN=" + dir}, Args: args,
+		Stderr: func(line string) { fmt.Fprintln(&said, line) },
+	}.Run(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("getting the two sample services: %w\n%s%s", err, said.String(), without)
 }
 
 // installServices puts the built programs of what is to be started where they run

@@ -29,10 +29,10 @@ func TestBuildServicesIgnoresTheUsersSettings(t *testing.T) {
 			for name, value := range env {
 				t.Setenv(name, value)
 			}
-			l := Open(Config{Root: checkout(t), Dir: t.TempDir()})
-			programs, err := l.buildServices(t.Context())
+			l := Open(Config{Files: smallCheckout(t), Dir: t.TempDir()})
+			programs, err := l.services(t.Context())
 			if err != nil {
-				t.Fatalf("buildServices() = %v", err)
+				t.Fatalf("services() = %v", err)
 			}
 			info, err := buildinfo.ReadFile(programs[target.Frontend].built)
 			if err != nil {

@@ -47,7 +47,7 @@ func TestForeignFolder(t *testing.T) {
 				write(t, filepath.Join(dir, file), "a person's own")
 			}
 			before := contents(t, dir)
-			l := Open(Config{Root: checkout(t), Dir: dir, Programs: func(context.Context) (map[string]Program, error) {
+			l := Open(Config{Files: smallCheckout(t), Dir: dir, Programs: func(context.Context) (map[string]Program, error) {
 				t.Error("Up goes on to the programs")
 				return nil, errors.New("none")
 			}})
@@ -212,7 +212,7 @@ func TestLinksThatLeadOut(t *testing.T) {
 				write(t, filepath.Join(outside, file), "a person's own")
 			}
 			before := contents(t, outside)
-			l := Open(Config{Root: checkout(t), Dir: filepath.Join(t.TempDir(), "lab"), Programs: func(context.Context) (map[string]Program, error) { return nil, nil }})
+			l := Open(Config{Files: smallCheckout(t), Dir: filepath.Join(t.TempDir(), "lab"), Programs: func(context.Context) (map[string]Program, error) { return nil, nil }})
 			folder, err := labdir.Claim(l.cfg.Dir)
 			if err != nil {
 				t.Fatal(err)
@@ -228,7 +228,7 @@ func TestLinksThatLeadOut(t *testing.T) {
 			if err := os.Symlink(to, link); err != nil {
 				t.Skipf("no symbolic links here: %v", err)
 			}
-			if err := l.layout.create(folder, l.cfg.Root); err == nil && name != "config/dashboards" { // which is made anew
+			if err := l.layout.create(folder, l.cfg.Files, true); err == nil && name != "config/dashboards" { // which is made anew
 				t.Error("create() follows the link out of the folder")
 			}
 			if _, err := l.Reset(t.Context()); err != nil {
@@ -267,7 +267,7 @@ func TestLinkedFolder(t *testing.T) {
 
 // A damaged mark says that something is wrong, and not that the folder is anybody's.
 func TestDamagedMark(t *testing.T) {
-	l := Open(Config{Root: checkout(t), Dir: t.TempDir()})
+	l := Open(Config{Files: smallCheckout(t), Dir: t.TempDir()})
 	write(t, filepath.Join(l.cfg.Dir, labdir.MarkName), "{")
 	write(t, filepath.Join(l.cfg.Dir, "data", "a"), "stored")
 	if _, err := l.Reset(t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") {

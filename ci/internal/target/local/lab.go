@@ -13,6 +13,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -24,8 +25,14 @@ const minDisk = 1 << 30
 
 // Config says which lab, and from what.
 type Config struct {
-	// Root is the checkout, with config/ and services/ in it.
-	Root string
+	// Files are the configuration and the dashboards. The services are built from the
+	// checkout that the files are in. Without a checkout the services are installed from
+	// the lab's published module.
+	Files checkout.Files
+	// Version is the version of that module: this program's.
+	Version string
+	// NoServices leaves the two services out.
+	NoServices bool
 	// Dir is the lab's folder. Up makes it, and refuses one that it has not made.
 	Dir string
 	// Ports are the ports to use; the zero value means those that the lab in Dir

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/config/mimir/rules"
 )
 
 // layout is the lab's folder:
@@ -18,7 +20,7 @@ import (
 //	lock           held by the `lab` that changes something
 //	owner          the `lab` in the foreground that looks after the lab
 //	bin/           the services' programs
-//	config/        the configuration that runs, a copy of the checkout's
+//	config/        the configuration that runs, a copy of the checkout's or of the program's own
 //	config/rules/  Mimir's rules, in a folder for their tenant
 //	data/NAME/     what each component stores
 //	logs/NAME.log  what each component prints
@@ -87,10 +89,11 @@ func (l layout) reads(name string) ([]string, error) {
 	return files, err
 }
 
-// create makes the folders, and copies the checkout's configuration: what runs
-// is then what the fingerprints were taken of, whatever is edited meanwhile. It fails
-// where a symbolic link would lead it out of the lab's folder.
-func (l layout) create(folder labdir.Folder, root string) error {
+// create makes the folders, and copies the configuration out of files: what runs is then
+// what the fingerprints were taken of, whatever is edited meanwhile. It fails where a
+// symbolic link would lead it out of the lab's folder. Alerts about the services are only
+// for a lab that has them.
+func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) error {
 	into, err := folder.Root()
 	if err != nil {
 		return err
@@ -105,7 +108,10 @@ func (l layout) create(folder labdir.Folder, root string) error {
 			return fmt.Errorf("making the lab's folder: %w", err)
 		}
 	}
-	from := os.DirFS(filepath.Join(root, "config"))
+	from, err := fs.Sub(files, "config")
+	if err != nil {
+		return err
+	}
 	for source, component := range map[string]string{
 		"loki/loki.yaml":     target.Loki,
 		"tempo/tempo.yaml":   target.Tempo,
@@ -119,7 +125,12 @@ func (l layout) create(folder labdir.Folder, root string) error {
 	if err := copyFiles(into, "config/rules/"+tenant, from, "mimir/rules/*.yaml"); err != nil {
 		return fmt.Errorf("copying Mimir's rules: %w", err)
 	}
-	if err := copyFiles(into, "config/dashboards", os.DirFS(filepath.Join(root, "dashboards")), "*.json"); err != nil {
+	if !withServices {
+		if err := into.Remove("config/rules/" + tenant + "/" + rules.SampleServices); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := copyFiles(into, "config/dashboards", files, "dashboards/*.json"); err != nil {
 		return fmt.Errorf("copying Grafana's dashboards: %w", err)
 	}
 	if err := copyTree(into, "config/provisioning", from, "grafana/provisioning"); err != nil {

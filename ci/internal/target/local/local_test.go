@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -74,9 +75,9 @@ func main() {
 }
 `
 
-// checkout writes a small checkout: a module with two services, and the
+// smallCheckout writes a small checkout: a module with two services, and the
 // configuration files by name.
-func checkout(t *testing.T) string {
+func smallCheckout(t *testing.T) checkout.Files {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "go.mod"), "module example.com/lab\n\ngo 1.26\n")
@@ -86,7 +87,7 @@ func checkout(t *testing.T) string {
 	for _, name := range []string{"loki/loki.yaml", "tempo/tempo.yaml", "mimir/mimir.yaml", "alloy/config.alloy"} {
 		write(t, filepath.Join(root, "config", name), "first")
 	}
-	return root
+	return checkout.Files{FS: os.DirFS(root), Root: root}
 }
 
 func write(t *testing.T, name, content string) {
@@ -116,7 +117,7 @@ func testLab(t *testing.T) (*Lab, *strings.Builder) {
 	}
 	var told strings.Builder
 	l := Open(Config{
-		Root: checkout(t), Dir: filepath.Join(dir, "lab"), FreePorts: true, Faults: true,
+		Files: smallCheckout(t), Dir: filepath.Join(dir, "lab"), FreePorts: true, Faults: true,
 		Programs: func(context.Context) (map[string]Program, error) {
 			programs := map[string]Program{}
 			for _, name := range []string{target.Loki, target.Tempo, target.Mimir, target.Alloy} {
@@ -208,7 +209,7 @@ func TestUpThenDown(t *testing.T) {
 func TestUpReplacesOnlyWhatChanged(t *testing.T) {
 	l, _ := testLab(t)
 	up(t, l)
-	source := filepath.Join(l.cfg.Root, "services", "frontend", "main.go")
+	source := filepath.Join(l.cfg.Files.Root, "services", "frontend", "main.go")
 	write(t, source, strings.Replace(serviceSource, "first", "second", 1))
 	if _, started := up(t, l); !slices.Equal(started, []string{"frontend"}) {
 		t.Errorf("after an edit of the frontend, Up started %v", started)
@@ -216,7 +217,7 @@ func TestUpReplacesOnlyWhatChanged(t *testing.T) {
 	if log, _ := os.ReadFile(l.layout.log("frontend")); !strings.Contains(string(log), "second") {
 		t.Errorf("the frontend that runs says %q, want the edited one", log)
 	}
-	write(t, filepath.Join(l.cfg.Root, "config", "tempo", "tempo.yaml"), "second")
+	write(t, filepath.Join(l.cfg.Files.Root, "config", "tempo", "tempo.yaml"), "second")
 	if _, started := up(t, l); !slices.Equal(started, []string{"tempo"}) {
 		t.Errorf("after an edit of Tempo's configuration, Up started %v", started)
 	}
@@ -234,7 +235,7 @@ func TestUpReplacesOnlyWhatChanged(t *testing.T) {
 func TestUpTakesTheRules(t *testing.T) {
 	l, _ := testLab(t)
 	up(t, l)
-	rules := filepath.Join(l.cfg.Root, "config", "mimir", "rules")
+	rules := filepath.Join(l.cfg.Files.Root, "config", "mimir", "rules")
 	for _, step := range []struct {
 		what   string
 		change func()

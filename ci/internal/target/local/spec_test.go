@@ -24,7 +24,7 @@ func TestSettingsHaveNoFolderName(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := layout{folder.Path}
-	if err := l.create(folder, checkout(t)); err != nil {
+	if err := l.create(folder, smallCheckout(t), true); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()

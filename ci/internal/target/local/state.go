@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -71,7 +72,7 @@ func (s *State) remove(p Process) {
 }
 
 // ErrNotUp says that the folder holds no lab that runs. It is a [target.ErrNotUp].
-var ErrNotUp = fmt.Errorf("%w; start it with `go run ./ci/lab up`", target.ErrNotUp)
+var ErrNotUp = fmt.Errorf("%w; start it with `%s up`", target.ErrNotUp, command.Name())
 
 // readState reads the state file. It returns ErrNotUp when there is none.
 func readState(path string) (*State, error) {
@@ -84,7 +85,7 @@ func readState(path string) (*State, error) {
 	}
 	var s State
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); run `go run ./ci/lab down`, which finds the lab's processes by their environment", path, err)
+		return nil, fmt.Errorf("%s is damaged (%w); run `%s down`, which finds the lab's processes by their environment", path, err, command.Name())
 	}
 	return &s, nil
 }

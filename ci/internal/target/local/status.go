@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -40,7 +41,7 @@ func (p *Process) look(ctx context.Context, client *http.Client) target.Instance
 		i.Started = time.UnixMilli(p.Created).UTC()
 	}
 	if !p.alive() {
-		i.Detail = "see " + p.Log + "; `go run ./ci/lab up` starts it again"
+		i.Detail = "see " + p.Log + "; `" + command.Name() + " up` starts it again"
 		return i
 	}
 	i.MemoryBytes = int64(p.memory())

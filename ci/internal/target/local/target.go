@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -17,14 +20,16 @@ import (
 type Options struct {
 	// Dir finds the lab's folder.
 	Dir func() (string, error)
-	// Root finds the checkout; only Up asks.
-	Root func() (string, error)
+	// Files finds the configuration and the checkout; only Up asks.
+	Files func() checkout.Files
 	// Stack finds the programs of the stack; only Up asks.
 	Stack func() (*stack.Stack, error)
 	// Ports are ports other than the usual ones, each as NAME=NUMBER.
 	Ports []string
 	// FreePorts takes ports that are free now, but for those in Ports.
 	FreePorts bool
+	// NoServices leaves the two services out.
+	NoServices bool
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
@@ -84,16 +89,12 @@ func (t *Target) wanted() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := t.o.Root()
-	if err != nil {
-		return nil, err
-	}
 	programs, err := t.o.Stack()
 	if err != nil {
 		return nil, err
 	}
 	cfg := Config{
-		Root: root, Dir: dir, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
+		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil
@@ -136,33 +137,42 @@ func (t *Target) Up(ctx context.Context) (target.Summary, error) {
 	if len(started) == 0 {
 		headline = "The lab is up already, and unchanged."
 	}
-	return summary(headline, state.Addresses), nil
+	return summary(headline, state), nil
 }
 
 // summary says where everything is, and what to do next.
-func summary(headline string, at target.Addresses) target.Summary {
+func summary(headline string, state *State) target.Summary {
+	at := state.Addresses
 	grafana := target.Place{Name: target.Grafana, URL: at.Grafana, About: "logs, metrics and traces"}
 	if at.Grafana == "" {
 		grafana.URL, grafana.About = "(not on this machine)", "see above how to get it"
 	}
-	return target.Summary{
+	s := target.Summary{
 		Headline: headline,
 		Places: []target.Place{
 			{Name: target.Frontend, URL: at.Frontend, About: "the web page: users, and buttons for slow and failing queries"},
 			grafana,
 			{Name: target.Backend, URL: at.Backend, About: "the users API, /openapi.yaml"},
+			{Name: "OTLP", URL: "http://" + target.Loopback(state.Ports.AlloyOTLPHTTP),
+				About: fmt.Sprintf("where your application sends its telemetry by HTTP; by gRPC, port %d", state.Ports.AlloyOTLPGRPC)},
 			{Name: target.Alloy, URL: at.Alloy, About: "the collector's own page"},
 			{Name: target.Loki, URL: at.Loki, About: "logs"},
 			{Name: target.Tempo, URL: at.Tempo, About: "traces"},
 			{Name: target.Mimir, URL: at.Mimir, About: "metrics"},
 		},
 		Next: []target.Step{
-			{Command: "go run ./ci/lab traffic", About: "send it 200 requests"},
-			{Command: "go run ./ci/lab verify", About: "prove that all telemetry of a request arrives"},
-			{Command: "go run ./ci/lab trace ID", About: "look at one trace, with its log lines"},
-			{Command: "go run ./ci/lab down", About: "stop it"},
+			{Command: command.Name() + " traffic", About: "send it 200 requests"},
+			{Command: command.Name() + " verify", About: "prove that all telemetry of a request arrives"},
+			{Command: command.Name() + " trace ID", About: "look at one trace, with its log lines"},
+			{Command: command.Name() + " down", About: "stop it"},
 		},
 	}
+	if at.Frontend == "" {
+		s.Places = slices.DeleteFunc(s.Places, func(p target.Place) bool { return p.URL == "" })
+		s.Next = s.Next[1:] // no service takes the traffic
+		s.Next[0].About = "check the stack itself: its rules, its dashboard, that nothing is lost"
+	}
+	return s
 }
 
 // Down implements [target.Target].
@@ -179,7 +189,7 @@ func (t *Target) Down(ctx context.Context) (string, error) {
 }
 
 func stoppedSentence(stopped []string) string {
-	return "Stopped: " + strings.Join(stopped, ", ") + ". The data is kept; `go run ./ci/lab reset` deletes it."
+	return "Stopped: " + strings.Join(stopped, ", ") + ". The data is kept; `" + command.Name() + " reset` deletes it."
 }
 
 // Reset implements [target.Target].

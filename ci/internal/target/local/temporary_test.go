@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
@@ -41,7 +42,7 @@ func temporaryTarget(t *testing.T, fail func() error) *Target {
 	t.Helper()
 	setTempDir(t)
 	target, err := New(Options{
-		Root: func() (string, error) { return t.TempDir(), nil }, Say: func(line string) { t.Log(line) },
+		Files: checkout.Find, Say: func(line string) { t.Log(line) },
 		Stack: func() (*stack.Stack, error) { return nil, fail() },
 		Dir:   func() (string, error) { return "", errors.New("the lab of the user's") },
 	})

@@ -105,14 +105,15 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.layout.create(l.folder, l.cfg.Root); err != nil {
+	if err := l.layout.create(l.folder, l.cfg.Files, !l.cfg.NoServices); err != nil {
 		return nil, err
 	}
-	services, err := l.buildServices(ctx)
+	services, err := l.services(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]Program{target.Frontend: services[target.Frontend], target.Backend: services[target.Backend]}
+	all := map[string]Program{}
+	maps.Copy(all, services)
 	maps.Copy(all, programs)
 	ports, err := l.ports(state)
 	if err != nil {
@@ -121,6 +122,9 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	state.Ports, state.Addresses = ports, ports.Local()
 	if _, ok := all[target.Grafana]; !ok {
 		state.Addresses.Grafana = ""
+	}
+	if l.cfg.NoServices {
+		state.Addresses.Frontend, state.Addresses.Backend = "", ""
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
@@ -179,6 +183,8 @@ func (l *Lab) retire(ctx context.Context, state *State, changed, specs []spec) e
 		switch {
 		case isWanted && !isChanged:
 			continue
+		case p.alive() && !isWanted:
+			l.cfg.Progress(p.Name + " is not wanted any more: ending it")
 		case p.alive():
 			l.cfg.Progress(p.Name + " has changed: replacing it")
 		case isChanged && len(changed) < len(specs):

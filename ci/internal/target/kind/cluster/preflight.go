@@ -191,7 +191,7 @@ func (c *Cluster) judgePorts(ctx context.Context, m host) ([]Problem, error) {
 		if owner, ok := owners[port]; ok {
 			who = "the container " + owner
 		} else if local(m) && m.listen(net.JoinHostPort(orAny(c.Listen), strconv.Itoa(port))) != nil {
-			who = "another program (a lab on the local target? `go run ./ci/lab down` stops it)"
+			who = "another program (a lab on the local target? `lab down` stops it)"
 		}
 		if who != "" {
 			problems = append(problems, Problem{What: fmt.Sprintf("Port %d is taken by %s.", port, who),
