@@ -14,6 +14,7 @@ const (
 	kindImageCheck  = "image_check"  // an imageCheckDocument
 	kindBuiltImages = "built_images" // a builtDocument
 	kindArchives    = "archives"     // an archivesDocument
+	kindTrace       = "trace"        // a traceview.Trace
 )
 
 // imagesDocument is the JSON of `lab images list`.

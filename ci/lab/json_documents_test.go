@@ -16,9 +16,11 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceview"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -56,6 +58,16 @@ func documents() map[string]any {
 		kindArchives: archivesDocument{[]archiveRow{{"loki", images.Archive{
 			Path: "loki.tar", Tag: "grafana/loki:3.7.7", Platform: "linux/amd64", ID: digest, Size: 40000000, Kept: true,
 		}}}},
+		kindTrace: traceview.Trace{
+			TraceID: strings.Repeat("0a", 16), Missing: "Tempo has no spans of the trace",
+			Spans: []traceview.Span{{
+				SpanID: strings.Repeat("b1", 8), ParentSpanID: strings.Repeat("c2", 8), Service: "shop", Name: "GET /cart", Kind: query.Server,
+				Start: at, End: at.Add(time.Second), Failed: true, Message: "no stock", Attributes: map[string]string{"http.route": "/cart"},
+				Events:   []traceview.Event{{Name: "exception", Time: at, Attributes: map[string]string{"exception.type": "Sold"}}},
+				Resource: map[string]string{"service.name": "shop"},
+			}},
+			Lines: []traceview.Line{{Time: at, Text: "no stock", Labels: map[string]string{"level": "error"}}},
+		},
 	}
 }
 
@@ -103,7 +115,7 @@ func TestDocumentsAreDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(string(raw), -1) {
-			if name := match[1]; name != "loki" && name != "shown" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
+			if name := match[1]; name != "loki" && name != "shown" && name != "level" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
 				t.Errorf("docs/json.md does not name the field %s of %s", name, kind)
 			}
 		}

@@ -144,7 +144,9 @@ func recorded() *tracepb.TracesData {
 				{Key: "rows", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: -3}}},
 				{Key: "cached", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}}},
 				{Key: "share", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: 0.25}}},
-				{Key: "list", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_ArrayValue{}}},
+				{Key: "list", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_ArrayValue{ArrayValue: &commonpb.ArrayValue{Values: []*commonpb.AnyValue{
+					{Value: &commonpb.AnyValue_StringValue{StringValue: "a"}}, {Value: &commonpb.AnyValue_IntValue{IntValue: 2}},
+				}}}}},
 				{Key: "nothing"},
 			},
 		}),
@@ -175,7 +177,7 @@ func TestTrace(t *testing.T) {
 			Attributes: map[string]string{}, Resource: map[string]string{"service.name": "frontend"}},
 		{ID: "0102030405060708", ParentID: "00f067aa0ba902b7", Service: "backend", Name: "SELECT users", Kind: Client, Failed: true,
 			Start: time.Unix(2, 0), End: time.Unix(2, 300_000_000),
-			Attributes: map[string]string{"db.system.name": "sqlite", "rows": "-3", "cached": "true", "share": "0.25"},
+			Attributes: map[string]string{"db.system.name": "sqlite", "rows": "-3", "cached": "true", "share": "0.25", "list": "[a, 2]"},
 			Resource:   map[string]string{"service.name": "backend"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

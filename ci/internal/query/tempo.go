@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -47,8 +48,17 @@ type Span struct {
 	// Message is what the status says besides, often "".
 	Message    string
 	Attributes map[string]string
+	// Events are in the order in which the sender has them, often that of their times.
+	Events []Event
 	// Resource are the attributes of what has made the span: the service, its pod.
 	Resource map[string]string
+}
+
+// Event is something that happened during a span, such as an exception.
+type Event struct {
+	Name       string
+	Time       time.Time
+	Attributes map[string]string
 }
 
 // Duration is the time that the span took.
@@ -98,6 +108,10 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		tracepb.Span_SPAN_KIND_PRODUCER: Producer,
 		tracepb.Span_SPAN_KIND_CONSUMER: Consumer,
 	}
+	var events []Event
+	for _, e := range s.GetEvents() {
+		events = append(events, Event{e.GetName(), time.Unix(0, int64(e.GetTimeUnixNano())), attributes(e.GetAttributes())})
+	}
 	return Span{
 		ID: hex.EncodeToString(s.GetSpanId()), ParentID: hex.EncodeToString(s.GetParentSpanId()),
 		Service: resource["service.name"], Name: s.GetName(), Kind: kinds[s.GetKind()],
@@ -106,10 +120,12 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		Failed:     s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR,
 		Message:    s.GetStatus().GetMessage(),
 		Attributes: attributes(s.GetAttributes()),
+		Events:     events,
 		Resource:   resource,
 	}
 }
 
+// attributes returns the values as text; maps and bytes are left out.
 func attributes(kvs []*commonpb.KeyValue) map[string]string {
 	m := make(map[string]string, len(kvs))
 	for _, kv := range kvs {
@@ -122,6 +138,12 @@ func attributes(kvs []*commonpb.KeyValue) map[string]string {
 			m[kv.GetKey()] = strconv.FormatBool(v.BoolValue)
 		case *commonpb.AnyValue_DoubleValue:
 			m[kv.GetKey()] = strconv.FormatFloat(v.DoubleValue, 'g', -1, 64)
+		case *commonpb.AnyValue_ArrayValue:
+			var all []string
+			for _, each := range v.ArrayValue.GetValues() {
+				all = append(all, attributes([]*commonpb.KeyValue{{Value: each}})[""])
+			}
+			m[kv.GetKey()] = "[" + strings.Join(all, ", ") + "]"
 		}
 	}
 	return m

@@ -76,7 +76,7 @@ var shown = []string{"http.request.method", "url.path", "http.response.status_co
 
 // writeLines prints the lines. A line break in a text continues it on a row that
 // begins with a bar, so that no text can pass for a line of its own.
-func writeLines(w io.Writer, lines []query.Line, day time.Time) {
+func writeLines(w io.Writer, lines []Line, day time.Time) {
 	const date = "2006-01-02"
 	today := day.Local().Format(date)
 	for _, l := range lines {
@@ -86,7 +86,7 @@ func writeLines(w io.Writer, lines []query.Line, day time.Time) {
 			today = now
 		}
 		text := strings.Split(strings.TrimRight(l.Text, "\r\n"), "\n")
-		fmt.Fprintf(w, "%s  %-5s %-8s %s", at.Format("15:04:05.000"), harmless(l.Labels["level"]), harmless(l.Labels["service_name"]), row(text[0]))
+		fmt.Fprintf(w, "%s  %-5s %-8s %s", at.Format("15:04:05.000"), harmless(l.Labels["level"]), harmless(l.Labels["service_name"]), textRow(text[0]))
 		for _, attribute := range shown {
 			// Loki has an underscore where the attribute's name has a dot.
 			if v := l.Labels[strings.ReplaceAll(attribute, ".", "_")]; v != "" {
@@ -95,12 +95,12 @@ func writeLines(w io.Writer, lines []query.Line, day time.Time) {
 		}
 		fmt.Fprintln(w)
 		for _, more := range text[1:] {
-			fmt.Fprintf(w, "%14s| %s\n", "", row(more))
+			fmt.Fprintf(w, "%14s| %s\n", "", textRow(more))
 		}
 	}
 }
 
-// row is one row of a text that may have tabs and the line ends of Windows.
-func row(text string) string {
+// textRow is one row of a text that may have tabs and the line ends of Windows.
+func textRow(text string) string {
 	return harmless(strings.ReplaceAll(strings.TrimSuffix(text, "\r"), "\t", "    "))
 }

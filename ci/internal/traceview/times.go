@@ -3,8 +3,6 @@ package traceview
 import (
 	"fmt"
 	"time"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
 
 // A span's time is believed when it is between these two, from now: older ones Loki
@@ -22,7 +20,7 @@ func believed(t time.Time) bool {
 }
 
 // begin is the earliest start that is believed, or else the earliest that is set.
-func begin(spans []query.Span) time.Time {
+func begin(spans []Span) time.Time {
 	var first time.Time
 	for _, s := range spans { // the earliest first
 		if believed(s.Start) {
@@ -40,7 +38,7 @@ func isTime(t time.Time) bool { return t.UnixNano() != 0 }
 
 // times writes how long a span took and when it began, in milliseconds, and says what
 // is odd about that.
-func times(s query.Span, begin time.Time) (took, at string, odd []string) {
+func times(s Span, begin time.Time) (took, at string, odd []string) {
 	took, at = ms(0), "?"
 	switch {
 	case !isTime(s.Start):
@@ -48,7 +46,7 @@ func times(s query.Span, begin time.Time) (took, at string, odd []string) {
 	case !isTime(s.End):
 		odd = append(odd, "no end time")
 	default:
-		took = ms(s.Duration())
+		took = ms(s.End.Sub(s.Start))
 		if s.End.Before(s.Start) {
 			odd = append(odd, "ends before it starts")
 		}

@@ -115,8 +115,14 @@ func print(t *testing.T, b *backends) (text string, err error) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	var out strings.Builder
-	err = Print(t.Context(), limitedWriter{&out}, query.Tempo{URL: server.URL, HTTP: server.Client()}, query.Loki{URL: server.URL, HTTP: server.Client()}, testID)
-	return out.String(), err
+	trace, err := Fetch(t.Context(), query.Tempo{URL: server.URL, HTTP: server.Client()}, query.Loki{URL: server.URL, HTTP: server.Client()}, testID)
+	if err != nil {
+		return "", err
+	}
+	if err := trace.WriteText(limitedWriter{&out}); err != nil || trace.Missing == "" {
+		return out.String(), err
+	}
+	return out.String(), errors.New(trace.Missing)
 }
 
 // A limitedWriter ends a printing that does not end by itself.

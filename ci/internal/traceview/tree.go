@@ -12,7 +12,7 @@ import (
 // A tree is the spans of a trace, each below its parent. A span is known by its
 // place in spans: its id may be that of others too, or empty.
 type tree struct {
-	spans    []query.Span
+	spans    []Span
 	parent   []int // by span; none for a root
 	children [][]int
 	// begin is when the trace began: the first start that can be true.
@@ -21,12 +21,12 @@ type tree struct {
 
 const none = -1
 
-func newTree(spans []query.Span) *tree {
+func newTree(spans []Span) *tree {
 	t := &tree{spans: spans, parent: make([]int, len(spans)), children: make([][]int, len(spans)), begin: begin(spans)}
 	byID := map[string][]int{}
 	for i, s := range spans {
-		if isSet(s.ID) {
-			byID[s.ID] = append(byID[s.ID], i)
+		if isSet(s.SpanID) {
+			byID[s.SpanID] = append(byID[s.SpanID], i)
 		}
 	}
 	for i := range spans {
@@ -42,20 +42,20 @@ func newTree(spans []query.Span) *tree {
 // as that of a caller who exports nothing, is a root. Where client and server share
 // one id, as with Zipkin, the server's span is the client's child, and what the server
 // calls is the server's.
-func parentOf(spans []query.Span, i int, byID map[string][]int) int {
+func parentOf(spans []Span, i int, byID map[string][]int) int {
 	s := spans[i]
-	if s.Kind == query.Server && isSet(s.ID) {
-		for _, twin := range byID[s.ID] {
+	if s.Kind == query.Server && isSet(s.SpanID) {
+		for _, twin := range byID[s.SpanID] {
 			if spans[twin].Kind == query.Client {
 				return twin
 			}
 		}
 	}
-	if !isSet(s.ParentID) {
+	if !isSet(s.ParentSpanID) {
 		return none
 	}
 	parent := none
-	for _, p := range byID[s.ParentID] {
+	for _, p := range byID[s.ParentSpanID] {
 		if parent == none || spans[parent].Kind != query.Server && spans[p].Kind == query.Server {
 			parent = p
 		}
@@ -66,21 +66,32 @@ func parentOf(spans []query.Span, i int, byID map[string][]int) int {
 // isSet tells whether a span's id is one: not empty, and not zero.
 func isSet(id string) bool { return strings.Trim(id, "0") != "" }
 
-// write writes a row for each span, exactly one.
-func (t *tree) write(w io.Writer) {
-	fmt.Fprintf(w, "%9s %-10s %s\n", "took", "at", "span")
+// A row is one span in its place in the tree.
+type row struct {
+	Span
+	depth int
+	// took and at are how long it took and when it began, for people; notes say what is
+	// odd about it.
+	took, at string
+	notes    []string
+}
+
+// rows returns a row for each span, exactly one, each below its parent.
+func (t *tree) rows() []row {
+	rows := make([]row, 0, len(t.spans))
 	done := make([]bool, len(t.spans))
 	for i := range t.spans {
 		if t.parent[i] == none {
-			t.branch(w, i, 0, done)
+			rows = t.branch(rows, i, 0, done)
 		}
 	}
 	// The rest are spans in circles, and what hangs on those.
 	for i := range t.spans {
 		if !done[i] {
-			t.branch(w, t.circle(i), 0, done)
+			rows = t.branch(rows, t.circle(i), 0, done)
 		}
 	}
+	return rows
 }
 
 // circle returns the span at which the ancestors of span i begin to repeat.
@@ -92,19 +103,36 @@ func (t *tree) circle(i int) int {
 	return i
 }
 
-// branch writes a span and its descendants.
-func (t *tree) branch(w io.Writer, i, depth int, done []bool) {
+// branch appends the rows of a span and its descendants.
+func (t *tree) branch(rows []row, i, depth int, done []bool) []row {
 	if done[i] {
-		return
+		return rows
 	}
 	done[i] = true
-	var notes []string
+	r := row{Span: t.spans[i], depth: depth}
 	if depth == 0 && t.parent[i] != none {
-		notes = append(notes, "its own ancestor")
+		r.notes = append(r.notes, "its own ancestor")
 	}
-	t.row(w, t.spans[i], depth, notes)
+	var odd []string
+	r.took, r.at, odd = times(r.Span, t.begin)
+	r.notes = append(r.notes, odd...)
+	rows = append(rows, r)
 	for _, child := range t.children[i] {
-		t.branch(w, child, depth+1, done)
+		rows = t.branch(rows, child, depth+1, done)
+	}
+	return rows
+}
+
+// statement returns the SQL of a span in one line; "" when it has none.
+func (r row) statement() string {
+	return strings.Join(strings.Fields(r.Attributes["db.query.text"]), " ")
+}
+
+// write writes the tree for a terminal.
+func (t *tree) write(w io.Writer) {
+	fmt.Fprintf(w, "%9s %-10s %s\n", "took", "at", "span")
+	for _, r := range t.rows() {
+		r.write(w)
 	}
 }
 
@@ -112,26 +140,24 @@ func (t *tree) branch(w io.Writer, i, depth int, done []bool) {
 // room on the screen, and are numbered.
 const maxIndent = 40
 
-func (t *tree) row(w io.Writer, s query.Span, depth int, notes []string) {
-	took, at, odd := times(s, t.begin)
-	notes = append(notes, odd...)
+func (r row) write(w io.Writer) {
 	var b strings.Builder
-	b.WriteString(strings.Repeat("  ", min(depth, maxIndent)))
-	if depth > maxIndent {
-		fmt.Fprintf(&b, "(level %d) ", depth)
+	b.WriteString(strings.Repeat("  ", min(r.depth, maxIndent)))
+	if r.depth > maxIndent {
+		fmt.Fprintf(&b, "(level %d) ", r.depth)
 	}
-	b.WriteString(harmless(s.Service) + " " + harmless(s.Name))
-	if sql := s.Attributes["db.query.text"]; sql != "" {
-		b.WriteString("  " + harmless(strings.Join(strings.Fields(sql), " ")))
+	b.WriteString(harmless(r.Service) + " " + harmless(r.Name))
+	if sql := r.statement(); sql != "" {
+		b.WriteString("  " + harmless(sql))
 	}
-	if s.Kind != "" {
-		b.WriteString(" (" + string(s.Kind) + ")")
+	if r.Kind != "" {
+		b.WriteString(" (" + string(r.Kind) + ")")
 	}
-	if s.Failed {
-		b.WriteString(strings.TrimRight("  ERROR "+harmless(s.Message), " "))
+	if r.Failed {
+		b.WriteString(strings.TrimRight("  ERROR "+harmless(r.Message), " "))
 	}
-	for _, note := range notes {
+	for _, note := range r.notes {
 		b.WriteString("  [" + note + "]")
 	}
-	fmt.Fprintf(w, "%9s %-10s %s\n", took, at, b.String())
+	fmt.Fprintf(w, "%9s %-10s %s\n", r.took, r.at, b.String())
 }
