@@ -46,7 +46,7 @@ backend, and compares the answers, errors included, with the documentation.`,
 		},
 	}
 	e.registerTarget(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or junit")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json, junit or markdown")
 	cmd.Flags().StringVar(&frontend, "frontend", "", "the frontend's `URL` (default that of the running lab)")
 	cmd.Flags().StringVar(&backend, "backend", "", "the backend's `URL` (default that of the running lab)")
 	return cmd

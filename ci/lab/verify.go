@@ -56,7 +56,7 @@ dashboards that applies to such a service has data when the service is chosen.`,
 	flags.StringVar(&f.load.profile, "traffic", traffic.Profiles()[0].Name, "the traffic to prove completeness with: smoke, steady or heavy")
 	flags.StringVar(&f.run, "run", "", "prove completeness for traffic sent before: a `FILE` that `lab traffic -o json` wrote, or \"last\"")
 	flags.BoolVar(&f.own, "up", false, "start a lab for the purpose and take it down afterwards")
-	flags.StringVarP(&f.output, "output", "o", "table", "table, json or junit")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, json, junit or markdown")
 	flags.StringVar(&f.service, "service", "", "look at the dashboards for the service with this `NAME` (its service.name) instead")
 	flags.DurationVar(&f.since, "since", 5*time.Minute, "how old the telemetry of --service may be")
 	onlyWith(flags, "service", "since")

@@ -22,10 +22,12 @@ const (
 	JSON Format = "json"
 	// JUnit is the XML that CI viewers read.
 	JUnit Format = "junit"
+	// Markdown is for the summary of a CI run, on GitHub and GitLab.
+	Markdown Format = "markdown"
 )
 
 // Formats lists the valid formats, the default first.
-func Formats() []Format { return []Format{Table, JSON, JUnit} }
+func Formats() []Format { return []Format{Table, JSON, JUnit, Markdown} }
 
 // ParseFormat returns the format of that name. An empty name is the default,
 // table; the error for an unknown name lists the valid ones.
@@ -54,6 +56,8 @@ func Write(w io.Writer, format Format, r Report) error {
 		return writeJSON(w, r)
 	case JUnit:
 		return writeJUnit(w, r)
+	case Markdown:
+		return writeMarkdown(w, r)
 	}
 	_, err := ParseFormat(string(format))
 	if err == nil {

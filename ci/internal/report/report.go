@@ -1,5 +1,6 @@
 // Package report holds the results of checks and writes them for people (a
-// table), for programs (JSON) and for CI viewers (JUnit XML).
+// table), for programs (JSON), for CI viewers (JUnit XML) and for the summary of a CI run
+// (Markdown).
 //
 // Other packages fill in the checks, and the command line picks a format. Text in a
 // check may come from a server's answer, so every renderer takes it as hostile: control

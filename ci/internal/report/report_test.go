@@ -49,6 +49,7 @@ func TestGolden(t *testing.T) {
 		}},
 		{"report.json", func(w io.Writer) error { return report.Write(w, report.JSON, sample()) }},
 		{"junit.xml", func(w io.Writer) error { return report.Write(w, report.JUnit, sample()) }},
+		{"report.md", func(w io.Writer) error { return report.Write(w, report.Markdown, sample()) }},
 		{"empty.txt", func(w io.Writer) error { return report.Write(w, report.Table, report.Report{Name: "nothing"}) }},
 		{"empty.json", func(w io.Writer) error { return report.Write(w, report.JSON, report.Report{Name: "nothing"}) }},
 	}
