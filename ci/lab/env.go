@@ -52,14 +52,15 @@ func (e *env) imageLock(file string) (images.Lock, error) {
 }
 
 // stack returns the stack of the checkout or of this program, with the images of the lock
-// in a file, or of the usual lock if that file is "".
-func (e *env) stack(mode stack.Mode, cache, lock string) (*stack.Stack, error) {
+// in a file, or of the usual lock if that file is "". archives may name a directory with
+// images as files.
+func (e *env) stack(mode stack.Mode, cache, lock, archives string) (*stack.Stack, error) {
 	pinned, err := e.imageLock(lock)
 	if err != nil {
 		return nil, err
 	}
 	return stack.New(stack.Config{
-		Root: checkout.Find().Root, Cache: cache, Mode: mode, Images: pinned, Progress: stack.Render(e.progress()),
+		Root: checkout.Find().Root, Cache: cache, Mode: mode, Images: pinned, Archives: archives, Progress: stack.Render(e.progress()),
 	})
 }
 

@@ -8,11 +8,13 @@ import (
 
 // stackFlags are common to the commands about the stack's programs.
 type stackFlags struct {
-	mode          stack.Mode
-	cache, images string
+	mode                    stack.Mode
+	cache, images, archives string
 }
 
-func (f *stackFlags) open(e *env) (*stack.Stack, error) { return e.stack(f.mode, f.cache, f.images) }
+func (f *stackFlags) open(e *env) (*stack.Stack, error) {
+	return e.stack(f.mode, f.cache, f.images, f.archives)
+}
 
 func stackCommand(e *env) *cobra.Command {
 	f := stackFlags{mode: stack.Auto}

@@ -45,6 +45,7 @@ about half an hour on two cores; after Ctrl-C, the next call goes on where it st
 			return t.Flush()
 		},
 	}
+	cmd.Flags().StringVar(&f.archives, "archives", "", "a `DIRECTORY` with images as files, as `lab images pull --to` and pack write them: a program whose image is there comes out of it (Linux)")
 	cmd.Flags().Var(&f.mode, "stack", "where the programs come from: auto, path, images or source")
 	return cmd
 }

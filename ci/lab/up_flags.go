@@ -53,7 +53,8 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
 	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
 	onlyOn(flags, []string{target.Local, target.Kind}, "images", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
-	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "archives", "listen", "no-preflight", "recreate", "timeout", "metrics-server")
+	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
+	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
 	cmd.Flags().AddFlagSet(flags)
 	return names
@@ -79,8 +80,8 @@ func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
 	flags.Lookup("workers").DefValue = "0" // else the help prints -1
 	flags.StringVar(&f.nodeImage, "node-image", "", "kind: the nodes' `IMAGE` (default \"node\" of the image lock)")
 	registerImages(flags, &f.images)
-	flags.StringVar(&f.archives, "archives", "", "kind: a `DIRECTORY` with images as files, as `lab images pull --to` and pack write them. up takes the images that are there, and builds or pulls the others as usual")
-	flags.StringVar(&f.listen, "listen", "", "kind: the host's `ADDRESS` to publish ports on (default the cluster's own, or 127.0.0.1)")
+	flags.StringVar(&f.archives, "archives", "", "a `DIRECTORY` with images as files, as `lab images pull --to` and pack write them. up takes the images that are there, and gets the others as usual")
+	flags.StringVar(&f.listen, "listen", "", "the `ADDRESS` of this machine to listen on: 127.0.0.1 or 0.0.0.0, which lets every machine in that can reach this one; for kind any address (default 127.0.0.1, or the cluster's own)")
 	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: go on although something seems to be missing")
 	flags.BoolVar(&f.recreate, "recreate", false, "kind: replace a cluster that was made with other settings or does not come to life; its data is lost")
 }

@@ -24,6 +24,7 @@ const fixturePackages = 12
 // tiny packages that takes about a second to compile.
 type fixture struct {
 	root, cache string
+	archives    string
 	mode        Mode
 	lock        images.Lock
 	specs       []spec
@@ -73,7 +74,7 @@ func (f *fixture) write(t *testing.T, file, content string) {
 func (f *fixture) stack(t *testing.T) *Stack {
 	t.Helper()
 	s, err := newStack(Config{
-		Root: f.root, Cache: f.cache, Mode: f.mode, Images: f.lock, Progress: f.progress, ProbeTimeout: f.probe,
+		Root: f.root, Cache: f.cache, Mode: f.mode, Images: f.lock, Archives: f.archives, Progress: f.progress, ProbeTimeout: f.probe,
 	}, f.specs)
 	if err != nil {
 		t.Fatalf("New() = %v", err)

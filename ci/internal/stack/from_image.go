@@ -79,11 +79,11 @@ func (s *Stack) take(ctx context.Context, sp spec, img images.Image, dir string,
 	if err != nil {
 		return &downloadError{err}
 	}
-	if err := s.unpack(ctx, sp, img, dir, progress, manifest.Layers, blobs); err != nil {
+	layer := func(i int, _ string) (string, error) { return blobs.File(manifest.Layers[i].Digest), nil }
+	if err := s.unpack(ctx, sp, img, dir, progress, len(manifest.Layers), layer); err != nil {
 		blobs.Keep()
 		return err
 	}
-	progress.set(PhaseDone, int64(len(manifest.Layers)), int64(len(manifest.Layers)))
 	return blobs.Delete()
 }
 
@@ -112,8 +112,9 @@ func (s *Stack) download(ctx context.Context, repo name.Repository, layers []v1.
 	})
 }
 
-// unpack makes dir out of the layers, the lowest first.
-func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir string, progress *tracker, layers []v1.Descriptor, blobs *registry.Blobs) error {
+// unpack makes dir out of so many layers, the lowest first. layer returns the file of a
+// layer; it may write the file into the folder tmp.
+func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir string, progress *tracker, layers int, layer func(i int, tmp string) (string, error)) error {
 	tmp, err := s.workDir(sp.name)
 	if err != nil {
 		return err
@@ -124,11 +125,14 @@ func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir strin
 		return err
 	}
 	defer root.close()
-	total := int64(len(layers))
-	for i, layer := range layers {
-		progress.set(PhaseUnpack, int64(i), total)
-		if err := root.apply(ctx, blobs.File(layer.Digest)); err != nil {
-			return fmt.Errorf("layer %d of %d: %w", i+1, total, err)
+	for i := range layers {
+		progress.set(PhaseUnpack, int64(i), int64(layers))
+		file, err := layer(i, tmp)
+		if err == nil {
+			err = root.apply(ctx, file)
+		}
+		if err != nil {
+			return fmt.Errorf("layer %d of %d: %w", i+1, layers, err)
 		}
 	}
 	st, err := keep(tmp, sp)
@@ -136,7 +140,11 @@ func (s *Stack) unpack(ctx context.Context, sp spec, img images.Image, dir strin
 		return err
 	}
 	st.Version = img.Tag
-	return finish(tmp, dir, st)
+	if err := finish(tmp, dir, st); err != nil {
+		return err
+	}
+	progress.set(PhaseDone, int64(layers), int64(layers))
+	return nil
 }
 
 // probe asks whether the registry of img answers, and has the image.

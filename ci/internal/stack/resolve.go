@@ -118,6 +118,16 @@ func (c *choice) have(ctx context.Context, sp spec) (Program, error) {
 // get fetches or compiles a program that is not here; why is the reason for the
 // one or the other.
 func (c *choice) get(ctx context.Context, sp spec) (p Program, why string, err error) {
+	if c.cfg.Mode != Source {
+		img, file, err := c.archiveOf(sp)
+		if err != nil {
+			return Program{}, "", err
+		}
+		if file != "" {
+			p, err := c.fromArchive(ctx, sp, img, file)
+			return p, "from " + c.cfg.Archives, err
+		}
+	}
 	if c.cfg.Mode == Images {
 		p, err = c.pull(ctx, sp)
 		return p, "", err

@@ -83,6 +83,10 @@ type Config struct {
 	Mode Mode
 	// Images is the image lock.
 	Images images.Lock
+	// Archives is a folder with images as files, as `lab images pull --to` and pack write
+	// them. A program whose image is there is taken out of it, and not asked of a
+	// registry. It may be "".
+	Archives string
 	// Progress, if set, is called as work goes on, by one goroutine at a time.
 	Progress func(Event)
 	// ProbeTimeout bounds the question whether the registry answers; 0 is 3 s.

@@ -19,6 +19,9 @@ import (
 // lab: most clients try that one first.
 var loopbacks = []string{"127.0.0.1", "::1"}
 
+// everywhere stands for all addresses of this machine.
+const everywhere = "0.0.0.0"
+
 // hasAddress tells whether this machine has the loopback address; some have no IPv6.
 func hasAddress(address string) bool {
 	all, err := net.InterfaceAddrs()

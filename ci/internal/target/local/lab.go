@@ -31,6 +31,9 @@ type Config struct {
 	Files checkout.Files
 	// Version is the version of that module: this program's.
 	Version string
+	// Listen is the address that the components listen on: "" or 127.0.0.1, or 0.0.0.0,
+	// where every machine reaches them that reaches this one.
+	Listen string
 	// NoServices leaves the two services out.
 	NoServices bool
 	// Dir is the lab's folder. Up makes it, and refuses one that it has not made.

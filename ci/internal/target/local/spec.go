@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -61,6 +62,7 @@ type plan struct {
 	programs  map[string]Program
 	faults    bool
 	origins   []string
+	listen    string // the address that components listen on
 	// retention is how long the three backends keep data.
 	retention retention.Periods
 }
@@ -80,7 +82,7 @@ func (p plan) specs() ([]spec, error) {
 		s := p.spec(name, program)
 		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
 		s.args = append(append([]string{}, program.Args...), s.args...)
-		s.env = append(append(s.env, "LAB_LISTEN=127.0.0.1"), p.retention.Environment()...)
+		s.env = append(append(s.env, "LAB_LISTEN="+p.listen), p.retention.Environment()...)
 		s.env = append(s.env, ownership(p.folder, name, program.Path)...)
 		if name != target.Grafana { // whose plugins' sockets may not have long paths
 			temp := p.layout.relative(p.layout.temp(name))
@@ -135,24 +137,27 @@ func (p plan) spec(name string, program Program) spec {
 	case target.Backend:
 		return spec{
 			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
-				"LISTEN_ADDR="+target.Loopback(p.ports.Backend),
+				"LISTEN_ADDR="+p.at(p.ports.Backend),
 				"DATABASE_PATH="+data+"/users.db", "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend
 		return spec{
 			env: append(otel("http/protobuf", p.ports.AlloyOTLPHTTP),
-				"LISTEN_ADDR="+target.Loopback(p.ports.Frontend), "BACKEND_URL="+p.addresses.Backend,
+				"LISTEN_ADDR="+p.at(p.ports.Frontend), "BACKEND_URL="+p.addresses.Backend,
 				"LAB_TRACE_URL="+p.addresses.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Frontend},
 		}
 	}
 }
 
+// at is where a component listens, as address:port.
+func (p plan) at(port int) string { return net.JoinHostPort(p.listen, strconv.Itoa(port)) }
+
 func (p plan) alloy(base, config, data string) spec {
 	return spec{
 		args: []string{"run", config, "--stability.level=experimental", "--disable-reporting",
-			"--server.http.listen-addr=" + target.Loopback(p.ports.Alloy), "--storage.path=" + data + "/storage"},
+			"--server.http.listen-addr=" + p.at(p.ports.Alloy), "--storage.path=" + data + "/storage"},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
 			"LAB_QUEUE_DIR=" + data + "/queue", "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
@@ -164,8 +169,7 @@ func (p plan) alloy(base, config, data string) spec {
 	}
 }
 
-// grafana listens on the loopback address only, and lets whoever reaches it
-// look and explore without a login. It takes relative paths for those below its own
+// grafana lets whoever reaches it look and explore without a login. It takes relative paths for those below its own
 // --homepath, so that these are absolute; see checkGrafana.
 func (p plan) grafana(base string, program Program) spec {
 	data := p.layout.data(target.Grafana)
@@ -173,7 +177,7 @@ func (p plan) grafana(base string, program Program) spec {
 		args: []string{"server", "--homepath", program.Home, "cfg:default.paths.data=" + filepath.Join(data, "data"),
 			"cfg:default.paths.logs=" + filepath.Join(data, "logs")},
 		env: []string{
-			"GF_SERVER_HTTP_ADDR=127.0.0.1", port("GF_SERVER_HTTP_PORT", p.ports.Grafana),
+			"GF_SERVER_HTTP_ADDR=" + p.listen, port("GF_SERVER_HTTP_PORT", p.ports.Grafana),
 			"GF_PATHS_PROVISIONING=" + p.layout.config("provisioning"), "LAB_DASHBOARDS=" + p.layout.relative(p.layout.dashboards()),
 			"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Editor",
 			"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",

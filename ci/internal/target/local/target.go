@@ -30,6 +30,8 @@ type Options struct {
 	FreePorts bool
 	// NoServices leaves the two services out.
 	NoServices bool
+	// Listen is the address that the components listen on; see [Config].
+	Listen string
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
@@ -57,6 +59,9 @@ var (
 // nothing yet.
 func New(o Options) (*Target, error) {
 	t := &Target{o: o, ports: map[string]int{}}
+	if !slices.Contains([]string{"", loopbacks[0], everywhere}, o.Listen) {
+		return nil, fmt.Errorf("--listen %s: want %s or %s, for the components ask each other at %s", o.Listen, loopbacks[0], everywhere, loopbacks[0])
+	}
 	if t.o.Line == nil {
 		t.o.Line = func(string) {}
 	}
@@ -94,7 +99,7 @@ func (t *Target) wanted() (*Lab, error) {
 		return nil, err
 	}
 	cfg := Config{
-		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
+		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		faults: l.cfg.Faults, origins: l.cfg.Origins, retention: l.cfg.Retention,
+		faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention,
 	}.specs()
 }
 
