@@ -100,14 +100,14 @@ func (f Fixture) StackOnly() bool {
 
 // Cluster is an application in a k3d cluster. Paths are relative to the case's folder.
 type Cluster struct {
-	K8sDir           string   `yaml:"k8s_dir"`
-	AppService       string   `yaml:"app_service"`
-	AppDockerFile    string   `yaml:"app_docker_file"`
-	AppDockerContext string   `yaml:"app_docker_context"`
-	AppDockerTag     string   `yaml:"app_docker_tag"`
-	AppPort          int      `yaml:"app_port"`
-	ImportImages     []string `yaml:"import_images"`
-	PoolSize         int      `yaml:"pool_size"`
+	K8sDir           string
+	AppService       string
+	AppDockerFile    string
+	AppDockerContext string
+	AppDockerTag     string
+	AppPort          int
+	ImportImages     []string
+	PoolSize         int
 }
 
 // Run is an application that the case starts as a command.
@@ -187,19 +187,20 @@ type Input struct {
 	Count int
 	// Rate is the number of requests a second; 0 sends one after the other.
 	Rate float64
-	// Container is a command in a container of the compose fixture, in place of a request.
+	// Container is a command in a container of the compose fixture; the fields above
+	// are zero beside it.
 	Container *ContainerInput
 }
 
 // Retry repeats a request until its answer is right. Zero values are for the runner to
 // choose.
 type Retry struct {
-	Timeout  time.Duration `yaml:"timeout"`
-	Interval time.Duration `yaml:"interval"`
+	Timeout  time.Duration
+	Interval time.Duration
 }
 
 // ContainerInput is a command in a container of the compose fixture.
 type ContainerInput struct {
-	Service string   `yaml:"service"`
-	Command []string `yaml:"command"`
+	Service string
+	Command []string
 }
