@@ -27,7 +27,8 @@ func Notify(parent context.Context) (ctx context.Context, stop func()) {
 	}
 	came := make(chan os.Signal, 2)
 	signal.Notify(came, signals...)
-	signal.Ignore(syscall.SIGPIPE)
+	// A signal that is ignored would be ignored by each program that this one starts, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	hurry, hurryUp := context.WithCancel(context.WithoutCancel(parent))
 	ctx, end := context.WithCancel(context.WithValue(parent, hurryKey{}, hurry))
