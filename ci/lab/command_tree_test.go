@@ -99,6 +99,8 @@ func arguments(cmd *cobra.Command, flags ...string) []string {
 	switch cmd.Name() {
 	case "logs":
 		return append(flags, "loki")
+	case "run":
+		return append(flags, "--", "true")
 	case "trace":
 		return append(flags, strings.Repeat("1", 32))
 	}

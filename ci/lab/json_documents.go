@@ -15,6 +15,7 @@ const (
 	kindBuiltImages = "built_images" // a builtDocument
 	kindArchives    = "archives"     // an archivesDocument
 	kindTrace       = "trace"        // a traceview.Trace
+	kindRun         = "run"          // a runReport
 )
 
 // imagesDocument is the JSON of `lab images list`.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
@@ -67,6 +68,11 @@ func documents() map[string]any {
 				Resource: map[string]string{"service.name": "shop"},
 			}},
 			Lines: []traceview.Line{{Time: at, Text: "no stock", Labels: map[string]string{"level": "error"}}},
+		},
+		kindRun: runReport{
+			RunID: "0123456789abcdef", Service: "shop", Command: []string{"./shop"}, Started: at, Duration: 2.5, ExitCode: 3,
+			Counts:   arrival.Counts{Traces: 1, Spans: 4, Lines: 2, Series: 34, Metrics: 8, TraceID: strings.Repeat("1", 32), TraceName: "shop GET /"},
+			TraceURL: "http://127.0.0.1:3200/api/v2/traces/1", Advice: []string{"Set an SDK up."},
 		},
 	}
 }

@@ -52,9 +52,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	var code exitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &code):
+		return int(code)
 	case errors.Is(err, errFailed), errors.Is(err, syscall.EPIPE): // such as `lab status | head -1`
 		return 1
 	case isUsage(err):

@@ -20,6 +20,7 @@ runs on this machine as plain processes, or with --target kind in a cluster in a
 container; lab manifests prints it for a Kubernetes cluster of your own.
 
     lab up            bring it up; Ctrl-C stops it
+    lab run -- CMD    start an application of yours that sends its telemetry there
     lab traffic       send it requests
     lab verify        prove that every request became a trace, log lines and metrics
     lab snapshot      draw the dashboards into one HTML page
@@ -43,7 +44,7 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	root.SetVersionTemplate("lab {{.Version}}\n")
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
-		trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
+		runCommand(e), trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
 		stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e),
 	)
 	root.InitDefaultCompletionCmd()

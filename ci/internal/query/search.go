@@ -22,6 +22,8 @@ type Found struct {
 	Duration time.Duration
 	// Spans are those that the query matches, up to 3 of each trace.
 	Spans []FoundSpan
+	// Matched is the number of spans that the query matches in the trace.
+	Matched int
 }
 
 // FoundSpan is a span that a search has matched.
@@ -71,7 +73,8 @@ func (t Tempo) Find(ctx context.Context, traceQL string, from, to time.Time, lim
 			Start    int64  `json:"startTimeUnixNano,string"`
 			Duration int64  `json:"durationMs"`
 			SpanSets []struct {
-				Spans []struct {
+				Matched int `json:"matched"`
+				Spans   []struct {
 					ID         string          `json:"spanID"`
 					Name       string          `json:"name"`
 					Start      int64           `json:"startTimeUnixNano,string"`
@@ -91,6 +94,7 @@ func (t Tempo) Find(ctx context.Context, traceQL string, from, to time.Time, lim
 			Start: time.Unix(0, tr.Start), Duration: time.Duration(tr.Duration) * time.Millisecond,
 		}
 		for _, set := range tr.SpanSets {
+			f.Matched += set.Matched
 			for _, s := range set.Spans {
 				f.Spans = append(f.Spans, FoundSpan{s.ID, s.Name, time.Unix(0, s.Start), time.Duration(s.Duration), s.Attributes.labels()})
 			}

@@ -109,6 +109,7 @@ func TestFind(t *testing.T) {
 		Start: time.Unix(0, 1795354900000000007), Duration: 104 * time.Millisecond,
 		Spans: []FoundSpan{{ID: "e7", Name: "GET /users", Start: time.Unix(0, 1795354900000000009), Duration: 102 * time.Millisecond,
 			Attributes: map[string]string{"service.name": "backend", "http.response.status_code": "500", "share": "0.5", "slow": "true", "none": ""}}},
+		Matched: 1,
 	}, {TraceID: "00f067aa0ba902b700f067aa0ba902b7", Start: time.Unix(0, 1)}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("traces (- want, + got):\n%s", diff)

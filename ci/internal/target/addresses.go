@@ -35,6 +35,10 @@ type Addresses struct {
 	Tempo    string `json:"tempo"`
 	Mimir    string `json:"mimir"`
 	Grafana  string `json:"grafana,omitempty"`
+	// OTLPHTTP and OTLPGRPC are where Alloy receives OTLP, as OTEL_EXPORTER_OTLP_ENDPOINT
+	// takes them.
+	OTLPHTTP string `json:"otlp_http"`
+	OTLPGRPC string `json:"otlp_grpc"`
 }
 
 // InCluster tells whether the addresses are those of Services in a cluster, so that

@@ -48,5 +48,7 @@ func Cluster() Addresses {
 		Tempo:    at(Tempo, NamespaceObservability, p.Tempo),
 		Mimir:    at(Mimir, NamespaceObservability, p.Mimir),
 		Grafana:  at(Grafana, NamespaceObservability, p.Grafana),
+		OTLPHTTP: at(Alloy, NamespaceObservability, p.AlloyOTLPHTTP),
+		OTLPGRPC: at(Alloy, NamespaceObservability, p.AlloyOTLPGRPC),
 	}
 }

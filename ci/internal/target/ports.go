@@ -133,6 +133,8 @@ func (p Ports) Local() Addresses {
 		Tempo:    at(p.Tempo),
 		Mimir:    at(p.Mimir),
 		Grafana:  at(p.Grafana),
+		OTLPHTTP: at(p.AlloyOTLPHTTP),
+		OTLPGRPC: at(p.AlloyOTLPGRPC),
 	}
 }
 
