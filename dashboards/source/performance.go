@@ -215,7 +215,7 @@ func machines(p *page) {
 		limited(graph("Disks of the nodes", units.PercentUnit, about(
 			"How full each node's disks are. At about 85 % Kubernetes begins to delete images, and then to evict pods; VolumeFilling fires.",
 			"shorten the retention (lab up --retention), or give the node a larger disk."),
-			series("{{node}} {{device}}", `max by (node, device) (container_fs_usage_bytes{id="/"} / (container_fs_limit_bytes{id="/"} > 0))`, rare)).
+			series("{{node}} {{device}}", `max by (node, device) (container_fs_usage_bytes{id="/", device=~"/dev/.+", device!="/dev/shm"} / (container_fs_limit_bytes{id="/"} > 0))`, rare)).
 			Max(1),
 			step{0.85, "red"}))
 }
