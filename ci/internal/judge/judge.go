@@ -26,6 +26,9 @@ type Scope struct {
 	RunID string
 	// Since is when the run began. Nothing before it counts.
 	Since time.Time
+	// Explain asks the stores further what was there instead, when a rule does not hold. It
+	// is for the last question of a case: it takes several queries.
+	Explain bool
 	// TraceIDs are the traces of the requests that the input has sent, 32 digits each;
 	// empty when it has sent none.
 	TraceIDs []string

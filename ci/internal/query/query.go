@@ -34,6 +34,13 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.text }
 
+// Refused reports whether an error is a store's refusal of the question itself, such as a
+// query that does not parse: asking again cannot help.
+func Refused(err error) bool {
+	status, ok := errors.AsType[*statusError](err)
+	return ok && (status.code == http.StatusBadRequest || status.code == http.StatusUnprocessableEntity)
+}
+
 // fetch sends a request and returns the body of a 200. Any other answer is a
 // *statusError that quotes the backend's own words.
 func fetch(ctx context.Context, client *http.Client, req *http.Request) ([]byte, error) {

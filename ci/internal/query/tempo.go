@@ -52,6 +52,8 @@ type Span struct {
 	Events []Event
 	// Resource are the attributes of what has made the span: the service, its pod.
 	Resource map[string]string
+	// Scope is the name of the instrumentation scope: the library that has made the span.
+	Scope string
 }
 
 // Event is something that happened during a span, such as an exception.
@@ -89,7 +91,7 @@ func (t Tempo) Trace(ctx context.Context, id string) ([]Span, error) {
 		resource := attributes(rs.GetResource().GetAttributes())
 		for _, ss := range rs.GetScopeSpans() {
 			for _, s := range ss.GetSpans() {
-				spans = append(spans, span(s, resource))
+				spans = append(spans, span(s, resource, ss.GetScope().GetName()))
 			}
 		}
 	}
@@ -100,7 +102,7 @@ func (t Tempo) Trace(ctx context.Context, id string) ([]Span, error) {
 	return spans, nil
 }
 
-func span(s *tracepb.Span, resource map[string]string) Span {
+func span(s *tracepb.Span, resource map[string]string, scope string) Span {
 	kinds := map[tracepb.Span_SpanKind]Kind{
 		tracepb.Span_SPAN_KIND_SERVER:   Server,
 		tracepb.Span_SPAN_KIND_CLIENT:   Client,
@@ -122,6 +124,7 @@ func span(s *tracepb.Span, resource map[string]string) Span {
 		Attributes: attributes(s.GetAttributes()),
 		Events:     events,
 		Resource:   resource,
+		Scope:      scope,
 	}
 }
 
