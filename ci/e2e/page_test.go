@@ -52,7 +52,7 @@ func TestPage(t *testing.T) {
 		t.Fatalf("reading the link: %v", err)
 	}
 	traceID = strings.TrimSpace(traceID)
-	if l.addresses.Grafana == "" && link != l.addresses.Tempo+"/api/v2/traces/"+traceID {
+	if l.addresses.Grafana == "" && link != l.addresses.Inspector+"/trace/"+traceID {
 		t.Errorf("the link to the trace %s is %s", traceID, link)
 	}
 	tempo := query.Tempo{URL: l.addresses.Tempo, HTTP: client}
@@ -74,6 +74,31 @@ func TestPage(t *testing.T) {
 		return strings.Contains(printed, "SELECT lab_sleep(?)") && strings.Count(printed, "http.response.status_code=200") == 2
 	})
 	t.Logf("lab trace prints\n%s", printed)
+	if l.addresses.Grafana == "" {
+		l.tracePage(page, link)
+	}
+}
+
+// tracePage follows the link to a trace on a machine without Grafana, where it leads to a
+// page for people: the spans of both services, the SQL, both services' log lines.
+func (l *testLab) tracePage(page context.Context, link string) {
+	l.Helper()
+	var text string
+	l.eventually("the page of the trace shows its spans, its SQL and both services' lines", func() bool {
+		if err := chromedp.Do(page, chromedp.Navigate(link)); err != nil {
+			l.Fatal(err)
+		}
+		var err error
+		if text, err = chromedp.Run(page, chromedp.Evaluate[string](`document.body.innerText`)); err != nil {
+			l.Fatal(err)
+		}
+		rows, err := chromedp.Run(page, chromedp.Evaluate[int](`[...document.querySelectorAll(".waterfall .bar")].filter(b => b.getBoundingClientRect().width >= 2).length`))
+		if err != nil {
+			l.Fatal(err)
+		}
+		return rows >= 4 && strings.Contains(text, "SELECT lab_sleep(?)") && strings.Count(text, "http.response.status_code=200") == 2
+	})
+	l.Logf("the page of the trace says\n%s", text)
 }
 
 // openBrowser starts Chromium with an empty page.

@@ -43,7 +43,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 		t, err = local.New(local.Options{
 			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives) },
-			Ports: f.ports, FreePorts: f.freePorts, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
+			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
 			Say: e.say, Line: e.line,
 		})
 	case target.Kind:

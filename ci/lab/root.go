@@ -45,7 +45,7 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
 		runCommand(e), trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
-		stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e),
+		inspectorCommand(e), stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

@@ -65,7 +65,7 @@ up --archives DIR here.`,
 func writeSummary(w io.Writer, s target.Summary) {
 	fmt.Fprintf(w, "\n%s\n\n", s.Headline)
 	for _, p := range s.Places {
-		fmt.Fprintf(w, "  %-9s %-23s %s\n", p.Name, p.URL, p.About)
+		fmt.Fprintf(w, "  %-10s %-23s %s\n", p.Name, p.URL, p.About)
 	}
 	width := 0
 	for _, next := range s.Next {

@@ -20,6 +20,7 @@ type upFlags struct {
 
 	// For the local target.
 	noServices bool
+	inspect    bool
 	stack      stack.Mode
 	cache      string
 	freePorts  bool
@@ -44,6 +45,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	f.retention.register(flags, retention.Least)
 	flags.BoolVar(&f.noServices, "no-services", false, "local: leave the two sample services out; the lab is then for your own applications")
+	flags.BoolVar(&f.inspect, "inspect", false, "local: keep the facts of what every service sends, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
 	flags.StringVar(&f.cache, "cache", "", "local: the folder that keeps fetched and compiled programs (default lgtm-lab in the user's cache directory)")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
@@ -51,7 +53,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
-	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
+	onlyOn(flags, []string{target.Local}, "no-services", "inspect", "stack", "cache", "allow-origin")
 	onlyOn(flags, []string{target.Local, target.Kind}, "images", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
@@ -62,7 +64,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 
 // registerPorts adds the flags that choose ports, for a lab that stays.
 func (f *upFlags) registerPorts(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http")
+	flags.StringArrayVar(&f.ports, "port", nil, "use another port, `NAME=NUMBER`; may be repeated. Names: frontend, grafana, on Kind also api (the Kubernetes API server), and on the local target backend, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp, mimir, mimir_grpc, alloy, otlp_grpc, otlp_http, inspector")
 	flags.BoolVar(&f.freePorts, "free-ports", false, "local: use ports that are free now instead of the usual ones")
 	onlyOn(flags, []string{target.Local}, "free-ports")
 	onlyOn(flags, []string{target.Local, target.Kind}, "port")

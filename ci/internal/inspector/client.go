@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	// ErrOff says that the lab runs no inspector.
-	ErrOff = errors.New("the lab runs without the inspector; bring it up with `lab up --inspect`")
+	// ErrOff says that the lab keeps no facts.
+	ErrOff = errors.New("the lab keeps no facts of what services send; bring it up with `lab up --inspect`")
 	// ErrNoFacts says that the inspector has seen nothing of the service or of its run.
 	ErrNoFacts = errors.New("the inspector has seen nothing")
 )
@@ -88,6 +88,8 @@ func (c Client) get(ctx context.Context, path, kind string, into any) error {
 		return nil
 	case http.StatusNotFound:
 		return ErrNoFacts
+	case http.StatusServiceUnavailable:
+		return ErrOff
 	}
 	return fmt.Errorf("the inspector answered %s: %.200s", resp.Status, strings.TrimSpace(string(body)))
 }

@@ -41,6 +41,9 @@ const maxRequest = 64 << 20
 
 // Server is the inspector.
 type Server struct {
+	// Off says that no copy of the telemetry is made: there are no facts to answer with.
+	Off bool
+
 	keeper *facts.Keeper
 	// losses says what Alloy did not hand over. It may be nil.
 	losses *Losses
@@ -58,11 +61,22 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/logs", receive(plogotlp.NewExportRequest, func(r plogotlp.ExportRequest) { s.keeper.Logs(r.Logs()) }))
 	mux.HandleFunc("POST /v1/metrics", receive(pmetricotlp.NewExportRequest, func(r pmetricotlp.ExportRequest) { s.keeper.Metrics(r.Metrics()) }))
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready\n") })
-	mux.HandleFunc("GET /api/v1/services", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /api/v1/services", s.on(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, KindServices, Services{s.keeper.Services()})
-	})
-	mux.HandleFunc("GET /api/v1/facts", s.facts)
+	}))
+	mux.HandleFunc("GET /api/v1/facts", s.on(s.facts))
 	return mux
+}
+
+// on refuses a request for facts where none are kept.
+func (s *Server) on(handle http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if s.Off {
+			http.Error(w, ErrOff.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		handle(w, req)
+	}
 }
 
 // facts answers with the facts of one service.

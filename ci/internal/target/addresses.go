@@ -14,6 +14,9 @@ const (
 	Tempo    = "tempo"
 	Mimir    = "mimir"
 	Grafana  = "grafana"
+	// Inspector is the lab's own program that shows traces as pages and, with --inspect,
+	// keeps the facts of what services send.
+	Inspector = "inspector"
 )
 
 // StackComponents are the components whose programs other projects make.
@@ -39,6 +42,8 @@ type Addresses struct {
 	// takes them.
 	OTLPHTTP string `json:"otlp_http"`
 	OTLPGRPC string `json:"otlp_grpc"`
+	// Inspector runs where Grafana does not, and with --inspect.
+	Inspector string `json:"inspector,omitempty"`
 }
 
 // InCluster tells whether the addresses are those of Services in a cluster, so that
@@ -62,15 +67,21 @@ func (g Addresses) URL(component string) string {
 		return g.Mimir
 	case Grafana:
 		return g.Grafana
+	case Inspector:
+		return g.Inspector
 	}
 	return ""
 }
 
 // TraceURL returns the address at which a person can look at a trace, with
-// {trace_id} in the place of its id: Grafana's Explore where Grafana runs, else
-// Tempo's own answer in JSON.
+// {trace_id} in the place of its id: Grafana's Explore where Grafana runs, else the
+// inspector's page, else Tempo's own answer in JSON.
 func (g Addresses) TraceURL() string {
-	if g.Grafana == "" {
+	switch {
+	case g.Grafana != "":
+	case g.Inspector != "":
+		return g.Inspector + "/trace/{trace_id}"
+	default:
 		return g.Tempo + "/api/v2/traces/{trace_id}"
 	}
 	// The format of Explore's address: schemaVersion 1 with one pane; a TraceQL

@@ -19,15 +19,19 @@ func TestTraceURL(t *testing.T) {
 		t.Errorf("the link opens %s", panes)
 	}
 	g.Grafana = ""
-	if got, want := g.TraceURL(), "http://127.0.0.1:3200/api/v2/traces/{trace_id}"; got != want {
+	if got, want := g.TraceURL(), "http://127.0.0.1:4319/trace/{trace_id}"; got != want {
 		t.Errorf("TraceURL() without Grafana = %s, want %s", got, want)
+	}
+	g.Inspector = ""
+	if got, want := g.TraceURL(), "http://127.0.0.1:3200/api/v2/traces/{trace_id}"; got != want {
+		t.Errorf("TraceURL() without Grafana and the inspector = %s, want %s", got, want)
 	}
 }
 
 func TestURL(t *testing.T) {
 	g := DefaultPorts().Local()
 	seen := map[string]bool{}
-	for _, name := range []string{Frontend, Backend, Alloy, Loki, Tempo, Mimir, Grafana} {
+	for _, name := range []string{Frontend, Backend, Alloy, Loki, Tempo, Mimir, Grafana, Inspector} {
 		u := g.URL(name)
 		if u == "" || seen[u] {
 			t.Errorf("URL(%q) = %q", name, u)

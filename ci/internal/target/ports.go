@@ -23,6 +23,7 @@ type Ports struct {
 	Alloy         int `json:"alloy"`
 	AlloyOTLPGRPC int `json:"otlp_grpc"`
 	AlloyOTLPHTTP int `json:"otlp_http"`
+	Inspector     int `json:"inspector"`
 }
 
 // DefaultPorts are the ports that a lab on this machine uses unless told
@@ -33,7 +34,7 @@ func DefaultPorts() Ports {
 		Loki: 3100, LokiGRPC: 9096,
 		Tempo: 3200, TempoGRPC: 9097, TempoOTLP: 14318,
 		Mimir: 9009, MimirGRPC: 9098,
-		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318,
+		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318, Inspector: 4319,
 	}
 }
 
@@ -50,7 +51,7 @@ func (p *Ports) fields() []struct {
 		{"loki", &p.Loki}, {"loki_grpc", &p.LokiGRPC},
 		{"tempo", &p.Tempo}, {"tempo_grpc", &p.TempoGRPC}, {"tempo_otlp", &p.TempoOTLP},
 		{"mimir", &p.Mimir}, {"mimir_grpc", &p.MimirGRPC},
-		{"alloy", &p.Alloy}, {"otlp_grpc", &p.AlloyOTLPGRPC}, {"otlp_http", &p.AlloyOTLPHTTP},
+		{"alloy", &p.Alloy}, {"otlp_grpc", &p.AlloyOTLPGRPC}, {"otlp_http", &p.AlloyOTLPHTTP}, {"inspector", &p.Inspector},
 	}
 }
 
@@ -81,6 +82,18 @@ func (p Ports) Check() error {
 		seen[*f.port] = f.name
 	}
 	return nil
+}
+
+// Or returns the ports, with those of other in the place of zeros: notes of an earlier
+// version have no port for a new component.
+func (p Ports) Or(other Ports) Ports {
+	others := other.fields()
+	for i, f := range p.fields() {
+		if *f.port == 0 {
+			*f.port = *others[i].port
+		}
+	}
+	return p
 }
 
 // FreePorts asks the operating system for ports on which no program listens now, at either
@@ -125,16 +138,17 @@ func isTakenInIPv6(port int) bool {
 func (p Ports) Local() Addresses {
 	at := func(port int) string { return "http://" + Loopback(port) }
 	return Addresses{
-		Name:     Local,
-		Frontend: at(p.Frontend),
-		Backend:  at(p.Backend),
-		Alloy:    at(p.Alloy),
-		Loki:     at(p.Loki),
-		Tempo:    at(p.Tempo),
-		Mimir:    at(p.Mimir),
-		Grafana:  at(p.Grafana),
-		OTLPHTTP: at(p.AlloyOTLPHTTP),
-		OTLPGRPC: at(p.AlloyOTLPGRPC),
+		Name:      Local,
+		Frontend:  at(p.Frontend),
+		Backend:   at(p.Backend),
+		Alloy:     at(p.Alloy),
+		Loki:      at(p.Loki),
+		Tempo:     at(p.Tempo),
+		Mimir:     at(p.Mimir),
+		Grafana:   at(p.Grafana),
+		OTLPHTTP:  at(p.AlloyOTLPHTTP),
+		OTLPGRPC:  at(p.AlloyOTLPGRPC),
+		Inspector: at(p.Inspector),
 	}
 }
 

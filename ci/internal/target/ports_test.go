@@ -70,3 +70,11 @@ func TestDefaultAndFreePorts(t *testing.T) {
 		}
 	}
 }
+
+// Notes of an earlier version have no port for a component that is new.
+func TestPortsOr(t *testing.T) {
+	p := Ports{Loki: 7}.Or(DefaultPorts())
+	if want := DefaultPorts(); p.Loki != 7 || p.Inspector != want.Inspector || p.Tempo != want.Tempo {
+		t.Errorf("Or() = %+v", p)
+	}
+}

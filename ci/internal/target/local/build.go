@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +43,26 @@ func (l *Lab) services(ctx context.Context) (map[string]Program, error) {
 		programs[name] = Program{Path: l.layout.bin(name), built: filepath.Join(dir, name) + exeSuffix}
 	}
 	return programs, nil
+}
+
+// inspector puts a copy of this program among those that were built: the program itself may
+// be replaced, or be a temporary file of `go run`.
+func (l *Lab) inspector() (Program, error) {
+	built := filepath.Join(l.layout.newBin(), target.Inspector) + exeSuffix
+	from, err := os.Open(l.cfg.Self)
+	if err != nil {
+		return Program{}, err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(built, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return Program{}, err
+	}
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err != nil {
+		return Program{}, fmt.Errorf("copying this program, which is the inspector, too: %w", err)
+	}
+	return Program{Path: l.layout.bin(target.Inspector), Args: []string{target.Inspector}, built: built}, nil
 }
 
 // serviceFlags are for every compile of the services.

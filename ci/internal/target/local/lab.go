@@ -47,6 +47,10 @@ type Config struct {
 	// SetPorts are ports by name, as [target.Ports.Set] takes them, in the place of
 	// those that Ports or FreePorts say.
 	SetPorts map[string]int
+	// Self is this program, which is the inspector, too; "" is a lab without one.
+	Self string
+	// Inspect gives the inspector a copy of what services send.
+	Inspect bool
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser, such as

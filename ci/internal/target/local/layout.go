@@ -73,11 +73,15 @@ func (l layout) configOf(name string) string {
 }
 
 // reads returns the files that the component reads when it starts, in order: its
-// configuration and, of Mimir, the rules.
+// configuration and, of Mimir, the rules, of Alloy, the modules about copies.
 func (l layout) reads(name string) ([]string, error) {
 	var files []string
 	if config := l.configOf(name); config != "" {
 		files = append(files, config)
+	}
+	if name == target.Alloy {
+		copies, err := filepath.Glob(l.config(filepath.Join("copy", "*.alloy")))
+		return append(files, copies...), err
 	}
 	if name != target.Mimir {
 		return files, nil
@@ -121,6 +125,9 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 		if err := copyFile(into, l.relative(l.configOf(component)), from, source); err != nil {
 			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
 		}
+	}
+	if err := copyFiles(into, "config/copy", from, "alloy/copy/*.alloy"); err != nil {
+		return fmt.Errorf("copying Alloy's modules: %w", err)
 	}
 	if err := copyFiles(into, "config/rules/"+tenant, from, "mimir/rules/*.yaml"); err != nil {
 		return fmt.Errorf("copying Mimir's rules: %w", err)

@@ -23,7 +23,7 @@ import (
 // holds: the services their telemetry to Alloy, Tempo its span metrics to Mimir.
 var order = []string{
 	target.Loki, target.Mimir, target.Tempo, target.Grafana,
-	target.Alloy, target.Backend, target.Frontend,
+	target.Inspector, target.Alloy, target.Backend, target.Frontend,
 }
 
 // A spec is all that is needed to start one component.
@@ -60,6 +60,7 @@ type plan struct {
 	ports     target.Ports
 	addresses target.Addresses
 	programs  map[string]Program
+	inspect   bool
 	faults    bool
 	origins   []string
 	listen    string // the address that components listen on
@@ -134,6 +135,8 @@ func (p plan) spec(name string, program Program) spec {
 		return p.alloy(base, config, data)
 	case target.Grafana:
 		return p.grafana(base, program)
+	case target.Inspector:
+		return p.inspector(base)
 	case target.Backend:
 		return spec{
 			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
@@ -155,6 +158,10 @@ func (p plan) spec(name string, program Program) spec {
 func (p plan) at(port int) string { return net.JoinHostPort(p.listen, strconv.Itoa(port)) }
 
 func (p plan) alloy(base, config, data string) spec {
+	copies := "off"
+	if p.inspect {
+		copies = "inspector"
+	}
 	return spec{
 		args: []string{"run", config, "--stability.level=experimental", "--disable-reporting",
 			"--server.http.listen-addr=" + p.at(p.ports.Alloy), "--storage.path=" + data + "/storage"},
@@ -164,9 +171,18 @@ func (p plan) alloy(base, config, data string) spec {
 			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + target.Loopback(p.ports.Alloy),
 			"LOKI_ADDR=" + target.Loopback(p.ports.Loki), "TEMPO_ADDR=" + target.Loopback(p.ports.Tempo),
 			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "LAB_CORS_ORIGINS=" + strings.Join(p.origins, ","), "GOMEMLIMIT=400MiB",
+			"LAB_INSPECTOR_COPY=" + copies, "INSPECTOR_URL=" + p.addresses.Inspector,
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
+}
+
+func (p plan) inspector(base string) spec {
+	args := []string{"--listen=" + p.at(p.ports.Inspector), "--tempo=" + p.addresses.Tempo, "--loki=" + p.addresses.Loki}
+	if p.inspect {
+		args = append(args, "--facts", "--alloy="+p.addresses.Alloy)
+	}
+	return spec{args: args, env: []string{"GOMEMLIMIT=200MiB"}, ready: base + "/ready", ports: []int{p.ports.Inspector}}
 }
 
 // grafana lets whoever reaches it look and explore without a login. It takes relative paths for those below its own

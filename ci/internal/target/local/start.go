@@ -83,7 +83,7 @@ func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err err
 				if err := waitReady(ctx, p, cmd); err != nil {
 					return err
 				}
-				l.cfg.Progress(fmt.Sprintf("%-9s ready in %.1f s", p.Name, time.Since(begin).Seconds()))
+				l.cfg.Progress(fmt.Sprintf("%-10s ready in %.1f s", p.Name, time.Since(begin).Seconds()))
 				return nil
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ type Options struct {
 	NoServices bool
 	// Listen is the address that the components listen on; see [Config].
 	Listen string
+	// Inspect keeps the facts of what services send.
+	Inspect bool
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
@@ -98,7 +101,12 @@ func (t *Target) wanted() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program, which is the inspector, too: %w", err)
+	}
 	cfg := Config{
+		Self: self, Inspect: t.o.Inspect,
 		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
@@ -171,6 +179,9 @@ func summary(headline string, state *State) target.Summary {
 			{Command: command.Name() + " trace ID", About: "look at one trace, with its log lines"},
 			{Command: command.Name() + " down", About: "stop it"},
 		},
+	}
+	if at.Inspector != "" {
+		s.Places = append(s.Places, target.Place{Name: target.Inspector, URL: at.Inspector, About: "a trace as a page: /trace/ID"})
 	}
 	if at.Frontend == "" {
 		s.Places = slices.DeleteFunc(s.Places, func(p target.Place) bool { return p.URL == "" })

@@ -116,6 +116,11 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	all := map[string]Program{}
 	maps.Copy(all, services)
 	maps.Copy(all, programs)
+	if _, ok := programs[target.Grafana]; l.cfg.Self != "" && (!ok || l.cfg.Inspect) {
+		if all[target.Inspector], err = l.inspector(); err != nil {
+			return nil, err
+		}
+	}
 	ports, err := l.ports(state)
 	if err != nil {
 		return nil, err
@@ -124,12 +129,15 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if _, ok := all[target.Grafana]; !ok {
 		state.Addresses.Grafana = ""
 	}
+	if _, ok := all[target.Inspector]; !ok {
+		state.Addresses.Inspector = ""
+	}
 	if l.cfg.NoServices {
 		state.Addresses.Frontend, state.Addresses.Backend = "", ""
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention,
+		inspect: l.cfg.Inspect, faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention,
 	}.specs()
 }
 
@@ -153,6 +161,16 @@ func (l *Lab) ports(state *State) (target.Ports, error) {
 		ports = state.Ports
 	default:
 		ports = target.DefaultPorts()
+	}
+	if ports != ports.Or(target.DefaultPorts()) { // notes of a version with fewer components
+		others := target.DefaultPorts()
+		if l.cfg.FreePorts {
+			var err error
+			if others, err = freePorts(); err != nil {
+				return ports, err
+			}
+		}
+		ports = ports.Or(others)
 	}
 	for name, port := range l.cfg.SetPorts {
 		if err := ports.Set(name, port); err != nil {
