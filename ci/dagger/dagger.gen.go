@@ -333,6 +333,36 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				}
 			}
 			return (*LgtmLab).Build(&parent, ctx, platforms, publish, user, password)
+		case "Check":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			var with struct {
+				Source    *dagger.Directory
+				Case      []string
+				Container *dagger.Container
+			}
+			if inputArgs["Source"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Source"]), &with.Source)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Source", err))
+				}
+			}
+			if inputArgs["Case"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Case"]), &with.Case)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Case", err))
+				}
+			}
+			if inputArgs["Container"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Container"]), &with.Container)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Container", err))
+				}
+			}
+			return (*LgtmLab).Check(&parent, ctx, with)
 		case "Cluster":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)
@@ -396,6 +426,13 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			return nil, (*LgtmLab).Lint(&parent, ctx)
+		case "OTLP":
+			var parent LgtmLab
+			err = json.Unmarshal(parentJSON, &parent)
+			if err != nil {
+				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
+			}
+			return (*LgtmLab).OTLP(&parent, ctx)
 		case "Reproduce":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

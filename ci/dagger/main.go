@@ -61,17 +61,26 @@ func (m *LgtmLab) image(ctx context.Context, name string, platform dagger.Platfo
 // golang returns a container with the Go toolchain and the checkout, and with caches that
 // stay from one call to the next.
 func (m *LgtmLab) golang(ctx context.Context) (*dagger.Container, error) {
+	c, err := m.golangCaches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOFLAGS", "-buildvcs=false").
+		WithMountedDirectory("/src", m.Source).
+		WithWorkdir("/src"), nil
+}
+
+// golangCaches returns a container with the Go toolchain and its caches.
+func (m *LgtmLab) golangCaches(ctx context.Context) (*dagger.Container, error) {
 	c, err := m.image(ctx, "golang", "")
 	if err != nil {
 		return nil, err
 	}
 	return c.
 		WithMountedCache("/go/pkg/mod", dag.CacheVolume("lgtm-lab-go-mod")).
-		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("lgtm-lab-go-build")).
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOFLAGS", "-buildvcs=false").
-		WithMountedDirectory("/src", m.Source).
-		WithWorkdir("/src"), nil
+		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("lgtm-lab-go-build")), nil
 }
 
 // program returns the lab's command, built for Linux.
