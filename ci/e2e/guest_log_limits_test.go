@@ -152,6 +152,8 @@ func TestGuestLogTimes(t *testing.T) {
 		{"milliseconds", uint64(now.UnixMilli()), now},
 		{"microseconds", uint64(now.UnixMicro()), now},
 		{"two hours ago", nanos(now.Add(-2 * time.Hour)), now.Add(-2 * time.Hour)},
+		{"five hours ago", nanos(now.Add(-5 * time.Hour)), now.Add(-5 * time.Hour)},
+		{"six days ago", nanos(now.AddDate(0, 0, -6)), now.AddDate(0, 0, -6)},
 		{"a month ago", nanos(now.AddDate(0, -1, 0)), now},
 		{"tomorrow", nanos(now.AddDate(0, 0, 1)), now},
 		{"at no time", 1 << 63, now},

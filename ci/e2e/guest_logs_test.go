@@ -48,11 +48,11 @@ func mapValue(pairs ...any) *commonpb.AnyValue {
 
 func (l *testLab) loki() query.Loki { return query.Loki{URL: l.addresses.Loki, HTTP: client} }
 
-// lines returns the last day's lines that a selector finds; it is empty when Loki does not
+// lines returns the last week's lines that a selector finds; it is empty when Loki does not
 // answer.
 func (l *testLab) lines(selector string) []query.Line {
 	l.Helper()
-	lines, err := l.loki().Lines(l.Context(), selector, time.Now().Add(-24*time.Hour), time.Now().Add(20*time.Minute), 1000)
+	lines, err := l.loki().Lines(l.Context(), selector, time.Now().AddDate(0, 0, -7), time.Now().Add(20*time.Minute), 1000)
 	if err != nil {
 		l.Logf("%v", err)
 	}

@@ -80,3 +80,14 @@ func mounts(c corev1.Container, m corev1.VolumeMount) bool {
 		return have.Name == m.Name && have.MountPath == m.MountPath && have.SubPath == m.SubPath && !m.ReadOnly
 	})
 }
+
+// Loki does not start with an object store, unless the lookback that config/loki/loki.yaml
+// sets for its own files is taken back.
+func TestLokiWithAnObjectStore(t *testing.T) {
+	forEach(t, func(t *testing.T, l *lab) {
+		c := l.workload(t, "observability/loki").template.Spec.Containers[0]
+		if store, lookback := env(c, "LOKI_OBJECT_STORE"), env(c, "LOKI_MEMORY_LOOKBACK"); (store == "") != (lookback == "") || store != "" && lookback != "0s" {
+			t.Errorf("LOKI_OBJECT_STORE=%q needs LOKI_MEMORY_LOOKBACK=0s, has %q", store, lookback)
+		}
+	})
+}
