@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
@@ -81,7 +80,7 @@ func TestGuestDeepValues(t *testing.T) {
 		})
 	}
 	l.nothingRefused()
-	l.eventually(10*time.Second, "Alloy's queues are empty", func() bool { return l.counter("alloy", "otelcol_exporter_queue_size") == 0 })
+	l.eventually("Alloy's queues are empty", func() bool { return l.counter("alloy", "otelcol_exporter_queue_size") == 0 })
 }
 
 // A span keeps the types of its attributes, unless these have a hundred lists and maps.
