@@ -21,6 +21,7 @@ container; lab manifests prints it for a Kubernetes cluster of your own.
 
     lab up            bring it up; Ctrl-C stops it
     lab run -- CMD    start an application of yours that sends its telemetry there
+    lab check FILE…    run acceptance cases of its telemetry
     lab traffic       send it requests
     lab verify        prove that every request became a trace, log lines and metrics
     lab snapshot      draw the dashboards into one HTML page
@@ -44,7 +45,7 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	root.SetVersionTemplate("lab {{.Version}}\n")
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
-		runCommand(e), trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
+		runCommand(e), checkCommand(e), trafficCommand(e), verifyCommand(e), endpointsCommand(e), traceCommand(e), snapshotCommand(e),
 		inspectorCommand(e), stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e),
 	)
 	root.InitDefaultCompletionCmd()

@@ -216,7 +216,7 @@ func (e *env) labForApplication(ctx context.Context, up *upFlags) (target.Addres
 		return target.Addresses{}, err
 	}
 	if err != nil && !up.noServices { // an application of the user's does not need ours
-		up.noServices = true
+		up.noServices, up.inspect = true, true
 		return e.labForApplication(ctx, up)
 	}
 	if err != nil || !status.Ready {

@@ -1,0 +1,6 @@
+//go:build unix
+
+package check
+
+// shell returns the command that runs a line in a shell.
+func shell(line string) []string { return []string{"sh", "-c", line} }
