@@ -91,6 +91,9 @@ const (
 // anew deletes the cluster with everything in it, and makes it again.
 func (c *Cluster) anew(ctx context.Context, why string) error {
 	c.say("cluster: %s; making it anew", why)
+	if err := c.fetchNodeImage(ctx); err != nil {
+		return fmt.Errorf("the cluster %s was left as it is, because there is no image for another: %w", c.Name, err)
+	}
 	if err := c.Delete(ctx); err != nil {
 		return err
 	}

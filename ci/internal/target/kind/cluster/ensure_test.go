@@ -88,6 +88,19 @@ func TestEnsureLeavesTheUnknownAlone(t *testing.T) {
 	}
 }
 
+// Ensure does not delete a cluster when the runtime has no image for another.
+func TestEnsureKeepsAClusterThatItCannotReplace(t *testing.T) {
+	f := newFake()
+	f.status[node], f.whole, f.marked, f.pullErr = "running", true, true, errors.New("no such host")
+	made, err := f.cluster(t, func(c *Config) { c.Recreate, c.NodeImage = true, "kindest/node:v1.35.0@sha256:aa" }).Ensure(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "left as it is") || !strings.Contains(err.Error(), "no such host") {
+		t.Errorf("Ensure = %v, %v", made, err)
+	}
+	if f.called("rm ") != 0 || f.status[node] != "running" {
+		t.Errorf("the cluster was deleted: %q", f.calls)
+	}
+}
+
 // With Recreate, Ensure replaces such a cluster.
 func TestEnsureRecreates(t *testing.T) {
 	for name, set := range map[string]func(*fakeRuntime, *Config){

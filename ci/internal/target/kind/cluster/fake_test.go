@@ -36,6 +36,7 @@ type fakeRuntime struct {
 	ps             string
 	published      string // what `docker port` prints
 	cpErr          error  // of `docker cp`
+	pullErr        error  // of `docker pull`
 	createErr      []error
 	// inNode answers commands in a node, except kubectl.
 	inNode func(stdin io.Reader, line string) (string, error)
@@ -135,6 +136,11 @@ func (f *fakeRuntime) docker(_ context.Context, stdin io.Reader, args ...string)
 			return nil, errors.New("no such image")
 		}
 		out = id + "\n"
+	case is("pull"):
+		if f.pullErr != nil {
+			return nil, f.pullErr
+		}
+		f.images[args[len(args)-1]] = "id"
 	case is("load"):
 		_, _ = io.Copy(io.Discard, stdin)
 	default:

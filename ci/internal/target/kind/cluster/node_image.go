@@ -45,6 +45,19 @@ func (c *Cluster) ensureNodeImage(ctx context.Context) (string, error) {
 	return tag, nil
 }
 
+// fetchNodeImage gives the runtime the image that the nodes are made from, also where Kind
+// would let the runtime pull it.
+func (c *Cluster) fetchNodeImage(ctx context.Context) error {
+	image, err := c.ensureNodeImage(ctx)
+	if err != nil || c.hasImage(ctx, image) {
+		return err
+	}
+	if _, err := c.docker(ctx, nil, "pull", "--quiet", image); err != nil {
+		return fmt.Errorf("%w\n%s", err, pullAdvice)
+	}
+	return nil
+}
+
 // nodeReference returns the reference that the nodes are to be made from: NodeImage, or
 // without it the image in the archive.
 func (c *Cluster) nodeReference() string {
