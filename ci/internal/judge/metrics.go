@@ -163,7 +163,11 @@ func labelDifferences(name string, selector *parser.VectorSelector, series []que
 		if !matched {
 			line := fmt.Sprintf("%s has no series with %s; %s", name, m, is(m.Name, values))
 			if key := likeliest(m.Name, slices.Sorted(maps.Keys(series[0].Labels))); len(values) == 1 && values[""] && key != "" {
-				line += fmt.Sprintf(", but %s = %q", key, short(series[0].Labels[key]))
+				others := map[string]bool{}
+				for _, s := range series {
+					others[s.Labels[key]] = true
+				}
+				line += ", but " + is(key, others)
 			}
 			lines = append(lines, line)
 		}

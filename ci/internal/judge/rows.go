@@ -186,7 +186,7 @@ func difference(m cases.Match, r row) (line string, miss float64) {
 
 // likeliest is the key that a missing one most likely means: one that ends or begins alike.
 func likeliest(key string, there []string) string {
-	best, most := "", 0.5
+	best, most := "", 0.49
 	for _, k := range there {
 		if a := alike(key, k); a > most {
 			best, most = k, a

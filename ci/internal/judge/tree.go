@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
@@ -130,4 +131,45 @@ func matchesShape(shape *cases.SpanShape, node *spanNode) bool {
 		value, there := attributes[a.Key]
 		return !there || !a.Value.Matches(value)
 	})
+}
+
+// Shape is the shape of a trace as a tree's text, which [Tree] finds true of it. Names are
+// passed through name, and only the attributes of keys are written. Of spans that are alike
+// and have one parent, the first is written, and … for the others: how many there are
+// varies from trace to trace.
+func Shape(spans []query.Span, keys []string, name func(string) string) string {
+	var text strings.Builder
+	shapes(grow(spans), 0, keys, name, &text)
+	return text.String()
+}
+
+func shapes(nodes []*spanNode, depth int, keys []string, name func(string) string, out *strings.Builder) {
+	indent := strings.Repeat("  ", depth)
+	seen := map[string]bool{}
+	for _, node := range nodes {
+		var one strings.Builder
+		attributes := spanRow(node.Span).attributes
+		one.WriteString(indent + cases.QuoteShape(node.Service, false) + ": " + name(node.Name))
+		if node.Kind != "" {
+			one.WriteString(" [" + string(node.Kind) + "]")
+		}
+		var all []string
+		for _, key := range keys {
+			if value, there := attributes[key]; there {
+				all = append(all, key+"="+cases.QuoteShape(value, true))
+			}
+		}
+		if all != nil {
+			one.WriteString(" {" + strings.Join(all, ", ") + "}")
+		}
+		one.WriteString("\n")
+		shapes(node.children, depth+1, keys, name, &one)
+		if !seen[one.String()] {
+			seen[one.String()] = true
+			out.WriteString(one.String())
+		}
+	}
+	if len(seen) < len(nodes) {
+		out.WriteString(indent + cases.Anything + "\n")
+	}
 }

@@ -12,7 +12,7 @@ const maxTreeLines = 60
 
 // comparison is how a trace differs from a tree.
 type comparison struct {
-	// cost is the number of lines that begin with - or +; 0 when the trace has the shape.
+	// cost is how far the two are apart; 0 when the trace has the shape.
 	cost  int
 	lines []string
 }
@@ -40,8 +40,11 @@ func compare(tree cases.Tree, spans []query.Span) comparison {
 	return out
 }
 
-// cost is the number of lines that differ between a line of the tree, with those below it,
-// and a span with those below it.
+// lineCost is the cost of a line of the tree without a span, and of a span without a line.
+const lineCost = 6
+
+// cost is how far a line of the tree, with those below it, and a span with those below it
+// are apart.
 func (c comparer) cost(shape *cases.SpanShape, node *spanNode) int {
 	p := pair{shape, node}
 	if cost, known := c.costs[p]; known {
@@ -49,10 +52,26 @@ func (c comparer) cost(shape *cases.SpanShape, node *spanNode) int {
 	}
 	cost := c.listCost(shape.Children, shape.More, node.children)
 	if !matchesShape(shape, node) {
-		cost += 2
+		cost += spanCost(shape, node)
 	}
 	c.costs[p] = cost
 	return cost
+}
+
+// spanCost is how far a line and a span that does not match it are apart: less than the
+// two by themselves cost, so that they stand next to each other in the difference.
+func spanCost(shape *cases.SpanShape, node *spanNode) int {
+	cost := 1
+	if !shape.Service.Matches(node.Service) {
+		cost += 2
+	}
+	if !shape.Name.Matches(node.Name) {
+		cost += 1 + int(lineCost*(1-alike(shape.Name.Text, node.Name)))
+	}
+	if shape.Kind != "" && shape.Kind != string(node.Kind) {
+		cost++
+	}
+	return min(cost, 2*lineCost-1)
 }
 
 func (c comparer) listCost(shapes []cases.SpanShape, more bool, nodes []*spanNode) int {
@@ -62,12 +81,12 @@ func (c comparer) listCost(shapes []cases.SpanShape, more bool, nodes []*spanNod
 		if node := pairs[i]; node != nil {
 			cost += c.cost(&shapes[i], node)
 		} else {
-			cost += lines(&shapes[i])
+			cost += lineCost * lines(&shapes[i])
 		}
 	}
 	if !more {
 		for _, node := range unpaired(pairs, nodes) {
-			cost += size(node)
+			cost += lineCost * size(node)
 		}
 	}
 	return cost
@@ -105,7 +124,7 @@ func (c comparer) pairs(shapes []cases.SpanShape, nodes []*spanNode) []*spanNode
 				continue
 			}
 			cost := c.cost(&shapes[i], node)
-			if cost < lines(&shapes[i])+size(node) && (result[i] == nil || cost < least) {
+			if cost < lineCost*(lines(&shapes[i])+size(node)) && (result[i] == nil || cost < least) {
 				result[i], least = node, cost
 			}
 		}
