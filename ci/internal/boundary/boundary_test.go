@@ -36,6 +36,8 @@ var may = map[string][]string{
 	"ci/internal/images":    {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/registry"},
 	"ci/internal/query":     nil,
 	"ci/internal/facts":     nil,
+	"ci/internal/findings":  {"ci/internal/conventions", "ci/internal/facts", "ci/internal/report"},
+	"ci/internal/score":     {"ci/internal/conventions", "ci/internal/facts", "ci/internal/report", "ci/internal/score/ucum"},
 	"ci/internal/inspector": {"ci/internal/facts", "ci/internal/report"},
 	"ci/internal/interrupt": nil,
 	"ci/internal/labdir":    nil,

@@ -140,8 +140,9 @@ type Logs struct {
 	// Debug counts records with a severity number; hits are below INFO (1 to 8). Example's
 	// Detail has the resource's deployment environment.
 	Debug Tally `json:"debug"`
-	// DebugFirst and DebugLast are the times of arrival of the first and the last record
-	// below INFO whose resource says that it is in production; zero when there is none.
+	// DebugFirst and DebugLast are the times of the first and the last DEBUG record (5 to 8)
+	// whose resource says that it is in production, as the records have them; zero when there
+	// is none (LOG-001).
 	DebugFirst time.Time `json:"debug_first"`
 	DebugLast  time.Time `json:"debug_last"`
 	// WithoutTrace counts records that were written while the same process handled a

@@ -32,7 +32,7 @@ func (r *record) readLog(res *resource, line plog.LogRecord, now time.Time) {
 	r.logs.Severities[strconv.Itoa(int(severity))]++
 	r.logs.WithoutSeverity.add(hit(severity == 0, logExample(line, strings.TrimSpace("no severity number "+shorten(line.SeverityText(), 40)))))
 	if severity > 0 {
-		r.readDebug(res, line, severity < plog.SeverityNumberInfo, now)
+		r.readDebug(res, line, severity, now)
 	}
 	r.logs.Dropped.add(hit(line.DroppedAttributesCount() > 0, logExample(line, decimal(uint64(line.DroppedAttributesCount()))+" attributes dropped")))
 	r.observeAll(levelLog, line.Attributes(), id)
@@ -41,15 +41,31 @@ func (r *record) readLog(res *resource, line plog.LogRecord, now time.Time) {
 }
 
 // readDebug counts a record that has a severity number.
-func (r *record) readDebug(res *resource, line plog.LogRecord, below bool, now time.Time) {
-	r.logs.Debug.add(hit(below, logExample(line, res.environment)))
-	if !below || !production(res.environment) {
+func (r *record) readDebug(res *resource, line plog.LogRecord, severity plog.SeverityNumber, now time.Time) {
+	r.logs.Debug.add(hit(severity < plog.SeverityNumberInfo, logExample(line, res.environment)))
+	if severity < plog.SeverityNumberDebug || severity > plog.SeverityNumberDebug4 || !production(res.environment) {
 		return
 	}
-	if r.logs.DebugFirst.IsZero() {
-		r.logs.DebugFirst = now
+	at := written(line, now)
+	if r.logs.DebugFirst.IsZero() || at.Before(r.logs.DebugFirst) {
+		r.logs.DebugFirst = at
 	}
-	r.logs.DebugLast = now
+	if at.After(r.logs.DebugLast) {
+		r.logs.DebugLast = at
+	}
+}
+
+// written is when a record was written, by its own time or that of its observation; now for
+// one that has neither, or one of the future.
+func written(line plog.LogRecord, now time.Time) time.Time {
+	at := line.Timestamp()
+	if at == 0 {
+		at = line.ObservedTimestamp()
+	}
+	if at == 0 || at.AsTime().After(now) {
+		return now
+	}
+	return at.AsTime()
 }
 
 // production tells whether a deployment environment's name is that of production.
