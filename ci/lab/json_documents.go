@@ -15,6 +15,7 @@ const (
 	kindBuiltImages = "built_images" // a builtDocument
 	kindArchives    = "archives"     // an archivesDocument
 	kindTrace       = "trace"        // a traceview.Trace
+	kindScore       = "score"        // a scoreDocument
 	kindRun         = "run"          // a runReport
 )
 

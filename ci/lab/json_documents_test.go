@@ -16,9 +16,11 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceview"
@@ -59,6 +61,17 @@ func documents() map[string]any {
 		kindArchives: archivesDocument{[]archiveRow{{"loki", images.Archive{
 			Path: "loki.tar", Tag: "grafana/loki:3.7.7", Platform: "linux/amd64", ID: digest, Size: 40000000, Kept: true,
 		}}}},
+		kindScore: scoreDocument{score.Card{
+			Service: "shop", RunID: "0123456789abcdef", Score: 95.83, Category: score.Excellent, Evaluated: 18, Specification: score.Specification,
+			Since: at, Until: at.Add(time.Hour), Bounds: []string{"Alloy dropped 7 spans of the copy."},
+			Rules: []score.Rule{{
+				ID: "SPA-002", Impact: score.Normal, Title: "every parent id names a span of the trace", Outcome: score.Failed, Reason: "no span arrived",
+				Evidence: []string{"1 of 5 spans name a parent that is not there"}, Advice: "Export every span to the same place.",
+			}},
+		}, []findings.Finding{{
+			Kind: findings.SensitiveData, Title: "log body holds what looks like a token", Evidence: []string{"ey****9w"}, Advice: "Take the value out.",
+			Count: 3, TraceID: strings.Repeat("0a", 16),
+		}}},
 		kindTrace: traceview.Trace{
 			TraceID: strings.Repeat("0a", 16), Missing: "Tempo has no spans of the trace",
 			Spans: []traceview.Span{{

@@ -223,7 +223,7 @@ func TestWriteText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"shop: score 96 of 100, excellent; 18 of 19 rules evaluated, failed: SPA-002\n",
+		"shop: score 95.83 of 100, excellent; 18 of 19 rules evaluated, failed: SPA-002\n",
 		"  SPA-002  normal     every parent id names a span of the trace\n           · 1 of 5 spans name a parent that is not there\n           · odd: why, in trace abc\n           → Sample",
 		"  SPA-003  important  span names have a bounded number\n           the specification gives no number yet", "Not all was looked at: Alloy dropped 7 spans.",
 	} {
