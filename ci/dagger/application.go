@@ -18,6 +18,7 @@ const (
 // any cluster. Its ports are 4317 for OTLP over gRPC, 4318 over HTTP, 3000 for Grafana,
 // 3100 for Loki, 3200 for Tempo and 9009 for Mimir. Another module binds it to a container:
 // `WithServiceBinding("lab", dag.LgtmLab().Otlp())`, which then sends to http://lab:4318.
+// Dagger gives each command an OTEL_EXPORTER_OTLP_ENDPOINT of its own: set it in the command.
 // `otlp up --ports 4318:4318,3000:3000` opens it on this machine until Ctrl-C.
 // +cache="never"
 func (m *LgtmLab) OTLP(ctx context.Context) (*dagger.Service, error) {

@@ -46,9 +46,10 @@ var signals = []struct{ variable, name, path string }{
 }
 
 // Environment returns the user's environment with the OTEL_* variables that the user has
-// not set. The run id is added to the user's own resource attributes.
+// not set. The run id is added to the user's own resource attributes. Variables that Dagger
+// has set are not the user's.
 func (t Telemetry) Environment(user []string) []string {
-	e := environment(slices.Clone(user))
+	e := environment(withoutDagger(slices.Clone(user)))
 	attributes, _ := e.get("OTEL_RESOURCE_ATTRIBUTES")
 	if t.Service != "" {
 		e.set("OTEL_SERVICE_NAME", t.Service)

@@ -61,11 +61,9 @@ func (m *Shop) Traces(ctx context.Context,
 	}
 	_, err = application.
 		WithServiceBinding("lab", lab).
-		WithEnvVariable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://lab:4318").
-		WithEnvVariable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf").
 		WithEnvVariable("OTEL_SERVICE_NAME", service).
 		WithEnvVariable("CALL", time.Now().String()). // so that it runs each time
-		WithExec(command).
+		WithExec(toLab(command)).
 		Sync(ctx)
 	if err != nil {
 		return "", err
@@ -75,6 +73,18 @@ func (m *Shop) Traces(ctx context.Context,
 		return "", err
 	}
 	return search(ctx, tempo, fmt.Sprintf(`{ resource.service.name = %q }`, service))
+}
+
+// toLab returns a command that sends its telemetry to the lab. WithEnvVariable cannot say
+// so: Dagger sets these variables anew for each command, to see the command's telemetry
+// itself.
+func toLab(command []string) []string {
+	all := []string{"env"}
+	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
+		all = append(all, "-u", "OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT", "-u", "OTEL_EXPORTER_OTLP_"+signal+"_PROTOCOL")
+	}
+	all = append(all, "OTEL_EXPORTER_OTLP_ENDPOINT=http://lab:4318", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
+	return append(all, command...)
 }
 
 // search asks Tempo until it finds a trace, for half a minute at most: a trace can be

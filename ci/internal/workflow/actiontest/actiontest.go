@@ -7,6 +7,7 @@ package actiontest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,9 +202,7 @@ func (r *runner) step(step Step) Ran {
 	for name, value := range r.assignments(files["GITHUB_OUTPUT"]) {
 		r.values["steps."+step.ID+".outputs."+name] = value
 	}
-	for name, value := range r.assignments(files["GITHUB_ENV"]) {
-		r.env[name] = value
-	}
+	maps.Copy(r.env, r.assignments(files["GITHUB_ENV"]))
 	for line := range strings.Lines(r.read(files["GITHUB_PATH"])) {
 		r.path = append([]string{strings.TrimSpace(line)}, r.path...)
 	}
