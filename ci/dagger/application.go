@@ -34,7 +34,7 @@ func (m *LgtmLab) OTLP(ctx context.Context) (*dagger.Service, error) {
 	}
 	return c.
 		WithExposedPort(3000, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}). // a mirror may have no Grafana
-		AsService(dagger.ContainerAsServiceOpts{Args: append([]string{"lab", "up", "--no-services", "--listen", "0.0.0.0"}, labFlags...)}), nil
+		AsService(dagger.ContainerAsServiceOpts{Args: append([]string{"lab", "up", "--no-services", "--inspect", "--listen", "0.0.0.0"}, labFlags...)}), nil
 }
 
 // Check runs acceptance cases for your own application against a lab of their own.
@@ -64,7 +64,7 @@ func (m *LgtmLab) Check(ctx context.Context, with struct { // so that one can be
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"lab", "check"}, labFlags...)
+	args := append([]string{"lab", "check", "--up", "--inspect"}, labFlags...)
 	return always(c).
 		WithMountedDirectory("/application", with.Source).
 		WithWorkdir("/application").

@@ -24,8 +24,35 @@ curl -sf -H 'Content-Type: application/json' "$OTEL_EXPORTER_OTLP_ENDPOINT/v1/tr
     "name": "GET /orders", "startTimeUnixNano": "'$now'", "endTimeUnixNano": "'$now'"}]}]}]}'
 `
 
+// sentCase is a case that holds, missingCase one that does not.
+const (
+	sentCase = `name: sent
+seed:
+  type: inline-otlp
+  traces:
+    - service: shop
+      spans: [{name: GET /orders}]
+expected:
+  traces:
+    - traceql: '{ resource.service.name = "shop" }'
+      count: '>= 1'
+`
+	missingCase = `name: missing
+seed:
+  type: inline-otlp
+  traces:
+    - service: shop
+      spans: [{name: GET /orders}]
+expected:
+  traces:
+    - traceql: '{ name = "GET /nothing" }'
+      count: '>= 1'
+`
+)
+
 // The action's steps with the real lab: it comes up, the command's telemetry is counted,
-// the evidence is there, and the lab goes down.
+// the case holds, the evidence is there, and the lab goes down. A case that does not hold
+// fails the action, and the summary says which.
 func TestAction(t *testing.T) {
 	needStack(t)
 	if runtime.GOOS == "windows" {
@@ -34,23 +61,41 @@ func TestAction(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("no curl: apt-get install curl")
 	}
-	r := actiontest.Run(t, actiontest.Job{
-		Checkout: root, Workspace: t.TempDir(),
-		Inputs: map[string]string{"command": sendsASpan, "up-flags": "--free-ports"},
-		Env:    []string{"OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=", "OTEL_EXPORTER_OTLP_ENDPOINT="},
-	})
+	workspace := t.TempDir()
+	for name, content := range map[string]string{"sent.yaml": sentCase, "missing.yaml": missingCase} {
+		if err := os.WriteFile(filepath.Join(workspace, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use := func(inputs map[string]string) actiontest.Result {
+		inputs["up-flags"] = "--free-ports"
+		return actiontest.Run(t, actiontest.Job{
+			Checkout: root, Workspace: workspace, Inputs: inputs,
+			Env: []string{"OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=", "OTEL_EXPORTER_OTLP_ENDPOINT="},
+		})
+	}
+	r := use(map[string]string{"command": sendsASpan, "cases": "sent.yaml"})
 	if r.Failed {
 		t.Fatalf("a step has failed:\n%s", r.Log())
 	}
-	if !strings.Contains(r.Summary, "lab run: exit code 0") || !strings.Contains(r.Summary, "| `shop` |") || !strings.Contains(r.Summary, "| 1 | 1 | 0 |") {
-		t.Errorf("the summary is\n%s\n%s", r.Summary, r.Log())
+	for _, want := range []string{"lab run: exit code 0", "| `shop` |", "| 1 | 1 | 0 |", "### ✅ check"} {
+		if !strings.Contains(r.Summary, want) {
+			t.Errorf("the summary does not say %q:\n%s\n%s", want, r.Summary, r.Log())
+		}
 	}
-	for _, file := range []string{"run.json", "status.txt", "snapshot.html", "logs/loki.log", "logs/alloy.log"} {
+	for _, file := range []string{"run.json", "check.json", "check.xml", "status.txt", "snapshot.html", "logs/loki.log", "logs/alloy.log"} {
 		if _, err := os.Stat(filepath.Join(r.Outputs["evidence"], file)); err != nil {
-			t.Errorf("%s: %v", file, err)
+			t.Error(err)
 		}
 	}
 	if result := r.Step("result"); result == nil || !strings.Contains(result.Output, "Stopped: ") {
 		t.Errorf("the lab is not taken down:\n%s", r.Log())
+	}
+	r = use(map[string]string{"cases": "missing.yaml", "check-flags": "--case-timeout 3s"})
+	if result := r.Step("result"); !r.Failed || result == nil || !strings.Contains(result.Output, "::error title=lab check::") {
+		t.Errorf("a case that does not hold does not fail the action:\n%s", r.Log())
+	}
+	if !strings.Contains(r.Summary, "### ❌ check") || !strings.Contains(r.Summary, "GET /nothing") {
+		t.Errorf("the summary is\n%s", r.Summary)
 	}
 }

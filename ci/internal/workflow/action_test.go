@@ -93,9 +93,9 @@ func TestActionRunsAndChecks(t *testing.T) {
 	}
 	wantAll(t, calls,
 		"|stack|build|",
-		"/sub folder|up|--detach|--free-ports|--retention|48h|--no-services|",
+		"/sub folder|up|--detach|--inspect|--free-ports|--retention|48h|--no-services|",
 		"/sub folder|run|--json|EVIDENCE/run.json|--protocol|grpc|--service|shop|--|bash|-eo|pipefail|-c|echo \"hello $OTEL_SERVICE_NAME\"\nexit 0|",
-		"/sub folder|check|--json|EVIDENCE/check.json|--junit|EVIDENCE/check.xml|--markdown|EVIDENCE/check.md|--parallel|4|--|cases/a case.yaml|$(touch injected)|",
+		"/sub folder|check|--json|EVIDENCE/check.json|--junit|EVIDENCE/check.xml|--markdown|EVIDENCE/check.md|--evidence|EVIDENCE/applications|--parallel|4|--|cases/a case.yaml|$(touch injected)|",
 		"|snapshot|EVIDENCE/snapshot.html|", "|down|")
 	wantAll(t, r.Summary, "### ✅ lab run: exit code 0", "| `shop` | `00112233` | 3 | 7 | 2 | 11 |", "### checks")
 	if got := r.Outputs["otlp-http"]; got != "http://127.0.0.1:14318" {
