@@ -52,6 +52,7 @@ func (e *env) inspector(ctx context.Context, f inspectorFlags) error {
 	}
 	facts := inspector.NewServer(losses)
 	facts.Off = !f.facts
+	go facts.Watch(ctx)
 	client := &http.Client{Timeout: 30 * time.Second}
 	mux := http.NewServeMux()
 	mux.Handle("/", facts.Handler())

@@ -8,11 +8,13 @@ package inspector
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
@@ -86,7 +88,7 @@ func (s *Server) facts(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "which service? /api/v1/facts?service=NAME&run=ID", http.StatusBadRequest)
 		return
 	}
-	s.readLosses(req)
+	s.readLosses(req.Context())
 	service, ok := s.keeper.Service(query.Get("service"), query.Get("run"))
 	if !ok {
 		http.Error(w, "no facts of this service and run", http.StatusNotFound)
@@ -98,13 +100,31 @@ func (s *Server) facts(w http.ResponseWriter, req *http.Request) {
 	answer(w, KindFacts, service)
 }
 
-// readLosses asks Alloy what it dropped before an answer. An Alloy that does not answer
-// leaves what was known.
-func (s *Server) readLosses(req *http.Request) {
+// lossInterval is how often Watch asks. A trace is judged 5 s after its last span, so a
+// loss is known before.
+const lossInterval = 2 * time.Second
+
+// Watch asks Alloy regularly how much of the copy it dropped, until ctx ends. Traces of the
+// time of a loss are not judged by the spans that they lack.
+func (s *Server) Watch(ctx context.Context) {
+	tick := time.NewTicker(lossInterval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		s.readLosses(ctx)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// readLosses asks Alloy what it dropped. An Alloy that does not answer leaves what was
+// known.
+func (s *Server) readLosses(ctx context.Context) {
 	if s.losses == nil {
 		return
 	}
-	if spans, err := s.losses.Read(req.Context()); err == nil && spans {
+	if spans, err := s.losses.Read(ctx); err == nil && spans {
 		s.keeper.SpansLost()
 	}
 }

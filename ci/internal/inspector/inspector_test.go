@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
@@ -136,5 +137,22 @@ otelcol_exporter_enqueue_failed_log_records_total{component_id="otelcol.exporter
 		if err != nil || fmt.Sprint(s.Bounds) != want {
 			t.Errorf("bounds %q, %v; want %s", s.Bounds, err, want)
 		}
+	}
+}
+
+// TestWatch lets Alloy drop spans while no facts are asked for.
+func TestWatch(t *testing.T) {
+	alloy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `otelcol_exporter_enqueue_failed_spans_total{component_id="otelcol.exporter.otlphttp.inspector"} 4`)
+	}))
+	defer alloy.Close()
+	s := NewServer(&Losses{URL: alloy.URL, HTTP: alloy.Client()})
+	go s.Watch(t.Context())
+	begin := time.Now()
+	for len(s.losses.Sentences()) == 0 {
+		if time.Since(begin) > 30*time.Second {
+			t.Fatal("Watch has not asked Alloy")
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
