@@ -39,7 +39,9 @@ func TestGuestDeepValues(t *testing.T) {
 
 			for _, change := range []func(*tracepb.ResourceSpans, *tracepb.Span){
 				func(_ *tracepb.ResourceSpans, s *tracepb.Span) { s.Attributes = attribute },
-				func(_ *tracepb.ResourceSpans, s *tracepb.Span) { s.Events = []*tracepb.Span_Event{{Name: "e", Attributes: attribute}} },
+				func(_ *tracepb.ResourceSpans, s *tracepb.Span) {
+					s.Events = []*tracepb.Span_Event{{Name: "e", Attributes: attribute}}
+				},
 				func(from *tracepb.ResourceSpans, _ *tracepb.Span) { from.Resource = deepSender },
 				func(from *tracepb.ResourceSpans, _ *tracepb.Span) {
 					from.ScopeSpans[0].Scope = &commonpb.InstrumentationScope{Name: "deep", Attributes: attribute}

@@ -243,6 +243,7 @@ func TestScoreOfOurServices(t *testing.T) {
 			t.Errorf("%s: %+v", service, f)
 		}
 	}
+	l.listsAndInspects()
 	if _, stderr, code := l.try("score", "frontend", "--at-least", "100.5"); code != 2 {
 		t.Errorf("--at-least 100.5: exit code %d: %s", code, stderr)
 	}

@@ -101,7 +101,7 @@ func arguments(cmd *cobra.Command, flags ...string) []string {
 		return append(flags, "loki")
 	case "run":
 		return append(flags, "--", "true")
-	case "score":
+	case "score", "inspect":
 		return append(flags, "shop")
 	case "trace":
 		return append(flags, strings.Repeat("1", 32))

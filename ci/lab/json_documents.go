@@ -14,6 +14,8 @@ const (
 	kindImageCheck  = "image_check"  // an imageCheckDocument
 	kindBuiltImages = "built_images" // a builtDocument
 	kindArchives    = "archives"     // an archivesDocument
+	kindServices    = "services"     // a services.List
+	kindInspection  = "inspection"   // an inspect.Inspection
 	kindTrace       = "trace"        // a traceview.Trace
 	kindScore       = "score"        // a scoreDocument
 	kindRun         = "run"          // a runReport

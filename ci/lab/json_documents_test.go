@@ -18,9 +18,11 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspect"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/services"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/snapshot"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceview"
@@ -72,6 +74,10 @@ func documents() map[string]any {
 			Kind: findings.SensitiveData, Title: "log body holds what looks like a token", Evidence: []string{"ey****9w"}, Advice: "Take the value out.",
 			Count: 3, TraceID: strings.Repeat("0a", 16),
 		}}},
+		kindServices: services.List{Since: at, NoScore: "the lab keeps no facts", Services: []services.Service{{
+			Name: "shop", SpansPerMinute: 12.5, LinesPerMinute: 4, Series: 40, LastSeen: at, Score: new(95.83),
+		}}},
+		kindInspection: filled[inspect.Inspection](at),
 		kindTrace: traceview.Trace{
 			TraceID: strings.Repeat("0a", 16), Missing: "Tempo has no spans of the trace",
 			Spans: []traceview.Span{{
@@ -87,6 +93,41 @@ func documents() map[string]any {
 			Counts:   arrival.Counts{Traces: 1, Spans: 4, Lines: 2, Series: 34, Metrics: 8, TraceID: strings.Repeat("1", 32), TraceName: "shop GET /"},
 			TraceURL: "http://127.0.0.1:3200/api/v2/traces/1", Advice: []string{"Set an SDK up."},
 		},
+	}
+}
+
+// filled returns a value in which everything is set: one element in each slice and map.
+func filled[T any](at time.Time) (v T) {
+	fill(reflect.ValueOf(&v).Elem(), at)
+	return v
+}
+
+func fill(v reflect.Value, at time.Time) {
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(at))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Int:
+		v.SetInt(7)
+	case reflect.Uint64:
+		v.SetUint(7)
+	case reflect.Float64:
+		v.SetFloat(7.5)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), at)
+	case reflect.Map:
+		element := reflect.New(v.Type().Elem()).Elem()
+		fill(element, at)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("key"), element)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), at)
+		}
 	}
 }
 

@@ -20,18 +20,18 @@ func WriteText(w io.Writer, list []Finding) error {
 		fmt.Fprintf(&b, "Findings: %d. They do not count towards the score.\n", len(list))
 	}
 	for _, f := range list {
-		fmt.Fprintf(&b, "  %s: %s", f.Kind, f.Title)
+		fmt.Fprintf(&b, "  %s: %s", f.Kind, report.OneLine(f.Title))
 		if f.Count > 1 {
 			fmt.Fprintf(&b, " (%d times)", f.Count)
 		}
 		b.WriteByte('\n')
 		for _, e := range f.Evidence[:min(len(f.Evidence), maxShown)] {
-			fmt.Fprintf(&b, "    · %s\n", e)
+			fmt.Fprintf(&b, "    · %s\n", report.OneLine(e))
 		}
 		if f.TraceID != "" {
 			fmt.Fprintf(&b, "    · trace %s\n", f.TraceID)
 		}
-		fmt.Fprintf(&b, "    → %s\n", f.Advice)
+		fmt.Fprintf(&b, "    → %s\n", report.OneLine(f.Advice))
 	}
 	_, err := io.WriteString(w, report.Clean(b.String()))
 	return err

@@ -54,5 +54,5 @@ func hostile(r rune) bool {
 	return false
 }
 
-// oneLine is Clean for a table's cell: all white space becomes single spaces.
-func oneLine(s string) string { return strings.Join(strings.Fields(Clean(s)), " ") }
+// OneLine is Clean for a table's cell: all white space becomes single spaces.
+func OneLine(s string) string { return strings.Join(strings.Fields(Clean(s)), " ") }

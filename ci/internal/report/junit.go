@@ -108,7 +108,7 @@ func junitTestcase(c Check, classname string) junitCase {
 	case c.Failed():
 		tc.Failure = &junitFailure{Message: failureMessage(c), Type: "check", Text: Clean(c.Detail)}
 	case c.Status == Skip:
-		tc.Skipped = &junitSkipped{Message: oneLine(firstOf(c.Detail, c.Measured))}
+		tc.Skipped = &junitSkipped{Message: OneLine(firstOf(c.Detail, c.Measured))}
 	}
 	var out []string
 	if c.Measured != "" {
@@ -125,11 +125,11 @@ func junitTestcase(c Check, classname string) junitCase {
 func failureMessage(c Check) string {
 	switch {
 	case c.Measured != "" && c.Expected != "":
-		return oneLine("got " + c.Measured + ", want " + c.Expected)
+		return OneLine("got " + c.Measured + ", want " + c.Expected)
 	case c.Expected != "":
-		return oneLine("want " + c.Expected)
+		return OneLine("want " + c.Expected)
 	}
-	return oneLine(firstOf(c.Measured, c.Detail, "failed"))
+	return OneLine(firstOf(c.Measured, c.Detail, "failed"))
 }
 
 func firstOf(texts ...string) string {

@@ -80,7 +80,7 @@ func markdownDetail(b *strings.Builder, c Check) {
 
 // markdownText is text for a cell of a table: one line, in which no character means
 // anything to Markdown or HTML.
-func markdownText(s string) string { return markdownEscapes.Replace(oneLine(s)) }
+func markdownText(s string) string { return markdownEscapes.Replace(OneLine(s)) }
 
 var markdownEscapes = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`,
@@ -88,6 +88,6 @@ var markdownEscapes = strings.NewReplacer(
 )
 
 // htmlText is one line of text within an HTML element, where Markdown means nothing.
-func htmlText(s string) string { return htmlEscapes.Replace(oneLine(s)) }
+func htmlText(s string) string { return htmlEscapes.Replace(OneLine(s)) }
 
 var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;")

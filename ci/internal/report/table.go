@@ -40,7 +40,7 @@ func WriteTable(w io.Writer, r Report, style Style) error {
 	var b strings.Builder
 	for _, g := range shown.groups() {
 		if g.name != "" {
-			fmt.Fprintln(&b, t.paint(ansiBold, oneLine(g.name)))
+			fmt.Fprintln(&b, t.paint(ansiBold, OneLine(g.name)))
 		}
 		for _, c := range g.checks {
 			t.check(&b, c)
@@ -94,7 +94,7 @@ func layout(r Report, style Style) table {
 	for _, c := range r.Checks {
 		mark, _ := t.markOf(c)
 		t.mark = max(t.mark, utf8.RuneCountInString(mark))
-		t.name = max(t.name, utf8.RuneCountInString(oneLine(c.Name)))
+		t.name = max(t.name, utf8.RuneCountInString(OneLine(c.Name)))
 		t.measured = max(t.measured, utf8.RuneCountInString(cell(c)))
 		t.took = max(t.took, utf8.RuneCountInString(Elapsed(c.Duration)))
 	}
@@ -117,16 +117,16 @@ func layout(r Report, style Style) table {
 // cell is the text of a check's measured column; a skipped check says why.
 func cell(c Check) string {
 	if c.Status == Skip {
-		return oneLine(firstOf(c.Measured, firstLine(c.Detail)))
+		return OneLine(firstOf(c.Measured, firstLine(c.Detail)))
 	}
-	return oneLine(c.Measured)
+	return OneLine(c.Measured)
 }
 
 func (t table) check(b *strings.Builder, c Check) {
 	mark, colour := t.markOf(c)
 	line := fmt.Sprintf("  %s  %s  %s  %s",
 		t.paint(colour, pad(mark, t.mark)),
-		pad(t.fit(oneLine(c.Name), t.name), t.name),
+		pad(t.fit(OneLine(c.Name), t.name), t.name),
 		pad(t.fit(cell(c), t.measured), t.measured),
 		t.paint(ansiDim, pad(Elapsed(c.Duration), -t.took)))
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
@@ -134,14 +134,14 @@ func (t table) check(b *strings.Builder, c Check) {
 		return
 	}
 	indent := strings.Repeat(" ", 2+t.mark+2)
-	if name := oneLine(c.Name); t.fit(name, t.name) != name {
+	if name := OneLine(c.Name); t.fit(name, t.name) != name {
 		fmt.Fprintf(b, "%scheck:    %s\n", indent, name)
 	}
 	if got := cell(c); t.fit(got, t.measured) != got {
 		fmt.Fprintf(b, "%smeasured: %s\n", indent, got)
 	}
 	if c.Expected != "" {
-		fmt.Fprintf(b, "%sexpected: %s\n", indent, oneLine(c.Expected))
+		fmt.Fprintf(b, "%sexpected: %s\n", indent, OneLine(c.Expected))
 	}
 	for line := range strings.Lines(strings.TrimRight(Clean(c.Detail), "\n")) {
 		b.WriteString(strings.TrimRight(indent+line, " \n") + "\n")

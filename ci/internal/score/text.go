@@ -30,7 +30,7 @@ func (c Card) Line() string {
 // WriteText writes the card for people: what failed with evidence and advice, what could not
 // be evaluated and why, and what passed.
 func (c Card) WriteText(w io.Writer) error {
-	name := c.Service
+	name := report.OneLine(c.Service)
 	if name == "" {
 		name = "(no service.name)"
 	}
@@ -46,7 +46,7 @@ func (c Card) WriteText(w io.Writer) error {
 		c.writePart(&b, part.outcome, part.title)
 	}
 	for _, bound := range c.Bounds {
-		fmt.Fprintf(&b, "\nNot all was looked at: %s", bound)
+		fmt.Fprintf(&b, "\nNot all was looked at: %s", report.OneLine(bound))
 	}
 	if len(c.Bounds) > 0 {
 		b.WriteByte('\n')
@@ -67,10 +67,10 @@ func (c Card) writePart(b *strings.Builder, outcome Outcome, title string) {
 		}
 		fmt.Fprintf(b, "  %s  %-9s  %s\n", r.ID, r.Impact, r.Title)
 		if r.Reason != "" {
-			fmt.Fprintf(b, "           %s\n", r.Reason)
+			fmt.Fprintf(b, "           %s\n", report.OneLine(r.Reason))
 		}
 		for _, e := range r.Evidence {
-			fmt.Fprintf(b, "           · %s\n", e)
+			fmt.Fprintf(b, "           · %s\n", report.OneLine(e))
 		}
 		if r.Advice != "" {
 			fmt.Fprintf(b, "           → %s\n", r.Advice)
