@@ -22,13 +22,12 @@ const (
 )
 
 // readDocument reads the one YAML document of a file.
-func readDocument(path string) (*yaml.Node, []byte, *Problem) {
+func readDocument(path string) (*yaml.Node, *Problem) {
 	data, problem := readFile(path)
 	if problem != nil {
-		return nil, nil, problem
+		return nil, problem
 	}
-	node, problem := parseDocument(path, data)
-	return node, data, problem
+	return parseDocument(path, data)
 }
 
 func readFile(path string) ([]byte, *Problem) {

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -31,16 +32,14 @@ func (e *expansion) expand(node *yaml.Node, within []*yaml.Node) *yaml.Node {
 		return node
 	}
 	if node.Kind == yaml.AliasNode {
-		for _, outer := range within {
-			if outer == node.Alias {
-				e.fail(node, "the alias *%s stands for a value that it is a part of", node.Value)
-				return node
-			}
+		if slices.Contains(within, node.Alias) {
+			e.fail(node, "the alias *%s stands for a value that it is a part of", node.Value)
+			return node
 		}
-		return e.expand(node.Alias, append(within[:len(within):len(within)], node.Alias))
+		return e.expand(node.Alias, append(slices.Clip(within), node.Alias))
 	}
 	if node.Anchor != "" {
-		within = append(within[:len(within):len(within)], node)
+		within = append(slices.Clip(within), node)
 	}
 	copied := *node
 	copied.Anchor = ""

@@ -148,7 +148,7 @@ func (l *loader) file(path string, tags []string, asked bool) {
 		return
 	}
 	l.seen[absolute] = true
-	root, _, problem := readDocument(path)
+	root, problem := readDocument(path)
 	if problem != nil {
 		l.problems = append(l.problems, *problem)
 		return

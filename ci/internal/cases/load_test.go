@@ -172,7 +172,7 @@ func TestSchemaForEditors(t *testing.T) {
 	for path, want := range map[string]bool{
 		"version3/all-keys.yaml": true, "version2/case.yaml": true, "version2/template.yaml": true, "bad/keys.yaml": false, "bad/types.yaml": false,
 	} {
-		root, _, problem := readDocument(filepath.Join("testdata", filepath.FromSlash(path)))
+		root, problem := readDocument(filepath.Join("testdata", filepath.FromSlash(path)))
 		if problem != nil {
 			t.Fatal(problem)
 		}

@@ -191,7 +191,7 @@ func parseAttributes(text string) (all []ShapeAttribute, ok bool) {
 		if !found || key == "" || strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == '{' || r == '"' }) {
 			return nil, false
 		}
-		value := rest
+		var value string
 		if quoted, err := strconv.QuotedPrefix(rest); err == nil && strings.HasPrefix(rest, `"`) {
 			value, text = quoted, strings.TrimSpace(rest[len(quoted):])
 			if text != "" && !strings.HasPrefix(text, ",") {

@@ -46,7 +46,7 @@ func (r *reader) included(f field, within []string) []field {
 			r.fail(include, "includes itself by way of others")
 			return parts
 		}
-		root, _, problem := readDocument(path)
+		root, problem := readDocument(path)
 		if problem != nil {
 			r.fail(include, "%v", *problem)
 			continue

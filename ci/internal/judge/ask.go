@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
@@ -69,8 +68,5 @@ func words(err error) string {
 			return plain
 		}
 	}
-	if at := strings.Index(text, " answered "); at >= 0 {
-		return answered.ReplaceAllString(text, "")
-	}
-	return text
+	return answered.ReplaceAllString(text, "")
 }

@@ -71,6 +71,9 @@ func seriesText(s query.Series) string {
 	return text
 }
 
+// metricName is the label that a series' name is.
+const metricName = "__name__"
+
 func number(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
 
 // value holds a comparison against the value of the first series.
@@ -100,7 +103,7 @@ func explainMetrics(ctx context.Context, mimir query.Mimir, original string, sco
 	var lines []string
 	for _, selector := range selectors(expr) {
 		name := selector.Name
-		if m := matcherOf(selector, labels.MetricName); name == "" && m != nil && m.Type == labels.MatchEqual {
+		if m := matcherOf(selector, metricName); name == "" && m != nil && m.Type == labels.MatchEqual {
 			name = m.Value
 		}
 		if name == "" {
@@ -123,7 +126,7 @@ func explainSelector(ctx context.Context, mimir query.Mimir, name string, select
 	if len(series) > 0 {
 		return labelDifferences(name, selector, series)
 	}
-	names, err := mimir.LabelValues(ctx, labels.MetricName, "{__name__!=\"\","+run+"}", scope.from(), scope.to())
+	names, err := mimir.LabelValues(ctx, metricName, "{__name__!=\"\","+run+"}", scope.from(), scope.to())
 	if err != nil {
 		return nil
 	}
