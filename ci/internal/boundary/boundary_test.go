@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"ci/internal/registry":  {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/wait"},
 	"ci/internal/images":    {"ci/internal/cachedir", "ci/internal/filelock", "ci/internal/registry"},
 	"ci/internal/query":     nil,
-	"ci/internal/facts":     nil,
+	"ci/internal/facts":     {"ci/internal/traceparent"},
 	"ci/internal/findings":  {"ci/internal/conventions", "ci/internal/facts", "ci/internal/report"},
 	"ci/internal/score":     {"ci/internal/conventions", "ci/internal/facts", "ci/internal/report", "ci/internal/score/ucum"},
 	"ci/internal/inspector": {"ci/internal/facts", "ci/internal/report"},
@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"ci/internal/wait":      nil,
 
 	"ci/internal/traceparent": nil,
-	"ci/internal/traffic":     {"ci/internal/progress", "ci/internal/report"},
+	"ci/internal/traffic":     {"ci/internal/progress", "ci/internal/report", "ci/internal/traceparent"},
 	"ci/internal/snapshot":    {"ci/internal/target", "ci/internal/query", "ci/internal/report", "dashboards"},
 	"dashboards":              nil,
 

@@ -213,7 +213,7 @@ func ask(ctx context.Context, client *http.Client, in cases.Input, target, id st
 		}
 	}
 	if req.Header.Get("Traceparent") == "" {
-		req.Header.Set("Traceparent", traceparent.Header(id, traceparent.NewSpanID()))
+		req.Header.Set("Traceparent", traceparent.Header(id, traceparent.ClientSpanID(id)))
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -46,7 +46,7 @@ func (s *session) do(ctx context.Context, method, path, body string, header map[
 	traceID := traceparent.NewTraceID()
 	req.Header.Set("User-Agent", "lgtm-lab-endpoints")
 	req.Header.Set("X-Request-Id", fmt.Sprintf("endpoints-%s-%d", s.run, s.requests))
-	req.Header.Set("Traceparent", traceparent.Header(traceID, traceparent.NewSpanID()))
+	req.Header.Set("Traceparent", traceparent.Header(traceID, traceparent.ClientSpanID(traceID)))
 	for name, value := range header {
 		req.Header.Set(name, value)
 		if value == "" {

@@ -95,7 +95,8 @@ type Spans struct {
 	// of this service.
 	ManyInternal Tally `json:"many_internal"`
 	// Orphans counts spans with a parent id; hits name no span of the trace, in traces
-	// that were complete long enough ago to be judged.
+	// that were complete long enough ago to be judged. A span below the lab's own client,
+	// which exports none, counts as a root.
 	Orphans Tally `json:"orphans"`
 	// ClientRoots counts root spans; hits are of kind CLIENT.
 	ClientRoots Tally `json:"client_roots"`

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
 // clock is a time that tests move.
@@ -123,13 +126,17 @@ func TestSpanTallies(t *testing.T) {
 		seen, hits uint64
 		detail     string
 	}{
-		"ten INTERNAL spans are fine":     {func(s Spans) Tally { return s.ManyInternal }, several(10, spanOf{trace: 1, kind: internal, end: 9}), 1, 0, ""},
-		"eleven INTERNAL spans":           {func(s Spans) Tally { return s.ManyInternal }, several(11, spanOf{trace: 1, kind: internal, end: 9}), 1, 1, "11 INTERNAL"},
-		"twenty short spans are fine":     {func(s Spans) Tally { return s.ManyShort }, several(20, spanOf{trace: 1, end: 4}), 1, 0, ""},
-		"twenty-one short spans":          {func(s Spans) Tally { return s.ManyShort }, several(21, spanOf{trace: 1, end: 4}), 1, 1, "21 spans"},
-		"spans of 5 ms are not short":     {func(s Spans) Tally { return s.ManyShort }, several(21, spanOf{trace: 1, end: 5}), 1, 0, ""},
-		"a parent that is there":          {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, parent: 1}, {trace: 1, id: 1}}, 1, 0, ""},
-		"a parent of another trace":       {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, parent: 1}, {trace: 2, id: 1}}, 1, 1, "0100000000000000"},
+		"ten INTERNAL spans are fine": {func(s Spans) Tally { return s.ManyInternal }, several(10, spanOf{trace: 1, kind: internal, end: 9}), 1, 0, ""},
+		"eleven INTERNAL spans":       {func(s Spans) Tally { return s.ManyInternal }, several(11, spanOf{trace: 1, kind: internal, end: 9}), 1, 1, "11 INTERNAL"},
+		"twenty short spans are fine": {func(s Spans) Tally { return s.ManyShort }, several(20, spanOf{trace: 1, end: 4}), 1, 0, ""},
+		"twenty-one short spans":      {func(s Spans) Tally { return s.ManyShort }, several(21, spanOf{trace: 1, end: 4}), 1, 1, "21 spans"},
+		"spans of 5 ms are not short": {func(s Spans) Tally { return s.ManyShort }, several(21, spanOf{trace: 1, end: 5}), 1, 0, ""},
+		"a parent that is there":      {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, parent: 1}, {trace: 1, id: 1}}, 1, 0, ""},
+		"a parent of another trace":   {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, parent: 1}, {trace: 2, id: 1}}, 1, 1, "0100000000000000"},
+		"the lab's client is the parent": {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, edit: func(s ptrace.Span) {
+			parent, _ := hex.DecodeString(traceparent.ClientSpanID(s.TraceID().String()))
+			s.SetParentSpanID(pcommon.SpanID(parent))
+		}}}, 0, 0, ""},
 		"a parent that is remote":         {func(s Spans) Tally { return s.Orphans }, []spanOf{{trace: 1, id: 2, parent: 1, edit: func(s ptrace.Span) { s.SetFlags(0x301) }}}, 1, 1, "another process"},
 		"a root that is a CLIENT":         {func(s Spans) Tally { return s.ClientRoots }, []spanOf{{trace: 1, id: 1, kind: client}}, 1, 1, "CLIENT"},
 		"a root that is a SERVER":         {func(s Spans) Tally { return s.ClientRoots }, []spanOf{{trace: 1, id: 1, kind: server}, {trace: 1, id: 2, parent: 1, kind: client}}, 1, 0, ""},

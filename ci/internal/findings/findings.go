@@ -12,6 +12,7 @@ import (
 // they allow.
 type Kind string
 
+// The kinds; docs/score.md says what each is.
 const (
 	DeprecatedAttribute Kind = "deprecated_attribute"
 	DeprecatedMetric    Kind = "deprecated_metric"

@@ -23,6 +23,7 @@ const window = 30 * 24 * time.Hour
 // An Outcome is what a rule says of a service.
 type Outcome string
 
+// The outcomes.
 const (
 	Passed Outcome = "passed"
 	Failed Outcome = "failed"
@@ -34,6 +35,7 @@ const (
 // An Impact is how much a rule weighs.
 type Impact string
 
+// The impacts of the specification.
 const (
 	Critical  Impact = "critical"
 	Important Impact = "important"
@@ -47,6 +49,7 @@ var weights = map[Impact]int{Critical: 40, Important: 30, Normal: 20, Low: 10}
 // A Category names a range of scores.
 type Category string
 
+// The categories of the specification.
 const (
 	Excellent        Category = "excellent"         // 90 to 100
 	Good             Category = "good"              // 75 to below 90

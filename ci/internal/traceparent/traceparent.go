@@ -5,6 +5,7 @@ package traceparent
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"hash/fnv"
 )
 
 // NewTraceID returns a random trace id, 32 hexadecimal digits. The first is not 0:
@@ -15,6 +16,17 @@ func NewTraceID() string { return random(16) }
 // NewSpanID returns a random span id, 16 hexadecimal digits, of which the first is
 // not 0.
 func NewSpanID() string { return random(8) }
+
+// ClientSpanID is the id of the span that stands for the lab's own client in a trace, 16
+// hexadecimal digits, of which the first is not 0. The client exports no such span. The id
+// is made of the trace's id, so that whoever sees it as a parent can tell that no span is lost.
+func ClientSpanID(traceID string) string {
+	h := fnv.New64a()
+	h.Write([]byte("lgtm-lab " + traceID))
+	b := h.Sum(nil)
+	b[0] |= 0x80
+	return hex.EncodeToString(b)
+}
 
 // Header is the value of the header Traceparent for a request that is sampled and
 // whose parent is the given span.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
 const (
@@ -32,16 +34,13 @@ func newTracePrefix() string {
 // prefix of 16 hex digits and n as 8 bytes, big endian; 32 hex digits in all.
 func TraceID(prefix string, n int) string { return fmt.Sprintf("%s%016x", prefix, n) }
 
-// traceparent is the W3C header for a trace id, with a fresh parent span.
-func traceparent(traceID string, sampled bool) string {
-	var b [8]byte
-	rand.Read(b[:])
-	b[0] |= 0x80 // never all zero, which is invalid
-	flags := "00"
-	if sampled {
-		flags = "01"
+// header is the W3C header traceparent for a trace id.
+func header(traceID string, sampled bool) string {
+	text := traceparent.Header(traceID, traceparent.ClientSpanID(traceID))
+	if !sampled {
+		text = strings.TrimSuffix(text, "01") + "00"
 	}
-	return "00-" + traceID + "-" + hex.EncodeToString(b[:]) + "-" + flags
+	return text
 }
 
 // outsideTrace is the traceparent of a request before or after a run. It begins a trace
@@ -49,7 +48,7 @@ func traceparent(traceID string, sampled bool) string {
 func outsideTrace() string {
 	var n [8]byte
 	rand.Read(n[:])
-	return traceparent(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:]))+1), false)
+	return header(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:]))+1), false)
 }
 
 // email is the address of the user that request n creates; no other user has it.
@@ -76,7 +75,7 @@ func (r planned) target(frontend, prefix, delay string, t *vegeta.Target) {
 	t.Header = http.Header{
 		"Accept":       {"application/json"},
 		"User-Agent":   {userAgent},
-		"Traceparent":  {traceparent(traceID, true)},
+		"Traceparent":  {header(traceID, true)},
 		"X-Request-Id": {fmt.Sprintf("%s-%d", prefix, r.n)},
 	}
 	path := "/api/users"

@@ -56,7 +56,8 @@ var signals = []string{traceByID, traceSearch, logLine, metric, exemplar, spanMe
 // get makes a GET request with the given baggage. It begins the trace traceID, below a
 // parent span that exists in the request alone.
 func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, status int, body []byte) {
-	p = &probe{traceID: traceparent.NewTraceID(), parentID: traceparent.NewSpanID(), found: map[string]outcomeAt{}}
+	id := traceparent.NewTraceID()
+	p = &probe{traceID: id, parentID: traceparent.ClientSpanID(id), found: map[string]outcomeAt{}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.Addresses.Frontend+path, nil)
 	if err != nil {
 		p.err = err

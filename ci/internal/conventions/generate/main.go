@@ -164,7 +164,7 @@ func (m model) registry() conventions.Registry {
 // keys are the attributes of a group and of those that it extends.
 func (m model) keys(g group) []string {
 	var keys []string
-	for depth := 0; depth < 20; depth++ {
+	for range 20 { // more than the model extends, and no endless loop
 		for _, a := range g.Attributes {
 			keys = append(keys, a.ID+a.Ref)
 		}
