@@ -40,10 +40,14 @@ func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -
 func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	switch e.target.name {
 	case target.Local:
+		var forward local.Forward
+		if forward, err = local.NewForward(f.forward, f.headers); err != nil {
+			return nil, usageError{err}
+		}
 		t, err = local.New(local.Options{
 			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives) },
-			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
+			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: forward, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
 			Say: e.say, Line: e.line,
 		})
 	case target.Kind:

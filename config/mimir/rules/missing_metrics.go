@@ -17,6 +17,7 @@ var MayBeMissing = map[string]string{
 	"cortex_discarded_samples_total":                     "cortex_distributor_received_samples_total",
 	"prometheus_remote_storage_samples_dropped_total":    "prometheus_remote_storage_samples_total",
 	"prometheus_remote_storage_histograms_dropped_total": "prometheus_remote_storage_histograms_total",
+	"lab_forward_copy_given_up_total":                    "up",
 
 	"kubelet_volume_stats_available_bytes": "up",
 	"kubelet_volume_stats_capacity_bytes":  "up",

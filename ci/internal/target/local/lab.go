@@ -51,6 +51,9 @@ type Config struct {
 	Self string
 	// Inspect gives the inspector a copy of what services send.
 	Inspect bool
+	// Forward is another OTLP endpoint that gets a copy of what services send; the zero
+	// value is none.
+	Forward Forward
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser, such as

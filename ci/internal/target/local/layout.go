@@ -73,7 +73,7 @@ func (l layout) configOf(name string) string {
 }
 
 // reads returns the files that the component reads when it starts, in order: its
-// configuration and, of Mimir, the rules, of Alloy, the modules about copies.
+// configuration and, of Mimir, the rules, of Alloy, the modules about copies and the values of headers.
 func (l layout) reads(name string) ([]string, error) {
 	var files []string
 	if config := l.configOf(name); config != "" {
@@ -81,7 +81,11 @@ func (l layout) reads(name string) ([]string, error) {
 	}
 	if name == target.Alloy {
 		copies, err := filepath.Glob(l.config(filepath.Join("copy", "*.alloy")))
-		return append(files, copies...), err
+		if err != nil {
+			return nil, err
+		}
+		secrets, err := filepath.Glob(filepath.Join(l.secrets(), "*"))
+		return append(append(files, copies...), secrets...), err
 	}
 	if name != target.Mimir {
 		return files, nil
@@ -145,6 +149,9 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 	}
 	return nil
 }
+
+// secrets is the folder of the headers' values of a [Forward].
+func (l layout) secrets() string { return l.config("forward") }
 
 // tenant is the one whom Mimir takes every sender for, while it has one tenant only.
 const tenant = "anonymous"

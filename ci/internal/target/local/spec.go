@@ -61,6 +61,7 @@ type plan struct {
 	addresses target.Addresses
 	programs  map[string]Program
 	inspect   bool
+	forward   Forward
 	faults    bool
 	origins   []string
 	listen    string // the address that components listen on
@@ -162,7 +163,7 @@ func (p plan) alloy(base, config, data string) spec {
 	if p.inspect {
 		copies = "inspector"
 	}
-	return spec{
+	s := spec{
 		args: []string{"run", config, "--stability.level=experimental", "--disable-reporting",
 			"--server.http.listen-addr=" + p.at(p.ports.Alloy), "--storage.path=" + data + "/storage"},
 		env: []string{
@@ -175,6 +176,8 @@ func (p plan) alloy(base, config, data string) spec {
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
+	s.env = append(s.env, p.forward.environment(p.layout.relative(p.layout.secrets()))...)
+	return s
 }
 
 func (p plan) inspector(base string) spec {

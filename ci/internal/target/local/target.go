@@ -35,6 +35,8 @@ type Options struct {
 	Listen string
 	// Inspect keeps the facts of what services send.
 	Inspect bool
+	// Forward is another OTLP endpoint that gets a copy; see [Config].
+	Forward Forward
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
@@ -106,7 +108,7 @@ func (t *Target) wanted() (*Lab, error) {
 		return nil, fmt.Errorf("finding this program, which is the inspector, too: %w", err)
 	}
 	cfg := Config{
-		Self: self, Inspect: t.o.Inspect,
+		Self: self, Inspect: t.o.Inspect, Forward: t.o.Forward,
 		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}

@@ -109,6 +109,9 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err := l.layout.create(l.folder, l.cfg.Files, !l.cfg.NoServices); err != nil {
 		return nil, err
 	}
+	if err := l.cfg.Forward.write(l.folder, l.layout); err != nil {
+		return nil, err
+	}
 	services, err := l.services(ctx)
 	if err != nil {
 		return nil, err
@@ -137,7 +140,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		inspect: l.cfg.Inspect, faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention,
+		inspect: l.cfg.Inspect, forward: l.cfg.Forward, faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention,
 	}.specs()
 }
 
