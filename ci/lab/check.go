@@ -14,6 +14,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/check"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspector"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
@@ -199,11 +200,11 @@ func (e *env) labForCases(ctx context.Context, f *checkFlags) (at target.Address
 func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
 	client := &http.Client{Timeout: 30 * time.Second}
 	stores := judge.Stores{
-		Tempo: query.Tempo{URL: at.Tempo, HTTP: client},
+		Tempo: query.Tempo{URL: at.Tempo, HTTP: &http.Client{Timeout: client.Timeout, Transport: check.CacheTraces(http.DefaultTransport)}},
 		Loki:  query.Loki{URL: at.Loki, HTTP: client},
 		Mimir: query.Mimir{URL: at.Mimir, HTTP: client},
 	}
-	return check.Options{
+	options := check.Options{
 		At: at, App: f.app, RunID: f.runID, Parallel: f.parallel, Timeout: f.timeout, AbsentTimeout: f.absentTimeout,
 		Evidence: f.evidence, Judge: check.OfStores(stores), Progress: e.say,
 		Arrived: func(ctx context.Context, scope judge.Scope) (bool, error) {
@@ -211,4 +212,8 @@ func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
 			return !counts.Nothing(), err
 		},
 	}
+	if at.Inspector != "" {
+		options.Quality = quality{inspector.Client{URL: at.Inspector}}
+	}
+	return options
 }

@@ -92,6 +92,7 @@ func documents() map[string]any {
 			RunID: "0123456789abcdef", Service: "shop", Command: []string{"./shop"}, Started: at, Duration: 2.5, ExitCode: 3,
 			Counts:   arrival.Counts{Traces: 1, Spans: 4, Lines: 2, Series: 34, Metrics: 8, TraceID: strings.Repeat("1", 32), TraceName: "shop GET /"},
 			TraceURL: "http://127.0.0.1:3200/api/v2/traces/1", Advice: []string{"Set an SDK up."},
+			Score: new(97.5), ScoreProblem: "the lab runs without the inspector", Findings: 2,
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -26,6 +27,12 @@ type runReport struct {
 	arrival.Counts
 	// TraceURL is where a person can look at the latest trace; "" when there is none.
 	TraceURL string `json:"trace_url"`
+	// Score is the service's Instrumentation Score in this run, 0 to 100; null when it is not
+	// known, and then ScoreProblem says why.
+	Score        *float64 `json:"score"`
+	ScoreProblem string   `json:"score_problem"`
+	// Findings is the number of findings beside the score.
+	Findings int `json:"findings"`
 	// Advice says what to do if nothing has arrived, a sentence for each thing.
 	Advice []string `json:"advice"`
 
@@ -33,6 +40,7 @@ type runReport struct {
 	telemetry   application.Telemetry
 	environment []string
 	problem     error // of the stores
+	category    score.Category
 }
 
 func (r *runReport) run() arrival.Run { return arrival.Run{ID: r.RunID, Since: r.Started} }
@@ -54,7 +62,17 @@ func (r *runReport) complete() {
 	}
 	if r.Nothing() && r.problem == nil {
 		r.Advice = r.advice()
+		r.ScoreProblem = "nothing has arrived"
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	found, err := scoreOf(ctx, r.at, r.Service, r.RunID)
+	if err != nil {
+		r.ScoreProblem = err.Error()
+		return
+	}
+	r.Score, r.category, r.Findings = &found.Score, found.Category, len(found.Findings)
 }
 
 // advice says what to do if nothing has arrived.
@@ -110,6 +128,12 @@ func (r *runReport) write(say func(string), exit application.Exit) {
 	row("traces", traces)
 	row("logs", number(r.Lines, "line", "lines"))
 	row("metrics", number(r.Series, "series", "series")+", "+number(r.Metrics, "metric", "metrics"))
+	if r.Score != nil {
+		row("score", fmt.Sprintf("%v of 100, %s; %s", *r.Score, strings.ReplaceAll(string(r.category), "_", " "), number(r.Findings, "finding", "findings")))
+		row("", fmt.Sprintf("lab score %s --run %s", r.Service, r.RunID))
+	} else if !r.Nothing() {
+		row("score", "not known: "+r.ScoreProblem)
+	}
 	if r.TraceID != "" {
 		row("latest", r.TraceName)
 		row("", "lab trace "+r.TraceID)

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -206,6 +207,30 @@ func TestNotReady(t *testing.T) {
 	}
 	if !Answers(t.Context(), broken.URL) || Answers(t.Context(), fmt.Sprintf("http://127.0.0.1:%d/", free)) {
 		t.Error("Answers takes a port that is taken for a free one, or the other way round")
+	}
+}
+
+// Applications that start side by side get different ports.
+func TestFreePorts(t *testing.T) {
+	ports := make(chan int, 200)
+	var all sync.WaitGroup
+	for range cap(ports) {
+		all.Go(func() {
+			port, err := FreePort()
+			if err != nil {
+				t.Error(err)
+			}
+			ports <- port
+		})
+	}
+	all.Wait()
+	close(ports)
+	seen := map[int]bool{}
+	for port := range ports {
+		if seen[port] {
+			t.Errorf("the port %d was given twice", port)
+		}
+		seen[port] = true
 	}
 }
 

@@ -3,23 +3,40 @@ package application
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
-// FreePort asks the system for a TCP port on which no program listens now at 127.0.0.1.
-// Another program may take the port at any time, so start the application soon.
+// Ports for applications come from this range. It is below the systems' own ranges for
+// outgoing connections, one of which could take a port before the application does.
+const firstPort, lastPort = 20_000, 32_000
+
+// given are the ports that FreePort has returned.
+var given sync.Map
+
+// FreePort returns a TCP port on which no program listens now at 127.0.0.1. It returns each
+// port once, so that applications that start side by side get different ones. Another
+// program may take the port at any time, so start the application soon.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
+	for range 200 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		return port, l.Close()
 	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
+	return 0, fmt.Errorf("no port from %d to %d is free", firstPort, lastPort)
 }
 
 // WithPort puts the port in the place of each ${PORT} and $PORT.

@@ -116,7 +116,7 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 	outcomes := make([]*outcome, len(all))
 	var group errgroup.Group
 	group.SetLimit(o.Parallel)
-	asking := semaphore.NewWeighted(maxAsking)
+	stores := newTurns()
 	names := groupNames(all)
 	for i, c := range all {
 		group.Go(func() error {
@@ -124,7 +124,7 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 				return nil
 			}
 			r := newRunner(c, o)
-			r.out.group, r.asking = names[i], asking
+			r.out.group, r.turns = names[i], stores
 			r.run(ctx)
 			outcomes[i] = r.out
 			if o.Progress != nil && ctx.Err() == nil {
@@ -148,9 +148,24 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 	return result, nil
 }
 
-// maxAsking bounds the questions that are asked at a time, of all cases together: more
-// would wait in the stores' own queues.
+// maxAsking bounds the questions that one store is asked at a time, by all cases together:
+// more would wait in the store's own queue.
 const maxAsking = 16
+
+// turns are the questions' turns, for each store.
+type turns struct{ traces, others *semaphore.Weighted }
+
+func newTurns() turns {
+	return turns{semaphore.NewWeighted(maxAsking), semaphore.NewWeighted(maxAsking)}
+}
+
+// of are the turns of a question with such rows.
+func (t turns) of(rows string) *semaphore.Weighted {
+	if rows == "traces" {
+		return t.traces
+	}
+	return t.others
+}
 
 // groupNames are the cases' names; cases of the same name have their file's name, too.
 func groupNames(all []cases.Case) []string {

@@ -222,8 +222,8 @@ func TestPursue(t *testing.T) {
 		"later":            {[]judge.Verdict{{Failures: fails}, {OK: true}}, report.Pass, 2, 2},
 		"never":            {[]judge.Verdict{{Failures: fails}}, report.Fail, 3, 1000},
 		"cannot change":    {[]judge.Verdict{{Final: true, Failures: fails}}, report.Fail, 2, 2},
-		"absent":           {[]judge.Verdict{{OK: true, Revocable: true}}, report.Pass, 8, 1000},
-		"absent, and then": {[]judge.Verdict{{OK: true, Revocable: true}, {OK: true, Revocable: true}, {Failures: fails}}, report.Fail, 8, 1000},
+		"absent":           {[]judge.Verdict{{OK: true, Revocable: true}}, report.Pass, 4, 1000},
+		"absent, and then": {[]judge.Verdict{{OK: true, Revocable: true}, {OK: true, Revocable: true}, {Failures: fails}}, report.Fail, 4, 1000},
 		"few, and more":    {[]judge.Verdict{{OK: true, Revocable: true, Rows: 1}, {OK: true, Revocable: true, Rows: 1}, {Final: true, Failures: fails}}, report.Fail, 4, 4},
 	} {
 		asked := 0

@@ -118,7 +118,7 @@ func (r *runner) qualityQuestions() []question {
 		all = append(all, q)
 	}
 	if e := r.c.Expected.Findings; e != nil {
-		q := question{name: "findings", rows: "findings", at: e.At, ask: without}
+		q := question{name: "findings", rows: "services", at: e.At, ask: without}
 		if r.Quality != nil {
 			q.ask = func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Quality.Findings(ctx, *e, scope) }
 		}
@@ -152,7 +152,10 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 	began := time.Now()
 	var okSince time.Time // of the verdict that more telemetry could change
 	for {
+		asked := time.Now()
 		v := r.askOnce(ctx, q, false)
+		// A question that takes long is asked less often: the machine has other work.
+		pause := max(cmp.Or(r.c.Interval, askEvery), time.Since(asked))
 		switch {
 		case ctx.Err() != nil:
 			return q.check(v, began)
@@ -162,19 +165,22 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 			if okSince.IsZero() {
 				okSince = time.Now()
 			}
-			needed := stillFor
+			left := time.Until(okSince.Add(stillFor))
 			if v.Rows == 0 { // from the input on, however quick the first answer was
-				needed, okSince = r.AbsentTimeout, began
+				okSince = began
+				left = time.Until(began.Add(r.AbsentTimeout))
 			}
-			if time.Since(okSince) >= needed {
+			if left <= 0 {
 				return q.check(v, began)
 			}
+			// Telemetry that has come stays: few questions are enough, and others want to ask.
+			pause = max(pause, left/2)
 		case v.Final, time.Since(began) > r.Timeout, r.deadFor() > lastWords:
 			return q.check(r.askOnce(ctx, q, true), began)
 		default:
 			okSince = time.Time{}
 		}
-		if wait.For(ctx, cmp.Or(r.c.Interval, askEvery)) != nil {
+		if wait.For(ctx, pause) != nil {
 			return q.check(v, began)
 		}
 	}
@@ -183,10 +189,11 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 // askOnce asks when it is this question's turn. With explain, the verdict says what was there
 // instead.
 func (r *runner) askOnce(ctx context.Context, q question, explain bool) judge.Verdict {
-	if err := r.asking.Acquire(ctx, 1); err != nil {
+	turn := r.turns.of(q.rows)
+	if err := turn.Acquire(ctx, 1); err != nil {
 		return judge.Verdict{}
 	}
-	defer r.asking.Release(1)
+	defer turn.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
 	scope := r.scope

@@ -192,11 +192,9 @@ func (r *runner) sendOne(ctx context.Context, client *http.Client, in cases.Inpu
 	}
 }
 
-var remembering sync.Mutex
-
 func (r *runner) remember(id string) {
-	remembering.Lock()
-	defer remembering.Unlock()
+	r.remembering.Lock()
+	defer r.remembering.Unlock()
 	r.scope.TraceIDs = append(r.scope.TraceIDs, id)
 }
 

@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/application"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
@@ -24,17 +23,18 @@ import (
 // runner runs one case.
 type runner struct {
 	Options
-	c      cases.Case
-	out    *outcome
-	asking *semaphore.Weighted
+	c     cases.Case
+	out   *outcome
+	turns turns
 
-	scope judge.Scope
-	app   *app   // nil when the case starts none
-	base  string // the application's base URL; "" when there is no application
+	scope       judge.Scope
+	remembering sync.Mutex // guards scope.TraceIDs while requests are sent
+	app         *app       // nil when the case starts none
+	base        string     // the application's base URL; "" when there is no application
 }
 
 func newRunner(c cases.Case, o Options) *runner {
-	return &runner{Options: o, c: c, out: &outcome{}, asking: semaphore.NewWeighted(maxAsking)}
+	return &runner{Options: o, c: c, out: &outcome{}, turns: newTurns()}
 }
 
 // run runs the case from its start to its verdict, and ends what it has started.
