@@ -2,6 +2,8 @@ module github.com/lgtm-lab/lgtm-lab
 
 go 1.26.0
 
+ignore node_modules
+
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/cenkalti/backoff/v5 v5.0.3

@@ -26,7 +26,7 @@ type LgtmLab struct {
 func New(
 	// The checkout to build from.
 	// +defaultPath="/"
-	// +ignore=[".git", ".lab", ".env", "lab-snapshot.html", "lab-snapshot.png", "lab", "lab.exe", "evidence", "archives", "**/kubeconfig", "**/*.kubeconfig"]
+	// +ignore=[".git", ".lab", ".env", "lab-snapshot.html", "lab-snapshot.png", "lab", "lab.exe", "evidence", "archives", "**/kubeconfig", "**/*.kubeconfig", "**/node_modules", "examples/browser/dist"]
 	source *dagger.Directory,
 	// Another image lock, such as that of a mirror or of a registry in a network without
 	// internet. The default is config/images.json of the checkout.

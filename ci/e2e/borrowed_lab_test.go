@@ -3,7 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -28,11 +28,8 @@ func borrowLab(t *testing.T) *testLab {
 	needStack(t)
 	l := takeIdle(t.Name())
 	if l == nil {
-		dir, err := os.MkdirTemp(workDir, "borrowed-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l = &testLab{dir: dir, had: map[string]bool{}}
+		// The lab outlives this test, so that t.TempDir would be too short-lived.
+		l = &testLab{dir: filepath.Join(workDir, "borrowed-"+randomID(4)), had: map[string]bool{}}
 	}
 	l.T, l.had[t.Name()] = t, true
 	t.Cleanup(func() {
