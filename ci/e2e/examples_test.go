@@ -8,14 +8,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
+
+// page is held by the test whose lab the built page of the browser example sends to.
+var page sync.Mutex
 
 // example is the folder of an example, with its npm packages if it needs any.
 func example(t *testing.T, name string) string {
@@ -71,21 +74,28 @@ func (l *testLab) runExample(dir, service string, command ...string) (address st
 	return address
 }
 
-// Each roll of the Go example is one trace with its line, and is counted once.
-func TestGoExample(t *testing.T) {
+// What the examples send is what their cases say.
+func TestExampleCases(t *testing.T) {
 	t.Parallel()
-	l := borrowLab(t)
-	const n = 10
-	service := "dice-" + randomID(4)
-	address := l.runExample(example(t, "go"), service, "go", "run", ".")
-	for range n {
-		traceID := l.visit(address + "/rolldice/ada")
-		l.hasTree(traceID, service+" GET /rolldice/{player} server", service+" roll internal")
-		l.line(fmt.Sprintf("{service_name=%q, level=\"info\"} |= \"ada is rolling the dice\" | trace_id=%q", service, traceID))
+	chromium := findChromium(t)
+	needStack(t)
+	for _, name := range []string{"browser", "node"} {
+		example(t, name)
 	}
-	l.has(fmt.Sprintf(`sum(dice_rolls_total{job=%q})`, service), 1, n)
-	l.has(fmt.Sprintf(`sum(http_server_request_duration_seconds_count{job=%q, http_route="/rolldice/{player}"})`, service), 1, n)
-	l.has(fmt.Sprintf(`dice_rolls_total{job=%q, lab_run_id=""}`, service), 0, -1)
+	page.Lock()
+	defer page.Unlock()
+	l := borrowLab(t)
+	cmd := l.command("check", "--case-timeout", patience.String(), "examples")
+	cmd.Env = append(os.Environ(), "FRONTEND_URL="+l.addresses.Frontend, "CHROME="+chromium)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("lab check: %v\n%s", err, out)
+	}
+	for _, name := range []string{"the Go example", "the Node.js example", "the browser example"} {
+		if !strings.Contains(string(out), "· "+name+": passed") {
+			t.Errorf("%s has not passed:\n%s", name, out)
+		}
+	}
 }
 
 // A click on the page of the browser example is one trace, through the Node.js example and
@@ -94,13 +104,14 @@ func TestBrowserExample(t *testing.T) {
 	t.Parallel()
 	chromium := findChromium(t)
 	needStack(t)
-	page := example(t, "browser")
+	dir := example(t, "browser")
 	example(t, "node")
+	page.Lock()
+	t.Cleanup(page.Unlock)
 	l := borrowLab(t)
 	service := "shop-" + randomID(4)
 	begin := time.Now().Add(-time.Minute)
-	address := l.runExample(page, service, "npm", "run", "shop")
-	l.nodeExample(address, service)
+	address := l.runExample(dir, service, "npm", "run", "shop")
 
 	browser := openBrowser(t, chromium)
 	for _, action := range []chromedp.Action[chromedp.Void]{
@@ -122,39 +133,6 @@ func TestBrowserExample(t *testing.T) {
 	})
 	l.hasTree(traceID, "shop-page click internal", "shop-page GET client", service+" GET /customers server", service+" GET client",
 		"frontend GET /api/users server", "frontend GET /users client", "backend GET /users server", "backend SELECT users client")
-}
-
-// nodeExample checks what requests to the Node.js example leave.
-func (l *testLab) nodeExample(address, service string) {
-	l.Helper()
-	const n = 5
-	for range n {
-		traceID := l.visit(address + "/customers")
-		l.hasTree(traceID, service+" GET /customers server", service+" GET client", "frontend GET /api/users server",
-			"frontend GET /users client", "backend GET /users server", "backend SELECT users client")
-		l.line(fmt.Sprintf("{service_name=%q, level=\"info\"} |= \"customers read\" | trace_id=%q", service, traceID))
-	}
-	l.has(fmt.Sprintf(`sum(http_server_request_duration_seconds_count{job=%q, http_route="/customers"})`, service), 1, n)
-}
-
-// visit sends a request as the caller of a new trace, and returns the trace's id.
-func (l *testLab) visit(url string) (traceID string) {
-	l.Helper()
-	traceID = randomID(16)
-	request, err := http.NewRequestWithContext(l.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		l.Fatal(err)
-	}
-	request.Header.Set("Traceparent", "00-"+traceID+"-"+randomID(8)+"-01")
-	response, err := (&http.Client{Timeout: patience}).Do(request)
-	if err != nil {
-		l.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		l.Fatalf("%s: %s", url, response.Status)
-	}
-	return traceID
 }
 
 // hasTree waits until a trace has the spans, each below the one before, with others in
@@ -211,20 +189,3 @@ func notChain(spans []query.Span, chain []string) string {
 }
 
 func line(s query.Span) string { return s.Service + " " + s.Name + " " + string(s.Kind) }
-
-// Every example has a case, which the command for cases can read.
-func TestExampleCasesAreValid(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(root, "examples", "*", "README.md"))
-	if err != nil || len(dirs) < 3 {
-		t.Fatalf("%d examples, %v", len(dirs), err)
-	}
-	for _, readme := range dirs {
-		all, problems := cases.Load([]string{filepath.Join(filepath.Dir(readme), "case.yaml")})
-		for _, p := range problems {
-			t.Error(p)
-		}
-		if len(all) != 1 || all[0].Run == nil {
-			t.Errorf("%s: %d cases, want one that starts the example", filepath.Dir(readme), len(all))
-		}
-	}
-}

@@ -77,12 +77,12 @@ func (l *testLab) startRun(environment, flags []string, application ...string) *
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	_ = listener.Close()
-	r := &running{port: port, report: filepath.Join(l.T.TempDir(), "run.json")}
+	r := &running{port: port, report: filepath.Join(l.TempDir(), "run.json")}
 	args := append([]string{"run", "--dir", l.dir, "--json", r.report}, flags...)
 	r.Cmd = exec.Command(program, append(append(args, "--"), application...)...)
-	r.Cmd.Dir = root
-	r.Cmd.Env = append(append(os.Environ(), "PORT="+port), environment...)
-	r.Cmd.Stdout, r.Cmd.Stderr = &r.stdout, &r.stderr
+	r.Dir = root
+	r.Env = append(append(os.Environ(), "PORT="+port), environment...)
+	r.Stdout, r.Stderr = &r.stdout, &r.stderr
 	if err := r.Start(); err != nil {
 		l.Fatal(err)
 	}

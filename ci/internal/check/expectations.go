@@ -127,7 +127,8 @@ func (r *runner) qualityQuestions() []question {
 	return all
 }
 
-// expectations asks all questions side by side, and then runs the scripts.
+// expectations asks all questions side by side. The scripts run beside them, one after
+// another: a script may be what makes the application send, such as a visit by a browser.
 func (r *runner) expectations(ctx context.Context) {
 	all := r.questions()
 	checks := make([]report.Check, len(all))
@@ -135,12 +136,18 @@ func (r *runner) expectations(ctx context.Context) {
 	for i, q := range all {
 		group.Go(func() { checks[i] = r.pursue(ctx, q) })
 	}
+	scripts := make([]report.Check, len(r.c.Expected.CustomChecks))
+	group.Go(func() {
+		for i, script := range r.c.Expected.CustomChecks {
+			scripts[i] = r.custom(ctx, i, script)
+		}
+	})
 	group.Wait()
 	for i, q := range all {
 		r.out.add(q.at, checks[i])
 	}
 	for i, script := range r.c.Expected.CustomChecks {
-		r.out.add(script.At, r.custom(ctx, i, script))
+		r.out.add(script.At, scripts[i])
 	}
 }
 
