@@ -2,6 +2,7 @@ package local
 
 import (
 	"archive/zip"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -151,5 +152,23 @@ func TestUpWithoutServices(t *testing.T) {
 		if p.URL == "" {
 			t.Errorf("%s has no address", p.Name)
 		}
+	}
+}
+
+// When Up returns, a sender is taken at once.
+func TestUpWaitsForTheReceivers(t *testing.T) {
+	l, _ := testLab(t)
+	l.cfg.NoServices = true
+	state, _, err := l.Up(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []int{state.Ports.AlloyOTLPGRPC, state.Ports.AlloyOTLPHTTP} {
+		conn, err := net.Dial("tcp", target.Loopback(port))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		conn.Close()
 	}
 }

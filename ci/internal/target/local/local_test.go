@@ -51,6 +51,14 @@ func component(name string) {
 	port := os.Getenv(strings.ToUpper(name) + "_HTTP_PORT")
 	if name == target.Alloy {
 		_, port, _ = net.SplitHostPort(os.Getenv("ALLOY_ADDR"))
+		go func() { // the real one's receivers listen later than its page, too
+			time.Sleep(300 * time.Millisecond)
+			for _, name := range []string{"ALLOY_OTLP_GRPC_PORT", "ALLOY_OTLP_HTTP_PORT"} {
+				if _, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv(name)); err != nil {
+					fmt.Println(err)
+				}
+			}
+		}()
 	}
 	err := http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ready") }))
 	fmt.Println(err)

@@ -39,7 +39,11 @@ type spec struct {
 	ready string
 	// ports are the TCP ports that the component listens on; they must be free
 	// before it starts.
-	ports       []int
+	ports []int
+	// receives are those of the ports that must accept connections, too, before the
+	// component counts as ready: Alloy's page says that Alloy is ready some time before
+	// its receivers listen.
+	receives    []int
 	fingerprint string
 }
 
@@ -175,6 +179,7 @@ func (p plan) alloy(base, config, data string) spec {
 			"LAB_INSPECTOR_COPY=" + copies, "INSPECTOR_URL=" + p.addresses.Inspector,
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
+		receives: []int{p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
 	s.env = append(s.env, p.forward.environment(p.layout.relative(p.layout.secrets()))...)
 	return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -80,7 +81,7 @@ func (l *Lab) startAll(ctx context.Context, state *State, specs []spec) (err err
 				return err
 			}
 			waiting.Go(func() error {
-				if err := waitReady(ctx, p, cmd); err != nil {
+				if err := waitReady(ctx, p, cmd, s.receives); err != nil {
 					return err
 				}
 				l.cfg.Progress(fmt.Sprintf("%-10s ready in %.1f s", p.Name, time.Since(begin).Seconds()))
@@ -116,8 +117,9 @@ func (l *Lab) startOne(s spec) (Process, *exec.Cmd, error) {
 	return start(s, log)
 }
 
-// waitReady waits until the component answers, or has ended, or time is up.
-func waitReady(ctx context.Context, p Process, cmd *exec.Cmd) error {
+// waitReady waits until the component answers and accepts connections at its receivers'
+// ports, or has ended, or time is up.
+func waitReady(ctx context.Context, p Process, cmd *exec.Cmd, receives []int) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // also keeps it from staying a zombie
 	client := &http.Client{Timeout: 2 * time.Second}
@@ -126,7 +128,9 @@ func waitReady(ctx context.Context, p Process, cmd *exec.Cmd) error {
 	for {
 		ok, answer := probe(ctx, client, p.Ready)
 		if ok {
-			return nil
+			if answer = notListening(ctx, receives); answer == "" {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -142,6 +146,18 @@ func waitReady(ctx context.Context, p Process, cmd *exec.Cmd) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// notListening says which of the ports accepts no connection; "" when all do.
+func notListening(ctx context.Context, ports []int) string {
+	for _, port := range ports {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", target.Loopback(port))
+		if err != nil {
+			return err.Error()
+		}
+		conn.Close()
+	}
+	return ""
 }
 
 // probe asks a readiness URL once.
