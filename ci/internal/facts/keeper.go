@@ -90,7 +90,7 @@ func (k *Keeper) Metrics(md pmetric.Metrics) {
 	now := k.now()
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, s := range k.sources(rm.Resource(), rm.SchemaUrl(), "metrics", now) {
-			s.record.readMetrics(s.resource, rm.ScopeMetrics(), now)
+			s.record.readMetrics(s.resource, rm.ScopeMetrics())
 		}
 	}
 }

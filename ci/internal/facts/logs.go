@@ -37,7 +37,7 @@ func (r *record) readLog(res *resource, line plog.LogRecord, now time.Time) {
 	r.logs.Dropped.add(hit(line.DroppedAttributesCount() > 0, logExample(line, decimal(uint64(line.DroppedAttributesCount()))+" attributes dropped")))
 	r.observeAll(levelLog, line.Attributes(), id)
 	r.search("log body", "", line.Body().AsString(), id)
-	r.readTraceOf(res, line, now)
+	r.readTraceOf(res, line)
 }
 
 // readDebug counts a record that has a severity number.
@@ -98,7 +98,7 @@ type untracedLog struct {
 
 // readTraceOf counts a log record that carries a trace id, and one that was written while
 // its process handled a request.
-func (r *record) readTraceOf(res *resource, line plog.LogRecord, now time.Time) {
+func (r *record) readTraceOf(res *resource, line plog.LogRecord) {
 	if !line.TraceID().IsEmpty() {
 		r.logs.WithoutTrace.add(nil)
 		return

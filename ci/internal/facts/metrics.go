@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -21,7 +20,7 @@ type metric struct {
 }
 
 // readMetrics counts the metrics of a resource.
-func (r *record) readMetrics(res *resource, scopes pmetric.ScopeMetricsSlice, now time.Time) {
+func (r *record) readMetrics(res *resource, scopes pmetric.ScopeMetricsSlice) {
 	for _, sm := range scopes.All() {
 		r.observeAll(levelScope, sm.Scope().Attributes(), "")
 		for _, m := range sm.Metrics().All() {
