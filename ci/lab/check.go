@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspector"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/record"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -26,6 +27,7 @@ type checkFlags struct {
 	up                     upFlags
 	own, watch             bool
 	output, app, runID     string
+	first                  string // the service that --init writes a case for
 	tags                   []string
 	parallel               int
 	timeout, absentTimeout time.Duration
@@ -56,6 +58,7 @@ own and takes that lab down afterwards.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.own, "up", false, "start a lab for the purpose and take it down afterwards")
 	flags.BoolVar(&f.watch, "watch", false, "run again when a file of the cases or of the application changes, until Ctrl-C")
+	flags.StringVar(&f.first, "init", "", "print a first case for a `SERVICE` that is sending, and run none")
 	flags.StringVar(&f.app, "app", "", "the `URL` of an application that runs already, for cases that start none")
 	flags.StringVar(&f.runID, "run-id", "", "the run `ID` of that application, as `lab run` prints it")
 	flags.StringSliceVar(&f.tags, "tags", nil, "run only the cases with one of these tags")
@@ -90,6 +93,9 @@ func (e *env) check(ctx context.Context, f *checkFlags, paths []string) error {
 	}
 	if err := f.valid(); err != nil {
 		return err
+	}
+	if f.first != "" {
+		return e.firstCase(ctx, f)
 	}
 	all, err := e.loadCases(paths, f.tags)
 	if err != nil {
@@ -196,17 +202,44 @@ func (e *env) labForCases(ctx context.Context, f *checkFlags) (at target.Address
 	return at, release, err
 }
 
-// checkOptions are the options of package check for these flags and this lab.
-func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
+// firstWindow is how far back --init looks for what a service sends.
+const firstWindow = 15 * time.Minute
+
+// firstCase prints a case with what the service has sent lately as its expectation.
+func (e *env) firstCase(ctx context.Context, f *checkFlags) error {
+	at, err := e.labForApplication(ctx, &f.up)
+	if err != nil {
+		return err
+	}
+	scope := judge.Scope{RunID: f.runID, Since: time.Now().Add(-firstWindow)}
+	seen, err := record.Look(ctx, judgedStores(at), scope, f.first)
+	if err != nil {
+		return err
+	}
+	text, err := seen.First(f.first)
+	if err != nil {
+		return fmt.Errorf("the service %s, in the last %v: %w", f.first, firstWindow, err)
+	}
+	_, err = e.stdout.Write(text)
+	return err
+}
+
+// judgedStores are the lab's stores as the judge asks them.
+func judgedStores(at target.Addresses) judge.Stores {
 	client := &http.Client{Timeout: 30 * time.Second}
-	stores := judge.Stores{
-		Tempo: query.Tempo{URL: at.Tempo, HTTP: &http.Client{Timeout: client.Timeout, Transport: check.CacheTraces(http.DefaultTransport)}},
+	traces := &http.Client{Timeout: client.Timeout, Transport: check.CacheTraces(http.DefaultTransport)}
+	return judge.Stores{
+		Tempo: query.Tempo{URL: at.Tempo, HTTP: traces},
 		Loki:  query.Loki{URL: at.Loki, HTTP: client},
 		Mimir: query.Mimir{URL: at.Mimir, HTTP: client},
 	}
+}
+
+// checkOptions are the options of package check for these flags and this lab.
+func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
 	options := check.Options{
 		At: at, App: f.app, RunID: f.runID, Parallel: f.parallel, Timeout: f.timeout, AbsentTimeout: f.absentTimeout,
-		Evidence: f.evidence, Judge: check.OfStores(stores), Progress: e.say,
+		Evidence: f.evidence, Judge: check.OfStores(judgedStores(at)), Progress: e.say,
 		Arrived: func(ctx context.Context, scope judge.Scope) (bool, error) {
 			counts, err := arrival.Count(ctx, storesOf(at), arrival.Run{ID: scope.RunID, Since: scope.Since})
 			return !counts.Nothing(), err
