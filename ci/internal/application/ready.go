@@ -88,7 +88,7 @@ const askEvery = 100 * time.Millisecond
 // when the application ends, or when that takes longer than within; with ctx's cause when
 // ctx ends.
 func (p *Process) AwaitReady(ctx context.Context, url string, within time.Duration) error {
-	begin, last := time.Now(), "no answer yet"
+	begin := time.Now()
 	client := &http.Client{
 		Timeout:       2 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -100,9 +100,8 @@ func (p *Process) AwaitReady(ctx context.Context, url string, within time.Durati
 			return &NotReadyError{URL: url, Ended: true, Exit: p.exit, Waited: time.Since(begin)}
 		default:
 		}
-		var ready bool
-		var err error
-		if ready, last, err = ask(ctx, client, url); err != nil {
+		ready, last, err := ask(ctx, client, url)
+		if err != nil {
 			return err
 		}
 		if ready {
