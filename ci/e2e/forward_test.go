@@ -73,6 +73,7 @@ func (l *testLab) sendEverything() (service string) {
 // `up --forward` sends a copy of all signals to another endpoint. What that endpoint refuses,
 // or never answers, is counted, and the lab stores everything nevertheless.
 func TestForward(t *testing.T) {
+	t.Parallel()
 	other := &otherEndpoint{got: map[string]string{}, over: make(chan struct{})}
 	other.status.Store(http.StatusOK)
 	server := httptest.NewServer(other)

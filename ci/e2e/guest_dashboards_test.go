@@ -18,6 +18,7 @@ import (
 // older conventions, one with nothing but spans, one with nothing but log lines. Panels
 // that cannot have data of such a service say so.
 func TestDashboardsOfGuests(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "--no-faults")
 	begin := time.Now()
 	for range 20 {

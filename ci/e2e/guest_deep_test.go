@@ -26,6 +26,7 @@ func nested(levels int, maps bool) *commonpb.AnyValue {
 // Values of a hundred thousand levels, which cost a store minutes or its memory: the item that
 // has one is stored, or left out and counted, and its neighbours are stored as soon as usual.
 func TestGuestDeepValues(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	const levels = 100_000
 	for name, deep := range map[string]*commonpb.AnyValue{"lists": nested(levels, false), "maps": nested(levels, true)} {
@@ -87,6 +88,7 @@ func TestGuestDeepValues(t *testing.T) {
 
 // A span keeps the types of its attributes, unless these have a hundred lists and maps.
 func TestGuestListsAndMaps(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for name, test := range map[string]struct {
 		value  *commonpb.AnyValue

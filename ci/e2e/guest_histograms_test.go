@@ -12,7 +12,8 @@ import (
 // Deltas of exponential histograms that no SDK should send: Alloy adds them up, answers its
 // senders, and loses no count and no point of a neighbour's in the same request.
 func TestGuestOddHistograms(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	type step struct {
 		scale, offset int32
 		threshold     float64
@@ -46,7 +47,8 @@ func TestGuestOddHistograms(t *testing.T) {
 
 // An exemplar without a value costs no point: neither its own, nor those that follow.
 func TestGuestExemplars(t *testing.T) {
-	l := newLab(t)
+	t.Parallel()
+	l := borrowLab(t)
 	exemplar := func() []*metricspb.Exemplar {
 		return []*metricspb.Exemplar{{TimeUnixNano: nanos(time.Now()), TraceId: make([]byte, 16), SpanId: make([]byte, 8)}}
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspector"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/record"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -25,9 +24,9 @@ import (
 // checkFlags are the flags of check, with those of the lab that it may bring up.
 type checkFlags struct {
 	up                     upFlags
-	own, watch             bool
+	own, watch, record     bool
+	init                   string // the service that a first case is written for
 	output, app, runID     string
-	first                  string // the service that --init writes a case for
 	tags                   []string
 	parallel               int
 	timeout, absentTimeout time.Duration
@@ -49,6 +48,11 @@ Each case has a run id of its own, and each query is narrowed to it, so that cas
 by side. An expectation is asked until it holds, for --timeout at most. check exits with 1
 when one does not hold, and with 2 when a case file is wrong.
 
+With --record check drives each case, and writes what the run has sent into the case's file
+as its expectations, with ids, times and varying numbers taken out. With --init SERVICE it
+writes a first case for a service that is sending, to FILE or standard output. Read what
+was written before you rely on it.
+
 Without a lab that is up, check brings one up, which stays; with --up it starts a lab of its
 own and takes that lab down afterwards.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.check(cmd.Context(), &f, args) },
@@ -58,7 +62,8 @@ own and takes that lab down afterwards.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.own, "up", false, "start a lab for the purpose and take it down afterwards")
 	flags.BoolVar(&f.watch, "watch", false, "run again when a file of the cases or of the application changes, until Ctrl-C")
-	flags.StringVar(&f.first, "init", "", "print a first case for a `SERVICE` that is sending, and run none")
+	flags.BoolVar(&f.record, "record", false, "write what each case's run sends as its expectations, in the place of those in its file")
+	flags.StringVar(&f.init, "init", "", "write a first case for the `SERVICE`, from what it has sent in the last 15 minutes, to FILE or standard output")
 	flags.StringVar(&f.app, "app", "", "the `URL` of an application that runs already, for cases that start none")
 	flags.StringVar(&f.runID, "run-id", "", "the run `ID` of that application, as `lab run` prints it")
 	flags.StringSliceVar(&f.tags, "tags", nil, "run only the cases with one of these tags")
@@ -69,6 +74,7 @@ own and takes that lab down afterwards.`,
 	flags.StringVar(&f.evidence, "evidence", "", "keep what the applications print in this `FOLDER`")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json, junit or markdown")
 	f.files.register(cmd)
+	cmd.MarkFlagsMutuallyExclusive("record", "watch", "init", "up")
 	for _, file := range []string{"junit", "json", "markdown"} {
 		cmd.MarkFlagsMutuallyExclusive("watch", file) // such a file has one report
 	}
@@ -94,8 +100,8 @@ func (e *env) check(ctx context.Context, f *checkFlags, paths []string) error {
 	if err := f.valid(); err != nil {
 		return err
 	}
-	if f.first != "" {
-		return e.firstCase(ctx, f)
+	if f.init != "" {
+		return e.initCase(ctx, f, paths)
 	}
 	all, err := e.loadCases(paths, f.tags)
 	if err != nil {
@@ -202,28 +208,6 @@ func (e *env) labForCases(ctx context.Context, f *checkFlags) (at target.Address
 	return at, release, err
 }
 
-// firstWindow is how far back --init looks for what a service sends.
-const firstWindow = 15 * time.Minute
-
-// firstCase prints a case with what the service has sent lately as its expectation.
-func (e *env) firstCase(ctx context.Context, f *checkFlags) error {
-	at, err := e.labForApplication(ctx, &f.up)
-	if err != nil {
-		return err
-	}
-	scope := judge.Scope{RunID: f.runID, Since: time.Now().Add(-firstWindow)}
-	seen, err := record.Look(ctx, judgedStores(at), scope, f.first)
-	if err != nil {
-		return err
-	}
-	text, err := seen.First(f.first)
-	if err != nil {
-		return fmt.Errorf("the service %s, in the last %v: %w", f.first, firstWindow, err)
-	}
-	_, err = e.stdout.Write(text)
-	return err
-}
-
 // judgedStores are the lab's stores as the judge asks them.
 func judgedStores(at target.Addresses) judge.Stores {
 	client := &http.Client{Timeout: 30 * time.Second}
@@ -237,9 +221,15 @@ func judgedStores(at target.Addresses) judge.Stores {
 
 // checkOptions are the options of package check for these flags and this lab.
 func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
+	stores := judgedStores(at)
+	var recordInto func(context.Context, cases.Case, judge.Scope) (string, error)
+	if f.record {
+		recordInto = recorder{stores, storesOf(at)}.record
+	}
 	options := check.Options{
-		At: at, App: f.app, RunID: f.runID, Parallel: f.parallel, Timeout: f.timeout, AbsentTimeout: f.absentTimeout,
-		Evidence: f.evidence, Judge: check.OfStores(judgedStores(at)), Progress: e.say,
+		Record: recordInto,
+		At:     at, App: f.app, RunID: f.runID, Parallel: f.parallel, Timeout: f.timeout, AbsentTimeout: f.absentTimeout,
+		Evidence: f.evidence, Judge: check.OfStores(stores), Progress: e.say,
 		Arrived: func(ctx context.Context, scope judge.Scope) (bool, error) {
 			counts, err := arrival.Count(ctx, storesOf(at), arrival.Run{ID: scope.RunID, Since: scope.Since})
 			return !counts.Nothing(), err

@@ -48,6 +48,9 @@ type Options struct {
 	Quality Quality
 	// Arrived tells whether anything of a run has arrived; nil when that is not to be asked.
 	Arrived func(context.Context, judge.Scope) (bool, error)
+	// Record writes down what the case's run has sent, in the place of asking whether the
+	// expectations hold, and says in a few words what it wrote. It may be nil.
+	Record func(context.Context, cases.Case, judge.Scope) (wrote string, err error)
 	// Progress gets a sentence about each case that has ended. It may be nil.
 	Progress func(text string)
 }

@@ -187,7 +187,7 @@ func template(service, text string) Line {
 
 // derived are metrics that are not the application's own, or parts of a histogram that its
 // count says enough of.
-var derived = regexp.MustCompile(`^(target_info|traces_.*)$|_(bucket|sum|created)$`)
+var derived = regexp.MustCompile(`^(target_info|traces_.*|ALERTS.*)$|:|_(bucket|sum|created)$`)
 
 func (l look) metrics(ctx context.Context) ([]Metric, error) {
 	matchers := strings.Join(append(l.matchers("lab_run_id", "service_name", "="), `__name__!=""`), ",")
