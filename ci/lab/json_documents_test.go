@@ -126,8 +126,8 @@ func fill(v reflect.Value, at time.Time) {
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("key"), element)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), at)
+		for _, field := range v.Fields() {
+			fill(field, at)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func TestHarmless(t *testing.T) {
 			t.Errorf("the %s has an escape:\n%q", name, out)
 		}
 	}
-	for _, line := range strings.Split(text.String(), "\n") {
+	for line := range strings.SplitSeq(text.String(), "\n") {
 		if strings.HasPrefix(line, "row") {
 			t.Errorf("a name begins a row of its own: %q", line)
 		}
