@@ -209,14 +209,11 @@ func (e *env) labForCases(ctx context.Context, f *checkFlags) (at target.Address
 }
 
 // judgedStores are the lab's stores as the judge asks them.
-func judgedStores(at target.Addresses) judge.Stores {
-	client := &http.Client{Timeout: 30 * time.Second}
-	traces := &http.Client{Timeout: client.Timeout, Transport: check.CacheTraces(http.DefaultTransport)}
-	return judge.Stores{
-		Tempo: query.Tempo{URL: at.Tempo, HTTP: traces},
-		Loki:  query.Loki{URL: at.Loki, HTTP: client},
-		Mimir: query.Mimir{URL: at.Mimir, HTTP: client},
-	}
+func judgedStores(at target.Addresses) query.Stores {
+	const within = 30 * time.Second
+	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: within})
+	stores.Tempo.HTTP = &http.Client{Timeout: within, Transport: check.CacheTraces(http.DefaultTransport)}
+	return stores
 }
 
 // checkOptions are the options of package check for these flags and this lab.

@@ -11,14 +11,15 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/record"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // recorder writes what a case's run has sent into the case's file.
 type recorder struct {
-	judged judge.Stores
-	asked  arrival.Stores
+	judged query.Stores
+	asked  query.Stores
 }
 
 // unnamed is how long a run without an id is given: nothing tells when its telemetry is

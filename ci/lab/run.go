@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/application"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -88,7 +87,7 @@ func (e *env) run(ctx context.Context, f *runFlags, args []string) error {
 	}
 	telemetry := application.Telemetry{
 		HTTP: at.OTLPHTTP, GRPC: at.OTLPGRPC, Protocol: f.protocol, Service: f.service,
-		DefaultService: application.Name(args), RunID: newRunID(), Interval: f.interval,
+		DefaultService: application.Name(args), RunID: runid.New(), Interval: f.interval,
 	}
 	environment := telemetry.Environment(os.Environ())
 	r := runReport{
@@ -124,13 +123,6 @@ func (e *env) run(ctx context.Context, f *runFlags, args []string) error {
 		return exitError(exit.Code)
 	}
 	return nil
-}
-
-// newRunID returns 16 random hexadecimal digits.
-func newRunID() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // endGrace is how long an application may take to end after the first signal that asks it to.

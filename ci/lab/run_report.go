@@ -12,6 +12,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -45,13 +46,8 @@ type runReport struct {
 
 func (r *runReport) run() arrival.Run { return arrival.Run{ID: r.RunID, Since: r.Started} }
 
-func storesOf(at target.Addresses) arrival.Stores {
-	client := &http.Client{Timeout: 10 * time.Second}
-	return arrival.Stores{
-		Tempo: query.Tempo{URL: at.Tempo, HTTP: client},
-		Loki:  query.Loki{URL: at.Loki, HTTP: client},
-		Mimir: query.Mimir{URL: at.Mimir, HTTP: client},
-	}
+func storesOf(at target.Addresses) query.Stores {
+	return query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: 10 * time.Second})
 }
 
 // complete fills in what follows from the counts.
@@ -100,13 +96,13 @@ func (r *runReport) withoutRunID() int {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	found, err := storesOf(r.at).Tempo.Find(ctx,
-		fmt.Sprintf("{ resource.service.name = %q } | select(resource.lab.run.id)", r.Service), r.Started, time.Now(), 100)
+		fmt.Sprintf("{ resource.service.name = %q } | select(resource.%s)", r.Service, runid.Attribute), r.Started, time.Now(), 100)
 	if err != nil {
 		return 0 // no advice then
 	}
 	n := 0
 	for _, f := range found {
-		if len(f.Spans) > 0 && f.Spans[0].Attributes[application.RunIDAttribute] == "" {
+		if len(f.Spans) > 0 && f.Spans[0].Attributes[runid.Attribute] == "" {
 			n++
 		}
 	}

@@ -66,10 +66,7 @@ func (e *env) services(cmd *cobra.Command, f servicesFlags) error {
 
 // listServices asks the stores, and the inspector for the scores.
 func listServices(ctx context.Context, at target.Addresses, since time.Duration) (services.List, error) {
-	client := &http.Client{Timeout: 30 * time.Second}
-	stores := services.Stores{
-		Tempo: query.Tempo{URL: at.Tempo, HTTP: client}, Loki: query.Loki{URL: at.Loki, HTTP: client}, Mimir: query.Mimir{URL: at.Mimir, HTTP: client},
-	}
+	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: 30 * time.Second})
 	list, err := services.Find(ctx, stores, since, time.Now())
 	if err != nil {
 		return list, err

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// RunIDAttribute is the resource attribute that tells one run's telemetry from another's.
-const RunIDAttribute = "lab.run.id"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
+)
 
 // Protocols are OTLP's protocols, as OTEL_EXPORTER_OTLP_PROTOCOL names them; the default
 // is the first.
@@ -28,7 +27,7 @@ type Telemetry struct {
 	Service string
 	// DefaultService is the service's name if nothing else gives one.
 	DefaultService string
-	// RunID is the value of [RunIDAttribute].
+	// RunID is the value of [runid.Attribute].
 	RunID string
 	// Interval is how often metrics are sent.
 	Interval time.Duration
@@ -171,11 +170,11 @@ func hasAttribute(attributes, key string) bool {
 func withRunID(attributes, id string) string {
 	var kept []string
 	for pair := range strings.SplitSeq(attributes, ",") {
-		if strings.TrimSpace(pair) != "" && !hasAttribute(pair, RunIDAttribute) {
+		if strings.TrimSpace(pair) != "" && !hasAttribute(pair, runid.Attribute) {
 			kept = append(kept, pair)
 		}
 	}
-	return strings.Join(append(kept, RunIDAttribute+"="+id), ",")
+	return strings.Join(append(kept, runid.Attribute+"="+id), ",")
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -12,15 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
-
-// Stores are where the telemetry is.
-type Stores struct {
-	Tempo query.Tempo
-	Loki  query.Loki
-	Mimir query.Mimir
-}
 
 // Run is the run whose telemetry is looked for.
 type Run struct {
@@ -58,7 +52,7 @@ const slack = 5 * time.Second
 
 // Count counts what has arrived until now. The three stores are asked side by side. What
 // one store has answered is returned, although another gives an error.
-func Count(ctx context.Context, s Stores, r Run) (Counts, error) {
+func Count(ctx context.Context, s query.Stores, r Run) (Counts, error) {
 	var traces, lines, series Counts
 	var errs [3]error
 	var all errgroup.Group
@@ -71,7 +65,7 @@ func Count(ctx context.Context, s Stores, r Run) (Counts, error) {
 }
 
 func countTraces(ctx context.Context, tempo query.Tempo, r Run) (Counts, error) {
-	found, err := tempo.Find(ctx, fmt.Sprintf("{ resource.lab.run.id = %q }", r.ID), r.Since.Add(-slack), time.Now(), MaxTraces)
+	found, err := tempo.Find(ctx, fmt.Sprintf("{ resource.%s = %q }", runid.Attribute, r.ID), r.Since.Add(-slack), time.Now(), MaxTraces)
 	if err != nil {
 		return Counts{}, err
 	}
@@ -87,14 +81,14 @@ func countTraces(ctx context.Context, tempo query.Tempo, r Run) (Counts, error) 
 }
 
 func countLines(ctx context.Context, loki query.Loki, r Run) (Counts, error) {
-	text := fmt.Sprintf("sum(count_over_time({service_name=~`.+`} | lab_run_id=%q [%s]))", r.ID, window(r))
+	text := fmt.Sprintf("sum(count_over_time({service_name=~`.+`} | %s=%q [%s]))", runid.Label, r.ID, window(r))
 	n, err := loki.Count(ctx, text, "", time.Now())
 	return Counts{Lines: int(n[""])}, err
 }
 
 // countSeries leaves out the metrics that Tempo and Mimir make themselves.
 func countSeries(ctx context.Context, mimir query.Mimir, r Run) (Counts, error) {
-	text := fmt.Sprintf(`count by (__name__) (last_over_time({lab_run_id=%q,__name__!~"traces_.*|target_info"}[%s]))`, r.ID, window(r))
+	text := fmt.Sprintf(`count by (__name__) (last_over_time({%s=%q,__name__!~"traces_.*|target_info"}[%s]))`, runid.Label, r.ID, window(r))
 	samples, err := mimir.Instant(ctx, text, time.Now())
 	c := Counts{Metrics: len(samples)}
 	for _, s := range samples {
@@ -122,7 +116,7 @@ const (
 
 // Settle counts until the counts no longer grow, for an application that has ended. It
 // returns the last counts, and the last error if a store did not answer.
-func Settle(ctx context.Context, s Stores, r Run) (Counts, error) {
+func Settle(ctx context.Context, s query.Stores, r Run) (Counts, error) {
 	begin, changed := time.Now(), time.Now()
 	var last Counts
 	for {

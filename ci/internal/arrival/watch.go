@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // Watch calls first with a sentence for each signal, as soon as the run's first telemetry
 // of that signal is in the store. It returns when that was so for all three, or when ctx
 // ends.
-func Watch(ctx context.Context, s Stores, r Run, first func(text string)) {
+func Watch(ctx context.Context, s query.Stores, r Run, first func(text string)) {
 	var spans, lines, series bool
 	for !spans || !lines || !series {
 		after := func() string { return fmt.Sprintf("after %.1f s", time.Since(r.Since).Seconds()) }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -73,7 +74,7 @@ type Judge struct {
 }
 
 // OfStores returns the judge that asks these stores.
-func OfStores(s judge.Stores) Judge {
+func OfStores(s query.Stores) Judge {
 	return Judge{
 		Traces: func(ctx context.Context, e cases.TracesExpectation, scope judge.Scope) judge.Verdict {
 			return judge.Traces(ctx, s, e, scope)

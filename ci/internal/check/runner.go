@@ -2,8 +2,6 @@ package check
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // runner runs one case.
@@ -48,7 +47,7 @@ func (r *runner) run(ctx context.Context) {
 	r.scope = judge.Scope{Since: began, RunID: r.RunID}
 	r.base = strings.TrimSuffix(r.App, "/")
 	if r.c.Run != nil || r.c.Seed.Inline {
-		r.scope.RunID = newRunID()
+		r.scope.RunID = runid.New()
 	}
 	if r.c.Run != nil {
 		ok := r.start(ctx)
@@ -116,12 +115,6 @@ func (r *runner) cannotRun() string {
 		return fmt.Sprintf("the %s fixture needs Docker, which is not on this machine. %s.", f.Kind, way)
 	}
 	return fmt.Sprintf("lab check starts no containers of a %s fixture. %s.", f.Kind, way)
-}
-
-func newRunID() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // app is the case's application.

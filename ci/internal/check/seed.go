@@ -20,8 +20,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
@@ -86,7 +86,7 @@ func keyValue(key, value string) *commonv1.KeyValue {
 }
 
 func resource(service, run string) *resourcev1.Resource {
-	return &resourcev1.Resource{Attributes: []*commonv1.KeyValue{keyValue("service.name", service), keyValue(judge.RunIDAttribute, run)}}
+	return &resourcev1.Resource{Attributes: []*commonv1.KeyValue{keyValue("service.name", service), keyValue(runid.Attribute, run)}}
 }
 
 func nanos(t time.Time) uint64 { return uint64(t.UnixNano()) }

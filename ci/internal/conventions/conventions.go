@@ -91,29 +91,24 @@ func (r Registry) Attribute(key string) (Attribute, bool) {
 // Successor is the key to use instead of a deprecated one, through all renames; "" if there
 // is not one only.
 func (r Registry) Successor(key string) string {
-	for range 10 {
-		a := r.Attributes[key]
-		if !a.Deprecated || a.Successor == "" {
-			break
-		}
-		key = a.Successor
-		if !r.Attributes[key].Deprecated {
-			return key
-		}
-	}
-	return ""
+	return successor(key, func(key string) (bool, string) { a := r.Attributes[key]; return a.Deprecated, a.Successor })
 }
 
 // MetricSuccessor is the name to use instead of a deprecated metric's; "" if there is not
 // one only.
 func (r Registry) MetricSuccessor(name string) string {
+	return successor(name, func(name string) (bool, string) { m := r.Metrics[name]; return m.Deprecated, m.Successor })
+}
+
+// successor follows the renames from a deprecated name to one that is not.
+func successor(name string, of func(name string) (deprecated bool, next string)) string {
 	for range 10 {
-		m := r.Metrics[name]
-		if !m.Deprecated || m.Successor == "" {
+		deprecated, next := of(name)
+		if !deprecated || next == "" {
 			break
 		}
-		name = m.Successor
-		if !r.Metrics[name].Deprecated {
+		name = next
+		if deprecated, _ := of(name); !deprecated {
 			return name
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // small are limits that a test reaches.
@@ -92,7 +94,7 @@ func TestServicesAndRunsAreBounded(t *testing.T) {
 	k := newKeeper(c.now, small())
 	for i := range 10 {
 		c.at = c.at.Add(1)
-		k.Traces(tracesOf(map[string]any{"service.name": fmt.Sprint("s", i), RunAttribute: fmt.Sprint("r", i)}, spanOf{trace: 1, id: 1}))
+		k.Traces(tracesOf(map[string]any{"service.name": fmt.Sprint("s", i), runid.Attribute: fmt.Sprint("r", i)}, spanOf{trace: 1, id: 1}))
 	}
 	var names []string
 	for _, s := range k.Services() {

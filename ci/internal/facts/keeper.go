@@ -11,11 +11,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-)
 
-// RunAttribute is the resource attribute whose value tells one run of an application from
-// another.
-const RunAttribute = "lab.run.id"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
+)
 
 // Keeper reads OTLP and keeps the facts of every service in it: of all runs together, and
 // of each run. Its memory is bounded by [limits]; a fact that a bound cut says so in
@@ -157,7 +155,7 @@ type source struct {
 // sources are the records that a resource's data counts in: the service's, and that of
 // the run if the resource names one.
 func (k *Keeper) sources(res pcommon.Resource, schema, signal string, now time.Time) []source {
-	name, run := text(res, "service.name"), text(res, RunAttribute)
+	name, run := text(res, "service.name"), text(res, runid.Attribute)
 	runs := []string{""}
 	if run != "" {
 		runs = append(runs, run)

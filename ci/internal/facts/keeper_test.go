@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceparent"
 )
 
@@ -236,7 +237,7 @@ func TestRunsAreApart(t *testing.T) {
 	for i, run := range []string{"a", "b", "b", ""} {
 		resource := map[string]any{"service.name": "shop"}
 		if run != "" {
-			resource[RunAttribute] = run
+			resource[runid.Attribute] = run
 		}
 		c.at = c.at.Add(time.Second)
 		k.Traces(tracesOf(resource, spanOf{trace: byte(i + 1), id: 1}))

@@ -24,7 +24,7 @@ const (
 
 // Complete judges whether each of the scope's traces has left what it must leave. Its
 // metrics are about the services of these traces, so that it asks for them in any case.
-func Complete(ctx context.Context, stores Stores, e cases.Complete, scope Scope) Verdict {
+func Complete(ctx context.Context, stores query.Stores, e cases.Complete, scope Scope) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, completeLimit)
 	defer cancel()
 	v := Verdict{Rows: len(scope.TraceIDs)}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // serverMetrics count the requests of an HTTP server: by the current convention, and by the
@@ -94,7 +95,7 @@ func serverSpans(traces map[string][]query.Span) map[string]served {
 func (v *Verdict) countedService(ctx context.Context, mimir query.Mimir, service string, of served, scope Scope) error {
 	run := ""
 	if scope.RunID != "" {
-		run = "," + runLabel + "=" + strconv.Quote(scope.RunID)
+		run = "," + runid.Label + "=" + strconv.Quote(scope.RunID)
 	}
 	selector := func(metric, label string, values map[string]bool) string {
 		return fmt.Sprintf("sum(%s{service_name=%q%s%s})", metric, service, run, oneOf(label, values))

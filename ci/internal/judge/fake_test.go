@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // fake answers as the three stores do. It looks at a query only where a test says so.
@@ -49,10 +50,10 @@ type fakeSeries struct {
 	value  string
 }
 
-func (f *fake) stores() Stores {
+func (f *fake) stores() query.Stores {
 	server := httptest.NewServer(f)
 	f.t.Cleanup(server.Close)
-	return Stores{query.Tempo{URL: server.URL, HTTP: http.DefaultClient}, query.Loki{URL: server.URL, HTTP: http.DefaultClient}, query.Mimir{URL: server.URL, HTTP: http.DefaultClient}}
+	return query.NewStores(server.URL, server.URL, server.URL, http.DefaultClient)
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +116,7 @@ func (f *fake) trace(spans []fakeSpan) []byte {
 			f.t.Fatal(err)
 		}
 		data.ResourceSpans = append(data.ResourceSpans, &tracepb.ResourceSpans{
-			Resource: &resourcepb.Resource{Attributes: keyValues(map[string]string{"service.name": s.service, RunIDAttribute: "r1"})},
+			Resource: &resourcepb.Resource{Attributes: keyValues(map[string]string{"service.name": s.service, runid.Attribute: "r1"})},
 			ScopeSpans: []*tracepb.ScopeSpans{{
 				Scope: &commonpb.InstrumentationScope{Name: "Microsoft.AspNetCore"},
 				Spans: []*tracepb.Span{{

@@ -4,24 +4,12 @@ package judge
 
 import (
 	"time"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 )
-
-// RunIDAttribute is the resource attribute that tells one run's telemetry from another's.
-const RunIDAttribute = "lab.run.id"
-
-// Stores are where the telemetry is.
-type Stores struct {
-	Tempo query.Tempo
-	Loki  query.Loki
-	Mimir query.Mimir
-}
 
 // Scope is the run that every question is narrowed to, so that cases that share a lab do
 // not see each other's telemetry.
 type Scope struct {
-	// RunID is the value of [RunIDAttribute] on the run's telemetry; "" when the
+	// RunID is the value of [runid.Attribute] on the run's telemetry; "" when the
 	// application was started by somebody else, and has none.
 	RunID string
 	// Since is when the run began. Nothing before it counts.

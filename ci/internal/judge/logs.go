@@ -9,6 +9,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -17,7 +18,7 @@ import (
 const maxLines = 5000
 
 // Logs judges an expectation of log lines. The rows of a LogQL metric query are its series.
-func Logs(ctx context.Context, stores Stores, e cases.LogsExpectation, scope Scope) Verdict {
+func Logs(ctx context.Context, stores query.Stores, e cases.LogsExpectation, scope Scope) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	v := Verdict{Query: narrowLogQL(e.Query.Text, scope.RunID)}
@@ -54,7 +55,7 @@ func linesAnswer(lines []query.Line) answer {
 	var text strings.Builder
 	for _, line := range slices.Backward(lines) {
 		attributes := maps.Clone(line.Labels)
-		delete(attributes, runLabel)
+		delete(attributes, runid.Label)
 		a.rows = append(a.rows, row{name: line.Text, attributes: attributes})
 		text.WriteString(line.Text + "  " + labelText(line.Labels) + "\n")
 	}
@@ -63,7 +64,7 @@ func linesAnswer(lines []query.Line) answer {
 }
 
 // explainLogs says which lines there are instead, and which labels of the selector differ.
-func explainLogs(ctx context.Context, stores Stores, original string, scope Scope, v *Verdict) {
+func explainLogs(ctx context.Context, stores query.Stores, original string, scope Scope, v *Verdict) {
 	lines, err := stores.Loki.Latest(ctx, narrowLogQL(anyLine, scope.RunID), scope.from(), scope.to(), 1000)
 	if err != nil {
 		return

@@ -11,12 +11,13 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
 // Metrics judges an expectation of series.
-func Metrics(ctx context.Context, stores Stores, e cases.MetricsExpectation, scope Scope) Verdict {
+func Metrics(ctx context.Context, stores query.Stores, e cases.MetricsExpectation, scope Scope) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	v := Verdict{Query: e.Query.Text}
@@ -55,7 +56,7 @@ func seriesAnswer(series []query.Series) answer {
 	var text strings.Builder
 	for _, s := range series {
 		attributes := maps.Clone(s.Labels)
-		delete(attributes, runLabel)
+		delete(attributes, runid.Label)
 		a.rows = append(a.rows, row{name: s.Labels["__name__"], attributes: attributes})
 		text.WriteString(seriesText(s) + "\n")
 	}
@@ -117,7 +118,7 @@ func explainMetrics(ctx context.Context, mimir query.Mimir, original string, sco
 func explainSelector(ctx context.Context, mimir query.Mimir, name string, selector *parser.VectorSelector, scope Scope) []string {
 	run := ""
 	if scope.RunID != "" {
-		run = runLabel + "=" + strconv.Quote(scope.RunID)
+		run = runid.Label + "=" + strconv.Quote(scope.RunID)
 	}
 	series, err := mimir.At(ctx, "{__name__="+strconv.Quote(name)+","+run+"}", time.Now())
 	if err != nil {

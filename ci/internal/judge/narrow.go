@@ -7,10 +7,9 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-)
 
-// runLabel is [RunIDAttribute] as a label of Mimir and Loki.
-const runLabel = "lab_run_id"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
+)
 
 // narrowTraceQL puts the run into each span filter, { … }, of a TraceQL query. A query that
 // is none stays as it is: Tempo says what is wrong with it.
@@ -18,7 +17,7 @@ func narrowTraceQL(query, runID string) string {
 	if runID == "" {
 		return query
 	}
-	run := fmt.Sprintf("resource.%s = %s", RunIDAttribute, strconv.Quote(runID))
+	run := fmt.Sprintf("resource.%s = %s", runid.Attribute, strconv.Quote(runID))
 	return replaceBraces(query, func(body string) string {
 		if strings.TrimSpace(body) == "" {
 			return "{ " + run + " }"
@@ -34,7 +33,7 @@ func narrowLogQL(query, runID string) string {
 		return query
 	}
 	return replaceBraces(query, func(body string) string {
-		return "{" + body + "} | " + runLabel + "=" + strconv.Quote(runID)
+		return "{" + body + "} | " + runid.Label + "=" + strconv.Quote(runID)
 	}, "#")
 }
 
@@ -106,8 +105,8 @@ func narrowPromQL(query, runID string) (string, error) {
 		return query, err
 	}
 	for _, selector := range selectors(expr) {
-		if matcherOf(selector, runLabel) == nil {
-			selector.LabelMatchers = append(selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, runLabel, runID))
+		if matcherOf(selector, runid.Label) == nil {
+			selector.LabelMatchers = append(selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, runid.Label, runID))
 		}
 	}
 	return expr.String(), nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // A row is a span, a trace, a log line or a series, as a match looks at it.
@@ -27,7 +28,7 @@ func spanRow(s query.Span) row {
 		attributes = map[string]string{}
 	}
 	maps.Copy(attributes, s.Attributes)
-	delete(attributes, RunIDAttribute)
+	delete(attributes, runid.Attribute)
 	if s.Scope != "" {
 		attributes["otel.scope.name"], attributes["otel.library.name"] = s.Scope, s.Scope
 	}
@@ -224,7 +225,7 @@ func short(text string) string {
 
 // varying are labels that a text leaves out: they differ from run to run, or stand before
 // the others.
-var varying = []string{"__name__", runLabel, RunIDAttribute, "observed_timestamp"}
+var varying = []string{"__name__", runid.Label, runid.Attribute, "observed_timestamp"}
 
 // labelText writes labels as a selector has them, sorted.
 func labelText(all map[string]string) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 )
 
 // Traces judges an expectation of traces.
-func Traces(ctx context.Context, stores Stores, e cases.TracesExpectation, scope Scope) Verdict {
+func Traces(ctx context.Context, stores query.Stores, e cases.TracesExpectation, scope Scope) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	v := Verdict{Query: narrowTraceQL(e.Query.Text, scope.RunID)}
@@ -53,7 +54,7 @@ func tracesAnswer(found []query.Found) answer {
 		fmt.Fprintf(&text, "%s: %s\n", f.Service, f.Name)
 		for _, s := range f.Spans {
 			for key, value := range s.Attributes {
-				if key != RunIDAttribute {
+				if key != runid.Attribute {
 					attributes[key] = value
 				}
 			}
@@ -70,7 +71,7 @@ func tracesAnswer(found []query.Found) answer {
 }
 
 // matchSpans looks at all spans of the traces found, until each match is true of one.
-func matchSpans(ctx context.Context, stores Stores, matches []cases.Match, found []query.Found) ([]Failure, error) {
+func matchSpans(ctx context.Context, stores query.Stores, matches []cases.Match, found []query.Found) ([]Failure, error) {
 	left := slices.Clone(matches)
 	var rows []row
 	for i, f := range found {
@@ -113,7 +114,7 @@ func matchSpans(ctx context.Context, stores Stores, matches []cases.Match, found
 }
 
 // explainTraces says which traces there are instead.
-func explainTraces(ctx context.Context, stores Stores, original string, scope Scope, v *Verdict) {
+func explainTraces(ctx context.Context, stores query.Stores, original string, scope Scope, v *Verdict) {
 	lines := []string{}
 	found, err := stores.Tempo.Find(ctx, narrowTraceQL("{}", scope.RunID), scope.from(), scope.to(), maxTraces)
 	switch {
@@ -161,7 +162,7 @@ func others(scope Scope, count func() (int, error), what string) []string {
 	}
 	if n, err := count(); err == nil && n > 0 {
 		return []string{fmt.Sprintf("since the run began, %s without %s=%s came that the query finds: the application may not read OTEL_RESOURCE_ATTRIBUTES",
-			counted(n, what), RunIDAttribute, scope.RunID)}
+			counted(n, what), runid.Attribute, scope.RunID)}
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Tree judges the shape of traces.
-func Tree(ctx context.Context, stores Stores, e cases.TreeExpectation, scope Scope) Verdict {
+func Tree(ctx context.Context, stores query.Stores, e cases.TreeExpectation, scope Scope) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	v := Verdict{Revocable: e.Every}
@@ -63,7 +63,7 @@ func Tree(ctx context.Context, stores Stores, e cases.TreeExpectation, scope Sco
 }
 
 // treeTraces are the traces that the expectation is about.
-func treeTraces(ctx context.Context, stores Stores, e cases.TreeExpectation, scope Scope, v *Verdict) ([]string, error) {
+func treeTraces(ctx context.Context, stores query.Stores, e cases.TreeExpectation, scope Scope, v *Verdict) ([]string, error) {
 	if e.Query.Text == "" && len(scope.TraceIDs) > 0 {
 		return scope.TraceIDs, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
 
 // Bounds of what is written: a case is to be read by a person.
@@ -55,7 +56,7 @@ type Metric struct {
 
 // Look asks the stores for what the scope's run has sent; without a run's id, what the
 // service has sent since the scope's beginning. An empty service is all services.
-func Look(ctx context.Context, stores judge.Stores, scope judge.Scope, service string) (Seen, error) {
+func Look(ctx context.Context, stores query.Stores, scope judge.Scope, service string) (Seen, error) {
 	l := look{stores, scope, service, time.Now().Add(time.Minute)}
 	var seen Seen
 	var err error
@@ -70,7 +71,7 @@ func Look(ctx context.Context, stores judge.Stores, scope judge.Scope, service s
 }
 
 type look struct {
-	stores  judge.Stores
+	stores  query.Stores
 	scope   judge.Scope
 	service string
 	to      time.Time
@@ -98,7 +99,7 @@ var keys = []string{
 func (l look) trees(ctx context.Context) ([]string, error) {
 	ids := l.scope.TraceIDs
 	if len(ids) == 0 {
-		traceQL := "{ " + strings.Join(l.matchers("resource."+judge.RunIDAttribute, "resource.service.name", " = "), " && ") + " }"
+		traceQL := "{ " + strings.Join(l.matchers("resource."+runid.Attribute, "resource.service.name", " = "), " && ") + " }"
 		var err error
 		if ids, err = l.stores.Tempo.Search(ctx, traceQL, l.scope.Since, l.to, maxTraces); err != nil {
 			return nil, err
@@ -152,7 +153,7 @@ func (l look) lines(ctx context.Context) ([]Line, error) {
 		logQL = "{service_name=" + strconv.Quote(l.service) + "}"
 	}
 	if l.scope.RunID != "" {
-		logQL += " | lab_run_id=" + strconv.Quote(l.scope.RunID)
+		logQL += " | " + runid.Label + "=" + strconv.Quote(l.scope.RunID)
 	}
 	found, err := l.stores.Loki.Latest(ctx, logQL, l.scope.Since, l.to, 1000)
 	if err != nil {
@@ -190,7 +191,7 @@ func template(service, text string) Line {
 var derived = regexp.MustCompile(`^(target_info|traces_.*|ALERTS.*)$|:|_(bucket|sum|created)$`)
 
 func (l look) metrics(ctx context.Context) ([]Metric, error) {
-	matchers := strings.Join(append(l.matchers("lab_run_id", "service_name", "="), `__name__!=""`), ",")
+	matchers := strings.Join(append(l.matchers(runid.Label, "service_name", "="), `__name__!=""`), ",")
 	series, err := l.stores.Mimir.At(ctx, "sum by (__name__, service_name) ({"+matchers+"})", time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("the metrics that were sent: %w", err)

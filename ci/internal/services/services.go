@@ -43,19 +43,12 @@ type Service struct {
 	Score *float64 `json:"score"`
 }
 
-// Stores are where the telemetry is.
-type Stores struct {
-	Tempo query.Tempo
-	Loki  query.Loki
-	Mimir query.Mimir
-}
-
 // madeHere matches the metrics that no service sends.
 const madeHere = `traces_.*|service:.*|target_info|ALERTS.*`
 
 // Find lists the services that sent something in the time before now, by name. A store that
 // does not answer makes an error.
-func Find(ctx context.Context, s Stores, period time.Duration, now time.Time) (List, error) {
+func Find(ctx context.Context, s query.Stores, period time.Duration, now time.Time) (List, error) {
 	from := now.Add(-period)
 	window := strconv.Itoa(max(1, int(period.Seconds()))) + "s"
 	var spans, lines, series map[string]float64
@@ -96,7 +89,7 @@ func Find(ctx context.Context, s Stores, period time.Duration, now time.Time) (L
 		}
 		list.Services = append(list.Services, one)
 	}
-	return list, s.lastSeen(ctx, list.Services, spans, lines, from, now)
+	return list, lastSeen(ctx, s, list.Services, spans, lines, from, now)
 }
 
 // countSpans returns the number of spans by service.
@@ -144,7 +137,7 @@ func lastSamples(ctx context.Context, mimir query.Mimir, metrics string, from, t
 const asked = 4
 
 // lastSeen looks for the latest trace and line of each service.
-func (s Stores) lastSeen(ctx context.Context, list []Service, spans, lines map[string]float64, from, to time.Time) error {
+func lastSeen(ctx context.Context, s query.Stores, list []Service, spans, lines map[string]float64, from, to time.Time) error {
 	var all errgroup.Group
 	all.SetLimit(asked)
 	for i := range list {
