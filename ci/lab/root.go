@@ -21,7 +21,7 @@ container; lab manifests prints it for a Kubernetes cluster of your own.
 
     lab up            bring it up; Ctrl-C stops it
     lab run -- CMD    start an application of yours that sends its telemetry there
-    lab check FILE…    run acceptance cases of its telemetry
+    lab check FILE…   run acceptance cases of its telemetry
     lab traffic       send it requests
     lab verify        prove that every request became a trace, log lines and metrics
     lab snapshot      draw the dashboards into one HTML page
