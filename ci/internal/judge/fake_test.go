@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -30,7 +31,9 @@ type fake struct {
 	names  []string
 	// refuses are answers of 400 by query.
 	refuses map[string]string
-	// asked are the queries, in their order.
+	// asked are the queries, in their order; mu guards them, since a judge may ask several
+	// at a time.
+	mu    sync.Mutex
 	asked []string
 }
 
@@ -58,7 +61,9 @@ func (f *fake) stores() query.Stores {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.FormValue("query") + r.FormValue("q")
+	f.mu.Lock()
 	f.asked = append(f.asked, q)
+	f.mu.Unlock()
 	for refused, answer := range f.refuses {
 		if strings.Contains(q, refused) {
 			http.Error(w, answer, http.StatusBadRequest)
