@@ -509,7 +509,28 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg noPreflight", err))
 				}
 			}
-			return (*LgtmLab).Up(&parent, ctx, docker, listen, port, recreate, noPreflight)
+			var inspect bool
+			if inputArgs["inspect"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["inspect"]), &inspect)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg inspect", err))
+				}
+			}
+			var forward string
+			if inputArgs["forward"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["forward"]), &forward)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg forward", err))
+				}
+			}
+			var forwardHeaders *dagger.Secret
+			if inputArgs["forwardHeaders"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["forwardHeaders"]), &forwardHeaders)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg forwardHeaders", err))
+				}
+			}
+			return (*LgtmLab).Up(&parent, ctx, docker, listen, port, recreate, noPreflight, inspect, forward, forwardHeaders)
 		case "Verify":
 			var parent LgtmLab
 			err = json.Unmarshal(parentJSON, &parent)

@@ -29,6 +29,15 @@ func (m *LgtmLab) Up(ctx context.Context,
 	// Go on although something seems to be missing.
 	// +optional
 	noPreflight bool,
+	// Keep the facts of what every service sends, for `lab inspect` and `lab score`.
+	// +optional
+	inspect bool,
+	// The http or https URL of another OTLP endpoint that gets a copy of all telemetry.
+	// +optional
+	forward string,
+	// The headers that this endpoint wants, a line for each: Authorization: Bearer …
+	// +optional
+	forwardHeaders *dagger.Secret,
 ) (string, error) {
 	runner, err := m.runner(ctx)
 	if err != nil {
@@ -43,6 +52,16 @@ func (m *LgtmLab) Up(ctx context.Context,
 	}
 	if noPreflight {
 		args = append(args, "--no-preflight")
+	}
+	if inspect {
+		args = append(args, "--inspect")
+	}
+	if forward != "" {
+		args = append(args, "--forward", forward)
+	}
+	if forwardHeaders != nil {
+		runner = runner.WithMountedSecret("/run/forward-headers", forwardHeaders)
+		args = append(args, "--forward-headers", "/run/forward-headers")
 	}
 	return on(runner, docker).WithExec(args).Stdout(ctx)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -40,14 +41,14 @@ func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -
 func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	switch e.target.name {
 	case target.Local:
-		var forward local.Forward
-		if forward, err = local.NewForward(f.forward, f.headers); err != nil {
+		var other forward.Endpoint
+		if other, err = forward.New(f.forward, f.headers); err != nil {
 			return nil, usageError{err}
 		}
 		t, err = local.New(local.Options{
 			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives) },
-			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: forward, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
+			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
 			Say: e.say, Line: e.line,
 		})
 	case target.Kind:
@@ -65,10 +66,14 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 
 // kind returns the Kind cluster that --cluster names, for commands without --target.
 func (e *env) kind(f *upFlags) (*kind.Target, error) {
+	other, err := forward.New(f.forward, f.headers)
+	if err != nil {
+		return nil, usageError{err}
+	}
 	t, err := kind.New(kind.Options{
 		Name: e.target.cluster, Dir: e.labDir, Files: e.files,
 		Lock:  func() (images.Lock, error) { return e.imageLock(f.images) },
-		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(),
+		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(), Inspect: f.inspect, Forward: other,
 		Workers: f.workers, NodeImage: f.nodeImage, Archives: f.archives, Listen: f.listen, Timeout: f.timeout,
 		NoPreflight: f.noPreflight, MetricsServer: f.metricsServer, Recreate: f.recreate,
 		Say: e.say, Transfer: e.transfer,

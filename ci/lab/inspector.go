@@ -37,8 +37,8 @@ inspect and lab score. It runs until it is told to end.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:4319", "the `ADDRESS` to listen on")
-	flags.StringVar(&f.tempo, "tempo", "http://127.0.0.1:3200", "Tempo's base `URL`")
-	flags.StringVar(&f.loki, "loki", "http://127.0.0.1:3100", "Loki's base `URL`")
+	flags.StringVar(&f.tempo, "tempo", "http://127.0.0.1:3200", "Tempo's base `URL`; without one there are no pages of traces")
+	flags.StringVar(&f.loki, "loki", "http://127.0.0.1:3100", "Loki's base `URL`; without one there are no pages of traces")
 	flags.BoolVar(&f.facts, "facts", false, "take a copy of the telemetry and keep its facts")
 	flags.StringVar(&f.alloy, "alloy", "http://127.0.0.1:12345", "Alloy's base `URL`: its counters say how much of the copy it dropped")
 	onlyWith(flags, "facts", "alloy")
@@ -56,7 +56,9 @@ func (e *env) inspector(ctx context.Context, f inspectorFlags) error {
 	client := &http.Client{Timeout: 30 * time.Second}
 	mux := http.NewServeMux()
 	mux.Handle("/", facts.Handler())
-	mux.Handle("/trace/", traceview.Handler(query.Tempo{URL: f.tempo, HTTP: client}, query.Loki{URL: f.loki, HTTP: client}))
+	if f.tempo != "" && f.loki != "" {
+		mux.Handle("/trace/", traceview.Handler(query.Tempo{URL: f.tempo, HTTP: client}, query.Loki{URL: f.loki, HTTP: client}))
+	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return err

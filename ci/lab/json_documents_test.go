@@ -117,6 +117,9 @@ func fill(v reflect.Value, at time.Time) {
 		v.SetUint(7)
 	case reflect.Float64:
 		v.SetFloat(7.5)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), at)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0), at)
@@ -200,6 +203,10 @@ func TestDocumentsAreComplete(t *testing.T) {
 // bool counts even when it is false, because its name is in the JSON then, too.
 func fieldsSet(v reflect.Value, set map[string]bool) {
 	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fieldsSet(v.Elem(), set)
+		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			fieldsSet(v.Index(i), set)

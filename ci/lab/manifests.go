@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 )
@@ -17,6 +18,8 @@ func manifestsCommand(e *env) *cobra.Command {
 	var o manifests.Options
 	var lock, passwordFile string
 	var given map[string]string
+	var forwardURL string
+	var headers []string
 	var retention retentionFlags
 	cmd := &cobra.Command{
 		Use:   "manifests",
@@ -42,6 +45,9 @@ overlay kind. The lock has the stack's images; name our own images with
 				}
 			}
 			o.Retention = retention.periods()
+			if o.Forward, err = forward.Named(forwardURL, headers); err != nil {
+				return usageError{err}
+			}
 			raw, err := manifests.Build(e.files(), o)
 			if err != nil {
 				return err
@@ -59,6 +65,10 @@ overlay kind. The lock has the stack's images; name our own images with
 	retention.register(cmd.Flags(), 0)
 	cmd.Flags().BoolVar(&o.Faults, "faults", false, "let requests ask for faults: slow and failing queries")
 	cmd.Flags().BoolVar(&o.MetricsServer, "metrics-server", false, "with --overlay kind: add metrics-server")
+	cmd.Flags().BoolVar(&o.Inspect, "inspect", false, "add the inspector, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
+	cmd.Flags().StringVar(&forwardURL, "forward", "", "send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
+	cmd.Flags().StringSliceVar(&headers, "forward-header", nil, "the `NAME` of a header that the endpoint of --forward wants; may be repeated. Its value comes from the key of this name of the Secret "+forward.Secret+" in the namespace observability")
+	cmd.Flags().Lookup("forward-header").DefValue = "" // else the help says "(default [])"
 	return cmd
 }
 

@@ -17,12 +17,12 @@ type upFlags struct {
 	ports     []string
 	retention retentionFlags
 	images    string // the file of another lock than config/images.json
+	inspect   bool
+	forward   string // another OTLP endpoint, and the file of its headers
+	headers   string
 
 	// For the local target.
 	noServices bool
-	inspect    bool
-	forward    string // another OTLP endpoint, and the file of its headers
-	headers    string
 	stack      stack.Mode
 	cache      string
 	freePorts  bool
@@ -47,18 +47,18 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	f.retention.register(flags, retention.Least)
 	flags.BoolVar(&f.noServices, "no-services", false, "local: leave the two sample services out; the lab is then for your own applications")
-	flags.BoolVar(&f.inspect, "inspect", false, "local: keep the facts of what every service sends, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
+	flags.BoolVar(&f.inspect, "inspect", false, "keep the facts of what every service sends, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
 	flags.StringVar(&f.cache, "cache", "", "local: the folder that keeps fetched and compiled programs (default lgtm-lab in the user's cache directory)")
-	flags.StringVar(&f.forward, "forward", "", "local: send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
-	flags.StringVar(&f.headers, "forward-headers", "", "local: a `FILE` with the headers that the endpoint of --forward wants, a line for each, such as Authorization: Bearer …")
+	flags.StringVar(&f.forward, "forward", "", "send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
+	flags.StringVar(&f.headers, "forward-headers", "", "a `FILE` with the headers that the endpoint of --forward wants, a line for each, such as Authorization: Bearer …")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
 	flags.Lookup("allow-origin").DefValue = "" // else the help says "(default [])"
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
-	onlyOn(flags, []string{target.Local}, "no-services", "inspect", "forward", "forward-headers", "stack", "cache", "allow-origin")
-	onlyOn(flags, []string{target.Local, target.Kind}, "images", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
+	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
+	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })

@@ -24,6 +24,10 @@ const (
 	// lastWords is how long telemetry may take to arrive that an application has sent before
 	// it ended with an error.
 	lastWords = 5 * time.Second
+	// settledAfter is how long the failures of a question that settles must stay the same:
+	// the inspector has all telemetry after about two seconds, and judges a trace 5 s after
+	// its last span.
+	settledAfter = 8 * time.Second
 	// questionTimeout bounds one question.
 	questionTimeout = 20 * time.Second
 )
@@ -36,6 +40,9 @@ type question struct {
 	ask  func(context.Context, judge.Scope) judge.Verdict
 	// skip is the reason why the lab does not judge it.
 	skip string
+	// settles says that the failures are about all that the run has sent, and end to change
+	// when all has arrived.
+	settles bool
 }
 
 // questions are the case's expectations.
@@ -44,28 +51,28 @@ func (r *runner) questions() []question {
 	var all []question
 	for i, t := range e.Traces {
 		all = append(all, question{named("traces", i, t.Query), "traces", t.Query.At,
-			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Traces(ctx, t, scope) }, ""})
+			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Traces(ctx, t, scope) }, "", false})
 	}
 	for i, l := range e.Logs {
 		all = append(all, question{named("logs", i, l.Query), "lines", l.Query.At,
-			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Logs(ctx, l, scope) }, ""})
+			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Logs(ctx, l, scope) }, "", false})
 	}
 	for i, m := range e.Metrics {
 		all = append(all, question{named("metrics", i, m.Query), "series", m.Query.At,
-			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Metrics(ctx, m, scope) }, ""})
+			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Metrics(ctx, m, scope) }, "", false})
 	}
 	for i, p := range e.Profiles {
 		all = append(all, question{name: named("profiles", i, p.Query), at: p.Query.At, skip: "the lab keeps no profiles"})
 	}
 	for i, t := range e.Trees {
 		all = append(all, question{named("trees", i, t.Query), "traces", t.At,
-			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Tree(ctx, t, scope) }, ""})
+			func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Judge.Tree(ctx, t, scope) }, "", false})
 	}
 	if e.Complete != nil {
 		all = append(all, question{"complete", "traces", e.Complete.At,
 			func(ctx context.Context, scope judge.Scope) judge.Verdict {
 				return r.Judge.Complete(ctx, *e.Complete, scope)
-			}, ""})
+			}, "", false})
 	}
 	for i, text := range e.ComposeLogs {
 		all = append(all, r.outputQuestion(i, text))
@@ -111,14 +118,14 @@ func (r *runner) qualityQuestions() []question {
 		}}}
 	}
 	if e := r.c.Expected.Score; e != nil {
-		q := question{name: "score", rows: "services", at: e.At, ask: without}
+		q := question{name: "score", rows: "services", at: e.At, ask: without, settles: true}
 		if r.Quality != nil {
 			q.ask = func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Quality.Score(ctx, *e, scope) }
 		}
 		all = append(all, q)
 	}
 	if e := r.c.Expected.Findings; e != nil {
-		q := question{name: "findings", rows: "services", at: e.At, ask: without}
+		q := question{name: "findings", rows: "services", at: e.At, ask: without, settles: true}
 		if r.Quality != nil {
 			q.ask = func(ctx context.Context, scope judge.Scope) judge.Verdict { return r.Quality.Findings(ctx, *e, scope) }
 		}
@@ -158,6 +165,7 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 	}
 	began := time.Now()
 	var okSince time.Time // of the verdict that more telemetry could change
+	var failures settling
 	for {
 		asked := time.Now()
 		v := r.askOnce(ctx, q, false)
@@ -182,7 +190,7 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 			}
 			// Telemetry that has come stays: few questions are enough, and others want to ask.
 			pause = max(pause, left/2)
-		case v.Final, time.Since(began) > r.Timeout, r.deadFor() > lastWords:
+		case v.Final, time.Since(began) > r.Timeout, r.deadFor() > lastWords, q.settles && failures.since(v) > settledAfter:
 			return q.check(r.askOnce(ctx, q, true), began)
 		default:
 			okSince = time.Time{}
@@ -191,6 +199,34 @@ func (r *runner) pursue(ctx context.Context, q question) report.Check {
 			return q.check(v, began)
 		}
 	}
+}
+
+// settling remembers since when the failures of a question are the same.
+type settling struct {
+	rules string
+	began time.Time
+}
+
+// since returns how long the failures have been those of v. Counts in them do not matter; a
+// verdict about no rows is none.
+func (s *settling) since(v judge.Verdict) time.Duration {
+	var rules strings.Builder
+	for _, f := range v.Failures {
+		rules.WriteString(f.Rule + withoutDigits(f.Message))
+	}
+	if v.Rows == 0 || s.rules != rules.String() || s.began.IsZero() {
+		s.rules, s.began = rules.String(), time.Now()
+	}
+	return time.Since(s.began)
+}
+
+func withoutDigits(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // askOnce asks when it is this question's turn. With explain, the verdict says what was there

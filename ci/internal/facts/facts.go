@@ -173,10 +173,20 @@ type Metric struct {
 	// observations, and of buckets that any of them fell in.
 	Observations uint64 `json:"observations"`
 	UsedBuckets  uint64 `json:"used_buckets"`
+	// OnlyBucket is the one bucket that all observations fell in; absent where they fell in
+	// several, or where there is only one bucket.
+	OnlyBucket *Bucket `json:"only_bucket,omitempty"`
 	// Attributes are the attributes of its points. Values counts those of the last hour.
 	Attributes []Attribute `json:"attributes"`
 	// Scope is the instrumentation scope's name.
 	Scope string `json:"scope"`
+}
+
+// Bucket is a bucket of a histogram, by its bounds in the metric's unit. A bound is absent
+// where the bucket has none on that side.
+type Bucket struct {
+	Above *float64 `json:"above,omitempty"`
+	UpTo  *float64 `json:"up_to,omitempty"`
 }
 
 // Attribute is one attribute's key at one level.

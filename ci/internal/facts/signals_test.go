@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -182,5 +183,33 @@ func TestAttributes(t *testing.T) {
 	}
 	if a.Examples[1] != strings.Repeat("é", 59)+"…" {
 		t.Errorf("example %q", a.Examples[1])
+	}
+}
+
+// The one bucket that all observations fell in is known by its bounds.
+func TestOnlyBucket(t *testing.T) {
+	for name, test := range map[string]struct {
+		bounds  []float64
+		buckets []uint64
+		want    string
+	}{
+		"the first":   {[]float64{0.5, 1}, []uint64{3, 0, 0}, `{"up_to":0.5}`},
+		"the second":  {[]float64{0.5, 1}, []uint64{0, 3, 0}, `{"above":0.5,"up_to":1}`},
+		"the last":    {[]float64{0.5, 1}, []uint64{0, 0, 3}, `{"above":1}`},
+		"two of them": {[]float64{0.5, 1}, []uint64{1, 0, 3}, `null`},
+		"all in all":  {nil, []uint64{3}, `null`},
+		"none":        {[]float64{0.5, 1}, []uint64{0, 0, 0}, `null`},
+	} {
+		k, c := testKeeper()
+		k.Metrics(metricsOf(shop, func(m pmetric.Metric) {
+			m.SetName("duration")
+			p := m.SetEmptyHistogram().DataPoints().AppendEmpty()
+			p.SetCount(3)
+			p.ExplicitBounds().FromRaw(test.bounds)
+			p.BucketCounts().FromRaw(test.buckets)
+		}))
+		if have, err := json.Marshal(factsOf(t, k, c).Metrics[0].OnlyBucket); err != nil || string(have) != test.want {
+			t.Errorf("%s: %s, want %s (%v)", name, have, test.want, err)
+		}
 	}
 }

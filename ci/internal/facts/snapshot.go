@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,20 +74,51 @@ func (r *record) listMetrics(now time.Time) []Metric {
 		out.Temporalities = append([]string{}, m.Temporalities...)
 		out.Boundaries = append([]string{}, m.Boundaries...)
 		out.Series = uint64(len(m.series))
-		for _, used := range m.used {
-			n := uint64(0)
-			for _, u := range used {
+		for _, boundaries := range m.Boundaries {
+			n, last := uint64(0), 0
+			for i, u := range m.used[boundaries] {
 				if u {
-					n++
+					n, last = n+1, i
 				}
 			}
 			out.UsedBuckets = max(out.UsedBuckets, n)
+			if n == 1 {
+				out.OnlyBucket = bucketAt(boundaries, last)
+			}
+		}
+		if out.UsedBuckets > 1 {
+			out.OnlyBucket = nil
 		}
 		out.Attributes = m.attributes.list(now.Add(-metricWindow))
 		list = append(list, out)
 	}
 	slices.SortFunc(list, func(a, b Metric) int { return cmp.Compare(a.Name, b.Name) })
 	return list
+}
+
+// bucketAt returns a bucket by its place among the boundaries, as [joined] writes them; nil
+// where there are none, and beyond those that are listed.
+func bucketAt(boundaries string, i int) *Bucket {
+	bounds := strings.Split(boundaries, ",")
+	if boundaries == "" || i > len(bounds) {
+		return nil
+	}
+	var b Bucket
+	if i > 0 {
+		b.Above = number(bounds[i-1])
+	}
+	if i < len(bounds) {
+		b.UpTo = number(bounds[i])
+	}
+	return &b
+}
+
+func number(text string) *float64 {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil // the mark of those that are not listed
+	}
+	return &f
 }
 
 func (r *record) listSensitive() []Sensitive {

@@ -83,6 +83,30 @@ func replaced(known conventions.Registry, key string) string {
 // fewObservations is the number of observations below which one bucket says nothing.
 const fewObservations = 20
 
+// quick is a duration, in seconds, below which a histogram need not tell durations apart: the
+// semantic conventions' own buckets begin at 1 to 10 ms, so that all requests of a fast
+// application fall into the first of them.
+const quick = 0.01
+
+// inSeconds are the units of durations.
+var inSeconds = map[string]float64{"s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60, "h": 3600}
+
+// tellsNothing says whether all observations of a histogram fell into a bucket that leaves
+// open how large they are: above all bounds, or, of durations, between 0 and a bound that is
+// not quick. A bucket between two other bounds says how large they are.
+func tellsNothing(m facts.Metric) bool {
+	b := m.OnlyBucket
+	switch {
+	case b == nil:
+		return false
+	case b.UpTo == nil:
+		return b.Above != nil
+	case b.Above != nil && *b.Above > 0:
+		return false
+	}
+	return slices.ContainsFunc(m.Units, func(unit string) bool { return *b.UpTo*inSeconds[unit] > quick })
+}
+
 func metrics(s facts.Service) []Finding {
 	known := conventions.Load()
 	var list []Finding
@@ -99,7 +123,7 @@ func metrics(s facts.Service) []Finding {
 			list = append(list, Finding{Kind: DeltaConverted, Title: m.Name + " comes as delta and is converted to cumulative", Evidence: []string{fmt.Sprintf("%d points in %d series", m.Points, m.Series)}, Count: m.Points,
 				Advice: "Set OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative: the conversion loses what a restart of the collector finds under way."})
 		}
-		if m.Observations >= fewObservations && m.UsedBuckets == 1 && slices.ContainsFunc(m.Boundaries, func(b string) bool { return b != "" }) {
+		if m.Observations >= fewObservations && tellsNothing(m) {
 			list = append(list, Finding{Kind: OneBucket, Title: fmt.Sprintf("all %d observations of %s fall into one bucket", m.Observations, m.Name),
 				Evidence: []string{fmt.Sprintf("unit %q, buckets %.120s", strings.Join(m.Units, " "), strings.Join(m.Boundaries, " | "))}, Count: m.Observations,
 				Advice: "Choose buckets of the measured range, with a view or the instrument's advice: the SDKs' own buckets are for milliseconds, and durations are in seconds. Or use base-2 exponential histograms."})

@@ -15,6 +15,46 @@ func histogram(used uint64) facts.Metric {
 	return facts.Metric{Name: "d", Units: []string{"s"}, Types: []string{"histogram"}, Boundaries: []string{"5,10"}, Observations: 100, UsedBuckets: used}
 }
 
+// inBucket is a histogram whose observations all fell into the bucket between two bounds; a
+// negative bound is none.
+func inBucket(unit string, observations uint64, above, upTo float64) facts.Metric {
+	m := facts.Metric{Name: "d", Units: []string{unit}, Types: []string{"histogram"}, Boundaries: []string{"0,5,10"}, Observations: observations, UsedBuckets: 1, OnlyBucket: &facts.Bucket{}}
+	if above >= 0 {
+		m.OnlyBucket.Above = &above
+	}
+	if upTo >= 0 {
+		m.OnlyBucket.UpTo = &upTo
+	}
+	return m
+}
+
+// One bucket is a finding where it leaves open how large the observations are, and no finding
+// where an application is fast, or always the same.
+func TestOneBucket(t *testing.T) {
+	for name, test := range map[string]struct {
+		metric facts.Metric
+		found  bool
+	}{
+		"seconds in milliseconds' buckets":         {inBucket("s", 100, 0, 5), true},
+		"the same without a bound at 0":            {inBucket("s", 100, -1, 5), true},
+		"above all bounds":                         {inBucket("s", 100, 10, -1), true},
+		"bytes above all bounds":                   {inBucket("By", 100, 10000, -1), true},
+		"30 requests under 5 ms":                   {inBucket("s", 30, -1, 0.005), false},
+		"a million requests under 10 ms":           {inBucket("s", 1_000_000, 0, 0.01), false},
+		"milliseconds under 5 ms":                  {inBucket("ms", 100, 0, 5), false},
+		"milliseconds under a second":              {inBucket("ms", 100, 0, 1000), true},
+		"always between two bounds":                {inBucket("s", 100, 0.25, 0.5), false},
+		"small counts":                             {inBucket("{item}", 100, 0, 5), false},
+		"few observations":                         {inBucket("s", 19, 0, 5), false},
+		"one bucket that is all there is":          {inBucket("s", 100, -1, -1), false},
+		"facts of an inspector that tells no more": {histogram(1), false},
+	} {
+		if got := Find(facts.Service{Metrics: []facts.Metric{test.metric}}); (len(got) == 1 && got[0].Kind == OneBucket) != test.found {
+			t.Errorf("%s: found %+v", name, got)
+		}
+	}
+}
+
 // faults are facts with exactly one finding each.
 var faults = []struct {
 	kind  Kind
@@ -34,7 +74,7 @@ var faults = []struct {
 	{DeprecatedMetric, facts.Service{Metrics: []facts.Metric{{Name: "cpu.time", Units: []string{"s"}}}}, "its successor is system.cpu.time"},
 	{MisplacedAttribute, facts.Service{Attributes: []facts.Attribute{{Key: "service.name", Level: "metric"}}}, "service.name is on points of metrics"},
 	{DeltaConverted, facts.Service{Metrics: []facts.Metric{{Name: "d", Temporalities: []string{"delta"}}}}, "d comes as delta"},
-	{OneBucket, facts.Service{Metrics: []facts.Metric{histogram(1)}}, "all 100 observations of d"},
+	{OneBucket, facts.Service{Metrics: []facts.Metric{inBucket("s", 100, 0, 5)}}, "all 100 observations of d"},
 }
 
 func TestFind(t *testing.T) {

@@ -20,6 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 )
 
 const checkout = "../../.."
@@ -28,7 +30,9 @@ const checkout = "../../.."
 var variants = map[string]Options{
 	"kind":                     kindOptions(),
 	"kind with metrics-server": withMetricsServer(kindOptions()),
+	"kind with copies":         withCopies(kindOptions()),
 	"production":               productionOptions(),
+	"production with copies":   withCopies(productionOptions()),
 }
 
 func kindOptions() Options {
@@ -45,6 +49,19 @@ func kindOptions() Options {
 
 func withMetricsServer(o Options) Options {
 	o.MetricsServer = true
+	return o
+}
+
+// withCopies adds the inspector and another endpoint. In production a Secret of the
+// cluster has the headers' values.
+func withCopies(o Options) Options {
+	o.Inspect = true
+	o.Forward = forward.Endpoint{URL: "https://otlp.example.com:8443/otlp", Headers: []forward.Header{
+		{Name: "Authorization", Value: `Bearer "hidden"`}, {Name: "X-Tenant", Value: "hidden'7"},
+	}}
+	if o.Overlay == Production {
+		o.Forward.Headers = []forward.Header{{Name: "Authorization"}, {Name: "X-Tenant"}}
+	}
 	return o
 }
 

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -58,6 +59,12 @@ type Options struct {
 	GrafanaURL string
 	// MetricsServer adds metrics-server, for `kubectl top`; only for [Kind].
 	MetricsServer bool
+	// Inspect adds the inspector, and lets Alloy send it a copy of all telemetry.
+	Inspect bool
+	// Forward is another OTLP endpoint that Alloy sends a copy of all telemetry. Headers
+	// without a value come from a Secret forward-headers in the namespace observability,
+	// which has the value of each header under the header's name.
+	Forward forward.Endpoint
 }
 
 // The folders of the tree in memory.
@@ -132,6 +139,9 @@ func (o Options) check() error {
 	if err := o.Retention.Check(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := checkForward(o.Forward); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return fmt.Errorf("manifests: %w", errors.Join(errs...))
 	}
@@ -153,12 +163,15 @@ func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization,
 		}}},
 	}
 	if o.MetricsServer {
-		k.Components = []string{path.Join("..", "config", "kubernetes", "components", "metrics-server")}
+		k.Components = []string{component("metrics-server")}
 	}
 	if o.Overlay == Production {
 		if err := openOutwards(k, tree); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.addCopies(k, tree); err != nil {
+		return nil, err
 	}
 	k.ConfigMapGenerator = append(o.settings(), grafanaFiles(files)...)
 	dashboards, err := dashboardMaps(files)
@@ -174,7 +187,7 @@ func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization,
 		secret := types.SecretArgs{Type: "Opaque"}
 		secret.Namespace, secret.Name = target.NamespaceObservability, "grafana-admin"
 		secret.FileSources = []string{"password"}
-		k.SecretGenerator = []types.SecretArgs{secret}
+		k.SecretGenerator = append(k.SecretGenerator, secret)
 	}
 	return k, nil
 }

@@ -221,6 +221,7 @@ func flowTable() []flow {
 		{"grafana", "alloy", 12345, false},
 		{"grafana", "backend", 8081, false},
 		{"grafana", "tempo", 4318, false},
+		{"job verify", "alloy", 4318, true},
 		{"job verify", "alloy", 4317, false},
 		{"job verify", "API server", 443, false},
 		{"job traffic", "outside", 443, false},

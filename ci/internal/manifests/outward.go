@@ -11,10 +11,7 @@ import (
 
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/kustomize/kyaml/resid"
 	"sigs.k8s.io/yaml"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // outward is a server outside of the lab, which a setting of the overlay [Production] names
@@ -61,7 +58,7 @@ func openOutwards(k *types.Kustomization, tree filesys.FileSystem) error {
 			continue
 		}
 		if o.component {
-			k.Components = append(k.Components, path.Join("..", "config", "kubernetes", "components", o.policy))
+			k.Components = append(k.Components, component(o.policy))
 		}
 		patch, err := at.patch(o.policy)
 		if err != nil {
@@ -135,11 +132,5 @@ func (s server) patch(policy string) (types.Patch, error) {
 		operations = append(operations, operation{"add", "/spec/egress/0/to", []any{map[string]any{"ipBlock": map[string]any{"cidr": block}}}})
 	}
 	raw, err := yaml.Marshal(operations)
-	return types.Patch{
-		Patch: string(raw),
-		Target: &types.Selector{ResId: resid.ResId{
-			Gvk:  resid.Gvk{Kind: "NetworkPolicy"},
-			Name: "^" + policy + "$", Namespace: target.NamespaceObservability,
-		}},
-	}, err
+	return types.Patch{Patch: string(raw), Target: selector("NetworkPolicy", policy)}, err
 }

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -130,7 +132,7 @@ func TestProbes(t *testing.T) {
 // and a Job, and the sum of all requests.
 func TestMemory(t *testing.T) {
 	const gib = 1 << 30
-	for _, name := range []string{"kind", "kind with metrics-server"} {
+	for _, name := range []string{"kind", "kind with metrics-server", "kind with copies"} {
 		t.Run(name, func(t *testing.T) {
 			l := buildVariant(t, name)
 			var limits, requests, cpu int64
@@ -149,6 +151,9 @@ func TestMemory(t *testing.T) {
 			max := int64(4 * gib)
 			if variants[name].MetricsServer {
 				max += 128 << 20
+			}
+			if variants[name].Inspect {
+				max += 256 << 20
 			}
 			if limits > max {
 				t.Errorf("the limits add up to %d MiB", limits>>20)
@@ -236,8 +241,8 @@ func (l *lab) check(namespace string, v corev1.Volume) error {
 			return fmt.Errorf("no ConfigMap %s", v.ConfigMap.Name)
 		}
 	case v.Secret != nil:
-		// In production the user makes this Secret.
-		if _, ok := l.secrets[namespace+"/"+v.Secret.SecretName]; !ok && v.Secret.SecretName != "grafana-admin" {
+		// In production the user makes these Secrets.
+		if _, ok := l.secrets[namespace+"/"+v.Secret.SecretName]; !ok && !slices.Contains([]string{"grafana-admin", forward.Secret}, v.Secret.SecretName) {
 			return fmt.Errorf("no Secret %s", v.Secret.SecretName)
 		}
 	case v.PersistentVolumeClaim != nil:

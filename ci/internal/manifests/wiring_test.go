@@ -55,16 +55,21 @@ func TestSelectors(t *testing.T) {
 func TestPortsAreTargets(t *testing.T) {
 	g, p := target.Cluster(), target.ClusterPorts()
 	forEach(t, func(t *testing.T, l *lab) {
-		for _, test := range []struct {
+		type row struct {
 			component string
 			name      string
 			port      int
-		}{
+		}
+		table := []row{
 			{target.Frontend, "http", p.Frontend}, {target.Backend, "http", p.Backend}, {target.Grafana, "http", p.Grafana},
 			{target.Loki, "http", p.Loki}, {target.Tempo, "http", p.Tempo}, {target.Mimir, "http", p.Mimir},
 			{target.Alloy, "http", p.Alloy}, {target.Alloy, "otlp-grpc", p.AlloyOTLPGRPC},
 			{target.Alloy, "otlp-http", p.AlloyOTLPHTTP}, {target.Tempo, "otlp-http", p.TempoOTLP},
-		} {
+		}
+		if hasWorkload(l, "observability/inspector") {
+			table = append(table, row{target.Inspector, "http", p.Inspector})
+		}
+		for _, test := range table {
 			host := strings.TrimPrefix(g.URL(test.component), "http://")
 			host, _, _ = strings.Cut(host, ":")
 			name, namespace, _ := strings.Cut(host, ".")

@@ -28,7 +28,7 @@ func ClusterPorts() Ports {
 		Loki: 3100, LokiGRPC: 9095,
 		Tempo: 3200, TempoGRPC: 9095, TempoOTLP: 4318,
 		Mimir: 8080, MimirGRPC: 9095,
-		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318,
+		Alloy: 12345, AlloyOTLPGRPC: 4317, AlloyOTLPHTTP: 4318, Inspector: 4318,
 	}
 }
 
@@ -50,5 +50,7 @@ func Cluster() Addresses {
 		Grafana:  at(Grafana, NamespaceObservability, p.Grafana),
 		OTLPHTTP: at(Alloy, NamespaceObservability, p.AlloyOTLPHTTP),
 		OTLPGRPC: at(Alloy, NamespaceObservability, p.AlloyOTLPGRPC),
+		// With --inspect only.
+		Inspector: at(Inspector, NamespaceObservability, p.Inspector),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
@@ -39,6 +40,11 @@ type Options struct {
 	Faults bool
 	// Retention is how long the backends keep data, whole hours.
 	Retention retention.Periods
+	// Inspect gives an inspector a copy of what services send.
+	Inspect bool
+	// Forward is another OTLP endpoint that gets a copy of what services send; the zero
+	// value is none.
+	Forward forward.Endpoint
 	// Workers is the number of nodes besides the control plane. A negative number keeps
 	// the nodes of an existing cluster, and makes a new one without workers.
 	Workers int

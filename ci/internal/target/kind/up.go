@@ -187,7 +187,7 @@ func (t *Target) summary(headline, password string) target.Summary {
 		}
 		return address(port)
 	}
-	return target.Summary{
+	s := target.Summary{
 		Headline: headline,
 		Places: []target.Place{
 			{Name: target.Frontend, URL: at(t.ports.frontend), About: "the web page: users, and buttons for slow and failing queries"},
@@ -200,4 +200,8 @@ func (t *Target) summary(headline, password string) target.Summary {
 			{Command: command.Name() + " down --target kind", About: "delete the cluster"},
 		},
 	}
+	if t.o.Inspect {
+		s.Next = append(s.Next, target.Step{Command: command.Name() + " score frontend --target kind", About: "how well a service is instrumented"})
+	}
+	return s
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -53,7 +54,7 @@ type Config struct {
 	Inspect bool
 	// Forward is another OTLP endpoint that gets a copy of what services send; the zero
 	// value is none.
-	Forward Forward
+	Forward forward.Endpoint
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser, such as

@@ -150,7 +150,7 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 	return nil
 }
 
-// secrets is the folder of the headers' values of a [Forward].
+// secrets is the folder of the headers' values of a [forward.Endpoint].
 func (l layout) secrets() string { return l.config("forward") }
 
 // tenant is the one whom Mimir takes every sender for, while it has one tenant only.

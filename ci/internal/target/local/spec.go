@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -65,7 +66,7 @@ type plan struct {
 	addresses target.Addresses
 	programs  map[string]Program
 	inspect   bool
-	forward   Forward
+	forward   forward.Endpoint
 	faults    bool
 	origins   []string
 	listen    string // the address that components listen on
@@ -181,7 +182,7 @@ func (p plan) alloy(base, config, data string) spec {
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 		receives: []int{p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
-	s.env = append(s.env, p.forward.environment(p.layout.relative(p.layout.secrets()))...)
+	s.env = append(append(s.env, p.forward.Environment()...), "LAB_FORWARD_SECRETS="+p.layout.relative(p.layout.secrets()))
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -36,7 +37,7 @@ type Options struct {
 	// Inspect keeps the facts of what services send.
 	Inspect bool
 	// Forward is another OTLP endpoint that gets a copy; see [Config].
-	Forward Forward
+	Forward forward.Endpoint
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].

@@ -109,7 +109,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err := l.layout.create(l.folder, l.cfg.Files, !l.cfg.NoServices); err != nil {
 		return nil, err
 	}
-	if err := l.cfg.Forward.write(l.folder, l.layout); err != nil {
+	if err := writeHeaders(l.cfg.Forward, l.folder, l.layout); err != nil {
 		return nil, err
 	}
 	services, err := l.services(ctx)

@@ -1,4 +1,4 @@
-package local
+package forward
 
 import (
 	"os"
@@ -10,30 +10,30 @@ import (
 
 // The environment, which other programs of the same user can read, has the names of the
 // headers, and no value.
-func TestForwardEnvironment(t *testing.T) {
+func TestEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "headers")
 	if err := os.WriteFile(file, []byte("# a comment\r\n\r\nAuthorization: Basic a:b\r\nX-Tenant:7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewForward("https://otlp.example.com/", file)
+	f, err := New("https://otlp.example.com/", file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"LAB_FORWARD_COPY=forward", "LAB_FORWARD_URL=https://otlp.example.com",
-		"LAB_FORWARD_HEADERS=Authorization,X-Tenant,X-Tenant,X-Tenant", "LAB_FORWARD_SECRETS=config/forward"}
-	if got := f.environment("config/forward"); !slices.Equal(got, want) {
+		"LAB_FORWARD_HEADERS=Authorization,X-Tenant,X-Tenant,X-Tenant"}
+	if got := f.Environment(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := f.slots()[0].value; got != "Basic a:b" {
+	if got := f.Slots()[0].Value; got != "Basic a:b" {
 		t.Errorf("the value is %q", got)
 	}
-	if got := (Forward{}).environment("config/forward"); !slices.Equal(got, []string{"LAB_FORWARD_COPY=off"}) {
+	if got := (Endpoint{}).Environment(); !slices.Equal(got, []string{"LAB_FORWARD_COPY=off"}) {
 		t.Errorf("without an endpoint: %q", got)
 	}
 }
 
 // A wrong endpoint or file is refused, and the message does not show what may be secret.
-func TestNewForwardRefuses(t *testing.T) {
+func TestNewRefuses(t *testing.T) {
 	const endpoint = "https://otlp.example.com"
 	for name, test := range map[string]struct{ url, headers, says string }{
 		"gRPC":              {"grpc://otlp.example.com", "", "gRPC"},
@@ -44,6 +44,7 @@ func TestNewForwardRefuses(t *testing.T) {
 		"no value":          {endpoint, "A: 1\nAuthorization:", "line 2"},
 		"a name with space": {endpoint, "My Key: hidden", "line 1"},
 		"a control":         {endpoint, "Key: hid\x01den", "line 1"},
+		"a name twice":      {endpoint, "Key: hidden\nkey: hidden", "line 2"},
 		"too many":          {endpoint, "A: 1\nB: 1\nC: 1\nD: 1\nE: hidden", "room for 4"},
 		"headers alone":     {"", "A: hidden", "--forward URL"},
 	} {
@@ -55,13 +56,13 @@ func TestNewForwardRefuses(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, err := NewForward(test.url, file)
+			_, err := New(test.url, file)
 			if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hid") {
 				t.Errorf("%v, want %q", err, test.says)
 			}
 		})
 	}
-	if _, err := NewForward(endpoint, filepath.Join(t.TempDir(), "absent")); err == nil {
+	if _, err := New(endpoint, filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("an absent file is no error")
 	}
 }
