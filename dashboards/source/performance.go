@@ -66,7 +66,12 @@ func routes(p *page) {
 			"Requests per second of each route, stacked.",
 			"if one route grows alone, a client has changed what it does; a route that vanishes is no longer called, or no longer exists."),
 			series("{{service_name}} {{http_route}}", perSecondOf(byRoute, usualWindow, ofRoute, false))).
-			NoValue(nothingAnswered)))
+			NoValue(nothingAnswered)),
+		stacked(graph("Requests rejected", units.RequestsPerSecond, about(
+			"Requests per second that a service answered with 503 at once, because too many were in flight. They leave no traces.",
+			"docs/runbooks/RequestsRejected.md: find out who sends so much, or what makes the requests in flight slow."),
+			series("{{service_name}} {{error_type}}", sumBy("service_name, error_type", rate("http_server_request_rejected_total{"+chosen+"}")))).
+			NoValue(dashboards.DoesNotApply+"the chosen services do not count what they reject (http.server.request.rejected)")))
 	p.panel(24, normal, routeTable())
 }
 

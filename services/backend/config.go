@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 )
 
 // config is the configuration from the environment.
@@ -15,6 +16,7 @@ type config struct {
 	databasePath  string        // DATABASE_PATH, default "users.db"
 	faults        bool          // LAB_FAULTS, default false
 	shutdownDelay time.Duration // SHUTDOWN_DELAY, default 0s
+	maxInFlight   int           // MAX_REQUESTS_IN_FLIGHT, default httpx.DefaultMaxInFlight
 }
 
 // readConfig reads the environment. Its error names all wrong variables at once.
@@ -37,6 +39,10 @@ func readConfig(getenv func(string) string) (config, error) {
 			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY: %w", err))
 		}
 		cfg.shutdownDelay = delay
+	}
+	var err error
+	if cfg.maxInFlight, err = httpx.MaxInFlight(getenv, httpx.DefaultMaxInFlight); err != nil {
+		errs = append(errs, err)
 	}
 	return cfg, errors.Join(errs...)
 }

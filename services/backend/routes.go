@@ -22,9 +22,10 @@ func newRouter(cfg config, tel *telemetry.Telemetry, store store, ready *httpx.R
 	}
 	a := &api{store: store, metrics: metrics, log: tel.Logger, version: tel.Version, started: time.Now(), now: time.Now}
 	router := httpx.NewRouter(httpx.RouterConfig{
-		Telemetry:  tel,
-		ServerName: cfg.serverName(tel.ServiceName),
-		Classify:   classify,
+		Telemetry:   tel,
+		ServerName:  cfg.serverName(tel.ServiceName),
+		Classify:    classify,
+		MaxInFlight: cfg.maxInFlight,
 	})
 	for pattern, handler := range a.routes() {
 		router.Handle(pattern, handler)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
@@ -97,10 +98,10 @@ func (b *backendClient) call(ctx context.Context, method, route string, target *
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return gatewayError(err)
+		return gatewayError(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	content, err := readAnswer(res.Body)
+	content, err := readAnswer(ctx, res.Body)
 	if err != nil {
 		return err
 	}
@@ -120,11 +121,11 @@ func (b *backendClient) call(ctx context.Context, method, route string, target *
 
 // readAnswer reads a complete body, so that nothing of a body that breaks off is passed
 // on.
-func readAnswer(body io.Reader) ([]byte, error) {
+func readAnswer(ctx context.Context, body io.Reader) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
-	case isTimeout(err):
-		return nil, gatewayError(err)
+	case err != nil && isTimeout(ctx, err):
+		return nil, gatewayError(ctx, err)
 	case err != nil:
 		return nil, &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend's answer broke off.", Err: err}
 	case len(content) > maxAnswer:
@@ -162,8 +163,9 @@ func newRequest(ctx context.Context, method string, target *url.URL, body any) (
 // status.
 func problemError(res *http.Response, content []byte) error {
 	e := &httpx.Error{
-		Status: res.StatusCode,
-		Err:    fmt.Errorf("the backend answered %s", res.Status),
+		Status:     res.StatusCode,
+		RetryAfter: retryAfter(res.Header),
+		Err:        fmt.Errorf("the backend answered %s", res.Status),
 	}
 	var p httpx.Problem
 	if mediaType(res.Header) == httpx.ProblemContentType && json.Unmarshal(content, &p) == nil {
@@ -172,21 +174,38 @@ func problemError(res *http.Response, content []byte) error {
 	return e
 }
 
+// retryAfter reads the header Retry-After: seconds, or a date. It returns 0 if there is
+// none.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(date))
+	}
+	return 0
+}
+
 // gatewayError is the error of a request without an answer: 504 after a timeout, else
-// 502. The router detects by itself whether the client has disconnected.
-func gatewayError(err error) *httpx.Error {
+// 502. ctx is the request's. The router detects by itself whether the client has
+// disconnected.
+func gatewayError(ctx context.Context, err error) *httpx.Error {
 	if e, ok := errors.AsType[*httpx.Error](err); ok {
 		return e
 	}
-	if isTimeout(err) {
+	if isTimeout(ctx, err) {
 		return &httpx.Error{Status: http.StatusGatewayTimeout, Detail: "The backend took too long to answer.", Err: err}
 	}
 	return &httpx.Error{Status: http.StatusBadGateway, Detail: "The backend cannot be reached.", Err: err}
 }
 
-func isTimeout(err error) bool {
+// isTimeout reports whether a request failed because the frontend did not wait any
+// longer. A transport whose connection is cut by the end of ctx may say anything.
+func isTimeout(ctx context.Context, err error) bool {
 	var timeout net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // malformedAnswer is the error of an answer that does not come from the users API.

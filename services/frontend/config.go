@@ -9,7 +9,12 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 )
+
+// defaultMaxInFlight is how many requests the frontend works on at once, by default. It is
+// less than the backend's: a request that is rejected here costs least.
+const defaultMaxInFlight = httpx.DefaultMaxInFlight / 2
 
 // tracePlaceholder stands for the trace id in LAB_TRACE_URL.
 const tracePlaceholder = "{trace_id}"
@@ -22,11 +27,12 @@ type config struct {
 	traceURL       string
 	faults         bool
 	shutdownDelay  time.Duration
+	maxInFlight    int
 }
 
 // readConfig reads LISTEN_ADDR (":8080"), BACKEND_URL ("http://localhost:8081"),
-// LAB_TRACE_URL (none), LAB_FAULTS (off) and SHUTDOWN_DELAY ("0s"). The error names all
-// wrong variables.
+// LAB_TRACE_URL (none), LAB_FAULTS (off), SHUTDOWN_DELAY ("0s") and
+// MAX_REQUESTS_IN_FLIGHT (defaultMaxInFlight). The error names all wrong variables.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout, faults: fault.Enabled(getenv)}
 	if cfg.listen == "" {
@@ -48,6 +54,9 @@ func readConfig(getenv func(string) string) (config, error) {
 		if err != nil || cfg.shutdownDelay < 0 {
 			errs = append(errs, fmt.Errorf("SHUTDOWN_DELAY must be a duration such as 5s, not %q", text))
 		}
+	}
+	if cfg.maxInFlight, err = httpx.MaxInFlight(getenv, defaultMaxInFlight); err != nil {
+		errs = append(errs, err)
 	}
 	return cfg, errors.Join(errs...)
 }

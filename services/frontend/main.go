@@ -1,8 +1,8 @@
 // Command frontend serves the page at /, and the backend's users API under /api. It
 // stores nothing: it asks the backend for all data, within the same trace.
 //
-// The variables LISTEN_ADDR, BACKEND_URL, LAB_TRACE_URL, LAB_FAULTS and SHUTDOWN_DELAY
-// configure it, and the standard OTEL_* variables.
+// Environment variables configure it: those that readConfig reads, and the standard
+// OTEL_* variables.
 package main
 
 import (

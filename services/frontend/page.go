@@ -70,7 +70,7 @@ type pageData struct {
 // load asks the backend for the page's data, with concurrent requests.
 func (s *server) load(ctx context.Context, show pageRequest) pageData {
 	if err := ctx.Err(); err != nil { // the form's own call has used up the time
-		late := gatewayError(err)
+		late := gatewayError(ctx, err)
 		return pageData{listErr: late, statsErr: late}
 	}
 	var got pageData
@@ -98,12 +98,13 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show pageRequest
 		return r.Context().Err() // the browser has disconnected
 	}
 	v := s.newView(got, show)
+	failure := got.listErr
+	if show.problem != nil {
+		failure = show.problem
+	}
 	status := http.StatusOK
-	switch {
-	case show.problem != nil:
-		status = show.problem.Status
-	case got.listErr != nil:
-		status = statusFor(got.listErr)
+	if failure != nil {
+		status = statusFor(failure)
 	}
 	v.Last = s.panelView(r, show, got, v, status)
 	var page bytes.Buffer
@@ -114,6 +115,9 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, show pageRequest
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(page.Len()))
 	h.Set("Cache-Control", "no-store")
+	if e, ok := errors.AsType[*httpx.Error](failure); ok {
+		httpx.SetRetryAfter(h, e.RetryAfter)
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // an error means that the browser has disconnected
 	return nil

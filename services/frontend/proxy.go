@@ -72,7 +72,7 @@ func (s *server) proxyTo(route string) httpx.HandlerFunc {
 		ctx := context.WithValue(withRoute(r.Context(), route), proxyErrorKey{}, failed)
 		s.proxy.ServeHTTP(w, r.WithContext(ctx))
 		if failed.err != nil {
-			return gatewayError(failed.err)
+			return gatewayError(ctx, failed.err)
 		}
 		return nil
 	}
@@ -95,7 +95,8 @@ func bufferBody(w http.ResponseWriter, r *http.Request) error {
 // modifyResponse turns the backend's answer into one of the frontend. It removes the
 // backend's ids and site headers, because the frontend has set its own. It makes a
 // Location lead through the frontend. An answer that is not JSON does not come from the
-// users API, and is an error. modifyResponse reads the complete body: if the backend
+// users API, and is an error: the answer's own if something between the two says that
+// the backend is busy, such as a load balancer, and else 502. modifyResponse reads the complete body: if the backend
 // dies while it sends, the client then gets an error and not a part of an answer.
 func modifyResponse(res *http.Response, base *url.URL) error {
 	res.Header.Del(httpx.HeaderRequestID)
@@ -109,8 +110,11 @@ func modifyResponse(res *http.Response, base *url.URL) error {
 	case "application/json", httpx.ProblemContentType:
 		return bufferAnswer(res)
 	}
-	if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
+	switch res.StatusCode {
+	case http.StatusNoContent, http.StatusNotModified:
 		return nil
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return problemError(res, nil)
 	}
 	return malformedAnswer(fmt.Errorf("the backend answered %s with content of type %q", res.Status, res.Header.Get("Content-Type")))
 }
@@ -120,7 +124,7 @@ func bufferAnswer(res *http.Response) error {
 	if res.Request.Method == http.MethodHead {
 		return nil
 	}
-	content, err := readAnswer(res.Body)
+	content, err := readAnswer(res.Request.Context(), res.Body)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 	}
 	router := httpx.NewRouter(httpx.RouterConfig{
 		Telemetry: tel, ServerName: cfg.serverName(tel.ServiceName), Timeout: cfg.backendTimeout + answerTime,
+		MaxInFlight: cfg.maxInFlight,
 	})
 	s.register(router, files)
 	router.Probe("GET /health", httpx.Health)

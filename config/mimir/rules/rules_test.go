@@ -61,7 +61,7 @@ func alerts(t *testing.T) map[string][]Rule {
 // The rules have these alerts and no others.
 func TestAlerts(t *testing.T) {
 	want := []string{"AlloyDown", "BackendDown", "ForwardFailing", "FrontendDown", "HighErrorRatio", "HighTraceDropRate", "KubeletDown", "LogsLost",
-		"LokiDown", "MetricsLost", "MimirDown", "QueueFilling", "RuleFailures", "SlowP99", "StoreWritesFailing", "TelemetryRefused",
+		"LokiDown", "MetricsLost", "MimirDown", "QueueFilling", "RequestsRejected", "RuleFailures", "SlowP99", "StoreWritesFailing", "TelemetryRefused",
 		"TempoDown", "VolumeFilling", "Watchdog"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(alerts(t)))); diff != "" {
 		t.Errorf("alerts (-want +have):\n%s", diff)

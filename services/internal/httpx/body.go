@@ -35,6 +35,38 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+// readAhead reads the body of a request that has a route. A request occupies one of the
+// places in flight only once its body is there, so that slow clients occupy none. What
+// goes wrong here, [ReadBody] reports to the handler.
+func readAhead(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	if _, pattern := mux.Handler(r); pattern == "" {
+		return
+	}
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	r.Body = &readBody{content: bytes.NewReader(content), err: err}
+}
+
+// readBody is a body that has been read.
+type readBody struct {
+	content *bytes.Reader
+	err     error // that ended the reading, nil at the body's end
+}
+
+// Read implements [io.Reader].
+func (b *readBody) Read(p []byte) (int, error) {
+	n, err := b.content.Read(p)
+	if errors.Is(err, io.EOF) && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// Close implements [io.Closer]. The server closes the body that it has sent itself.
+func (b *readBody) Close() error { return nil }
+
 // DecodeJSON reads the request's body into dst. The body must be a single JSON object.
 // The error is an [Error]: one of [ReadBody]'s; 415 if the media type is not
 // application/json in UTF-8; 400 if the body is not valid JSON or not an object, if a

@@ -97,8 +97,9 @@ type abortedError struct{}
 func (abortedError) Error() string     { return "the handler aborted the response" }
 func (abortedError) ErrorType() string { return "aborted" }
 
-// errDeadline is the cause of a context that the router's timeout has ended.
-var errDeadline = errors.New("the handler's deadline passed")
+// errDeadline is the cause of a context that the router's timeout has ended. It is a
+// timeout for all who ask, because an HTTP transport returns the cause as its error.
+var errDeadline = fmt.Errorf("the handler's deadline passed: %w", context.DeadlineExceeded)
 
 // asError decides how err is answered.
 //

@@ -18,7 +18,6 @@ import (
 // serveLogged runs inside the server span. It adds the trace id to the response, serves
 // the request, and writes the access log.
 func (rt *Router) serveLogged(w http.ResponseWriter, r *http.Request) {
-	start := rt.cfg.Now()
 	ctx := r.Context()
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		w.Header().Set(HeaderTraceID, sc.TraceID().String())
@@ -28,7 +27,7 @@ func (rt *Router) serveLogged(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := &recorder{ResponseWriter: w}
 	rt.serve(rec, r, rt.mux)
-	rt.logAccess(ctx, rec, r, rt.cfg.Now().Sub(start))
+	rt.logAccess(ctx, rec, r, rt.cfg.Now().Sub(arrived(ctx)))
 }
 
 // logAccess writes the request's line in the access log. Checks and dashboards query

@@ -48,10 +48,7 @@ func RenderProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	if e.Allow != "" {
 		h.Set("Allow", e.Allow)
 	}
-	if e.RetryAfter > 0 {
-		seconds := (e.RetryAfter + time.Second - 1) / time.Second
-		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
-	}
+	SetRetryAfter(h, e.RetryAfter)
 	p := Problem{
 		Type:      "about:blank",
 		Title:     statusText(e.Status),
@@ -73,6 +70,15 @@ func RenderProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 		panic(err)
 	}
 	write(w, e.Status, ProblemContentType, append(body, '\n'))
+}
+
+// SetRetryAfter sets Retry-After to whole seconds, rounded up. It leaves the header alone
+// if after is 0.
+func SetRetryAfter(h http.Header, after time.Duration) {
+	if after > 0 {
+		seconds := (after + time.Second - 1) / time.Second
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
 }
 
 // WriteJSON answers with v as JSON. If v cannot be marshalled, it returns an error and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"regexp"
+	"time"
 )
 
 // The headers that identify a request. Every response has X-Request-Id. It has
@@ -26,8 +27,10 @@ type requestKey struct{}
 
 // request is the state of a request that travels in its context.
 type request struct {
-	id      string
-	aborted bool // the connection must be cut
+	id       string
+	arrived  time.Time
+	aborted  bool      // the connection must be cut
+	rejected rejection // why the request was not admitted, "" if it was
 }
 
 // RequestID returns the id of the request that ctx belongs to, or "" if ctx belongs to
@@ -37,6 +40,12 @@ func RequestID(ctx context.Context) string {
 		return r.id
 	}
 	return ""
+}
+
+// arrived returns when the request that ctx belongs to arrived.
+func arrived(ctx context.Context) time.Time {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r.arrived
 }
 
 // abort makes the router cut the connection after the request's telemetry is recorded.

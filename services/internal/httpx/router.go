@@ -39,6 +39,10 @@ type RouterConfig struct {
 	// connection while a handler runs, and when that read times out, it cancels the
 	// request as if the client had disconnected.
 	Timeout time.Duration
+	// MaxInFlight is how many requests the handlers work on at once; 0 means
+	// [DefaultMaxInFlight]. Further requests wait for a quarter of a second at most, and
+	// are then rejected with 503 and Retry-After. Probes are always let through.
+	MaxInFlight int
 	// Now is the clock of the access log; nil means [time.Now].
 	Now func() time.Time
 }
@@ -50,13 +54,16 @@ type RouterConfig struct {
 // before otelhttp: otelhttp reads the route from the *http.Request that it passes on,
 // and a copy made by WithContext would hide the route from it. Panics are recovered
 // inside otelhttp, and connections are cut outside it, because otelhttp does not count
-// a request that panics through it.
+// a request that panics through it. Requests are admitted before that, because a span
+// and a log line cost more than the rest of an answer that rejects one.
 type Router struct {
-	cfg     RouterConfig
-	mux     *http.ServeMux
-	traced  http.Handler
-	probes  *http.ServeMux
-	isProbe map[string]bool
+	cfg       RouterConfig
+	mux       *http.ServeMux
+	traced    http.Handler
+	probes    *http.ServeMux
+	isProbe   map[string]bool
+	admission *admission
+	rejecter  *rejecter
 }
 
 // NewRouter returns a router without routes.
@@ -67,7 +74,13 @@ func NewRouter(cfg RouterConfig) *Router {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	router := &Router{cfg: cfg, mux: http.NewServeMux(), probes: http.NewServeMux(), isProbe: map[string]bool{}}
+	if cfg.MaxInFlight == 0 {
+		cfg.MaxInFlight = DefaultMaxInFlight
+	}
+	router := &Router{
+		cfg: cfg, mux: http.NewServeMux(), probes: http.NewServeMux(), isProbe: map[string]bool{},
+		admission: newAdmission(cfg.MaxInFlight),
+	}
 	opts := []otelhttp.Option{
 		otelhttp.WithTracerProvider(cfg.Telemetry.TracerProvider),
 		otelhttp.WithMeterProvider(cfg.Telemetry.MeterProvider),
@@ -77,6 +90,7 @@ func NewRouter(cfg RouterConfig) *Router {
 		opts = append(opts, otelhttp.WithServerName(cfg.ServerName))
 	}
 	router.traced = otelhttp.NewHandler(http.HandlerFunc(router.serveLogged), "request", opts...)
+	router.rejecter = newRejecter(router.mux, cfg)
 	return router
 }
 
@@ -95,19 +109,32 @@ func (rt *Router) Probe(pattern string, h HandlerFunc) {
 
 // ServeHTTP implements [http.Handler].
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req := &request{id: requestID(r.Header.Get(HeaderRequestID))}
+	req := &request{id: requestID(r.Header.Get(HeaderRequestID)), arrived: rt.cfg.Now()}
 	w.Header().Set(HeaderRequestID, req.id)
-	ctx, cancel := context.WithTimeoutCause(r.Context(), rt.cfg.Timeout, errDeadline)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout(r.Header, rt.cfg.Timeout), errDeadline)
 	defer cancel()
 	r = r.WithContext(context.WithValue(ctx, requestKey{}, req))
 	if rt.isProbe[r.URL.Path] {
 		rt.serve(&recorder{ResponseWriter: w, probe: true}, r, rt.probes)
 	} else {
-		rt.traced.ServeHTTP(w, r)
+		rt.serveAdmitted(w, r, req)
 	}
 	if req.aborted {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// serveAdmitted serves the request once there is room for it, or rejects it. The time
+// that the request waited is part of its span and of its duration.
+func (rt *Router) serveAdmitted(w http.ResponseWriter, r *http.Request, req *request) {
+	r = r.WithContext(otelhttp.ContextWithStartTime(r.Context(), time.Now()))
+	readAhead(w, r, rt.mux)
+	if req.rejected = rt.admission.enter(r.Context()); req.rejected != "" {
+		rt.rejecter.ServeHTTP(w, r)
+		return
+	}
+	defer rt.admission.leave()
+	rt.traced.ServeHTTP(w, r)
 }
 
 // toHandler makes h an http.Handler for ServeMux. Such a handler cannot return an

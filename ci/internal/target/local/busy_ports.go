@@ -12,6 +12,8 @@ import (
 
 	psnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // loopbacks are the addresses that a program may mean by localhost. The lab listens on
@@ -38,6 +40,36 @@ func hasAddress(address string) bool {
 func portsError(busy []string) error {
 	return fmt.Errorf("%s\nend that program, or give the lab other ports: --free-ports, or --port NAME=NUMBER (see `lab up --help`)",
 		strings.Join(busy, "\n"))
+}
+
+// portWithin is how long a component that is started again waits for its port.
+const portWithin = 30 * time.Second
+
+// awaitPorts returns once the ports of the specs are free. A lab of which no component
+// runs can have others, so it fails at once. A component of a lab that runs is known to
+// the others by its ports. So it waits for a port that another program has taken since it
+// ended, and says who has it: often a connection that is over soon.
+func (l *Lab) awaitPorts(ctx context.Context, specs []spec, labRuns bool) error {
+	busy := busyPorts(specs, loopbacks[:1])
+	if len(busy) == 0 {
+		return nil
+	}
+	if !labRuns {
+		return portsError(busy)
+	}
+	l.cfg.Progress(fmt.Sprintf("%s\nwaiting up to %v until that program gives it up; the other components run on", strings.Join(busy, "\n"), portWithin))
+	waiting, cancel := context.WithTimeout(ctx, portWithin)
+	defer cancel()
+	for len(busy) > 0 {
+		if err := wait.For(waiting, 100*time.Millisecond); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("%w\nThe other components run on", portsError(busy))
+		}
+		busy = busyPorts(specs, loopbacks[:1])
+	}
+	return nil
 }
 
 // busyPorts returns a sentence for each port of the specs that another program listens

@@ -43,6 +43,37 @@ func TestUpBusyPort(t *testing.T) {
 	}
 }
 
+// A port that another program took while its component was down: `up` says who has it,
+// leaves the rest of the lab alone, and starts the component when the port is free.
+func TestUpWaitsForAStolenPort(t *testing.T) {
+	l, told := testLab(t)
+	state, _ := up(t, l)
+	kill(t, *state.process("tempo"))
+	thief, err := net.Listen("tcp", target.Loopback(state.Ports.Tempo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thief.Close()
+
+	impatient, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	if _, _, err := l.Up(impatient); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while the port is taken, Up() = %v", err)
+	}
+	for _, want := range []string{fmt.Sprintf("port %d, which tempo needs", state.Ports.Tempo), fmt.Sprintf("process %d", os.Getpid()), "waiting"} {
+		if !strings.Contains(told.String(), want) {
+			t.Errorf("said %q, without %q", told, want)
+		}
+	}
+	if n := len(left(l)); n != 5 {
+		t.Errorf("%d of the 5 other components run", n)
+	}
+	time.AfterFunc(500*time.Millisecond, func() { _ = thief.Close() })
+	if _, started := up(t, l); !slices.Equal(started, []string{"tempo"}) {
+		t.Errorf("once the port was free, Up started %v", started)
+	}
+}
+
 func TestUpComponentFails(t *testing.T) {
 	l, _ := testLab(t)
 	tell(t, l, "mimir.fails")

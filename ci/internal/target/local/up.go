@@ -77,8 +77,8 @@ func (l *Lab) Up(ctx context.Context) (state *State, started []string, err error
 	if len(changed) == 0 {
 		return state, nil, state.write(l.folder)
 	}
-	if busy := busyPorts(changed, loopbacks[:1]); len(busy) > 0 {
-		return nil, nil, portsError(busy)
+	if err := l.awaitPorts(ctx, changed, len(changed) < len(specs)); err != nil {
+		return nil, nil, err
 	}
 	if state.Started.IsZero() || len(changed) == len(specs) {
 		state.Started = time.Now().UTC()
