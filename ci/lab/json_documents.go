@@ -19,6 +19,7 @@ const (
 	kindTrace       = "trace"        // a traceview.Trace
 	kindScore       = "score"        // a scoreDocument
 	kindRun         = "run"          // a runReport
+	kindBench       = "bench"        // a bench.Report
 )
 
 // imagesDocument is the JSON of `lab images list`.

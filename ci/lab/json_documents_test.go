@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/bench"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
@@ -77,6 +78,13 @@ func documents() map[string]any {
 		kindServices: services.List{Since: at, NoScore: "the lab keeps no facts", Services: []services.Service{{
 			Name: "shop", SpansPerMinute: 12.5, LinesPerMinute: 4, Series: 40, LastSeen: at, Score: new(95.83),
 		}}},
+		kindBench: bench.Report{
+			Started: at, Duration: 12.5, Version: "v1", Machine: bench.Machine{Processor: "cpu", Cores: 2, MemoryBytes: 24 << 30, System: "linux", Go: "go1.26"},
+			Figures: []bench.Figure{{
+				Name: "up", Title: "lab up", Started: at, Duration: 10, LoadBefore: 0.5, LoadAfter: 1.5, Skipped: "no Go", Notes: []string{"n"},
+				Rows: []bench.Row{{Name: "r", Unit: bench.Seconds, Median: 2.5, Least: 2, Most: 3, Runs: 3, AtMost: new(3.0), AtLeast: new(1.0)}},
+			}},
+		},
 		kindInspection: filled[inspect.Inspection](at),
 		kindTrace: traceview.Trace{
 			TraceID: strings.Repeat("0a", 16), Missing: "Tempo has no spans of the trace",

@@ -1,6 +1,7 @@
 // Command backend serves the users API from an SQLite database, and sends traces,
 // metrics and logs over OTLP. It takes no arguments. Environment variables configure
-// it: those that readConfig reads, and the standard OTEL_* variables.
+// it: those that readConfig reads, and the standard OTEL_* variables. With PPROF_ADDR,
+// such as 127.0.0.1:6060, it serves its profiles there.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/services/internal/heap"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
@@ -21,11 +23,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	heap.Floor(heapFloor)
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 		os.Exit(1)
 	}
 }
+
+// heapFloor is how large the heap becomes before it is collected, in bytes.
+const heapFloor = 32 << 20
 
 // run serves until ctx is done, and then shuts down. It returns an error if it cannot
 // start, or if the shutdown loses something.
@@ -35,6 +41,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	cfg, err := readConfig(getenv)
 	if err != nil {
+		return err
+	}
+	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR")); err != nil {
 		return err
 	}
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "backend", Stdout: stdout})

@@ -2,7 +2,7 @@
 // stores nothing: it asks the backend for all data, within the same trace.
 //
 // Environment variables configure it: those that readConfig reads, and the standard
-// OTEL_* variables.
+// OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it serves its profiles there.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/lgtm-lab/lgtm-lab/services/internal/heap"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
@@ -21,11 +22,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	heap.Floor(heapFloor)
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "frontend:", err)
 		os.Exit(1)
 	}
 }
+
+// heapFloor is how large the heap becomes before it is collected, in bytes.
+const heapFloor = 32 << 20
 
 // run serves until ctx is done.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
@@ -34,6 +39,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	cfg, err := readConfig(getenv)
 	if err != nil {
+		return err
+	}
+	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR")); err != nil {
 		return err
 	}
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "frontend", Stdout: stdout})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -28,7 +29,9 @@ const (
 // records a client span and http.client.request.duration for each request. Their names
 // and labels contain the backend's route, which comes from [withRoute], and never the
 // path.
-func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
+//
+// If telemetry is off, it records nothing, and only passes the trace context on.
+func newTransport(tel *telemetry.Telemetry) http.RoundTripper {
 	plain := &http.Transport{
 		// HTTP_PROXY is ignored, because the backend is in the same network.
 		Proxy:                  nil,
@@ -41,6 +44,9 @@ func newTransport(tel *telemetry.Telemetry) *otelhttp.Transport {
 		MaxResponseHeaderBytes: maxAnswerHeaders,
 		// Compression would not pay: the answers are small and the network is local.
 		DisableCompression: true,
+	}
+	if tel.Off {
+		return propagatingTransport{plain, tel.Propagator}
 	}
 	return otelhttp.NewTransport(annotatingTransport{plain},
 		otelhttp.WithTracerProvider(tel.TracerProvider),
@@ -78,6 +84,21 @@ func (a annotatingTransport) CloseIdleConnections() {
 	if closer, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
+}
+
+// propagatingTransport passes the trace context and the baggage on, and tells the backend
+// how long the frontend waits. It records nothing.
+type propagatingTransport struct {
+	*http.Transport
+	propagator propagation.TextMapPropagator
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (p propagatingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context()) // a RoundTripper must not change the request
+	p.propagator.Inject(r.Context(), propagation.HeaderCarrier(r.Header))
+	httpx.SetTimeout(r.Context(), r.Header)
+	return p.Transport.RoundTrip(r)
 }
 
 type routeKey struct{}

@@ -56,6 +56,7 @@ var may = map[string][]string{
 	"dashboards":              nil,
 
 	"services/internal/fault":     nil,
+	"services/internal/heap":      nil,
 	"services/internal/telemetry": nil,
 	"services/internal/users":     nil,
 	"services/internal/httpx":     {"services/internal/telemetry"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
@@ -81,6 +82,11 @@ func NewRouter(cfg RouterConfig) *Router {
 		cfg: cfg, mux: http.NewServeMux(), probes: http.NewServeMux(), isProbe: map[string]bool{},
 		admission: newAdmission(cfg.MaxInFlight),
 	}
+	router.rejecter = newRejecter(router.mux, cfg)
+	if cfg.Telemetry.Off {
+		router.traced = router.untraced()
+		return router
+	}
 	opts := []otelhttp.Option{
 		otelhttp.WithTracerProvider(cfg.Telemetry.TracerProvider),
 		otelhttp.WithMeterProvider(cfg.Telemetry.MeterProvider),
@@ -90,8 +96,20 @@ func NewRouter(cfg RouterConfig) *Router {
 		opts = append(opts, otelhttp.WithServerName(cfg.ServerName))
 	}
 	router.traced = otelhttp.NewHandler(http.HandlerFunc(router.serveLogged), "request", opts...)
-	router.rejecter = newRejecter(router.mux, cfg)
 	return router
+}
+
+// untraced serves requests without telemetry. It takes the caller's trace context and
+// baggage over, as far as OTEL_PROPAGATORS wants it, so that they reach the next service.
+func (rt *Router) untraced() http.Handler {
+	propagator := rt.cfg.Telemetry.Propagator
+	if len(propagator.Fields()) == 0 {
+		return http.HandlerFunc(rt.serveLogged)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		rt.serveLogged(w, r.WithContext(ctx))
+	})
 }
 
 // Handle registers h for a ServeMux pattern such as "GET /users/{id}". Like ServeMux it

@@ -38,12 +38,25 @@ type queryHook struct {
 	namespace string
 }
 
+// newQueryHook returns the hook; nil if telemetry is off.
 func newQueryHook(t *telemetry.Telemetry, namespace string) (*queryHook, error) {
+	if t.Off {
+		return nil, nil
+	}
 	duration, err := dbconv.NewClientOperationDuration(t.MeterProvider.Meter(scope), durationBuckets)
 	if err != nil {
 		return nil, err
 	}
 	return &queryHook{tracer: t.TracerProvider.Tracer(scope), duration: duration, namespace: namespace}, nil
+}
+
+// on returns the database with the hook. If telemetry is off, it is the database as it is,
+// and h is nil.
+func (h *queryHook) on(db *bun.DB) *bun.DB {
+	if h == nil {
+		return db
+	}
+	return db.WithQueryHook(h)
 }
 
 // BeforeQuery implements [bun.QueryHook].

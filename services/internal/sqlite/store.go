@@ -120,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.writer = writer.WithQueryHook(hook)
+	s.writer = hook.on(writer)
 	if err := migrateUp(ctx, writer, cfg.Sample); err != nil {
 		return nil, err
 	}
@@ -128,12 +128,12 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if s.untraced, err = openPool(cfg.Path, readerConnections, writerPatience, queryOnly); err != nil {
 		return nil, err
 	}
-	s.reader = s.untraced.WithQueryHook(hook)
+	s.reader = hook.on(s.untraced)
 	if cfg.Faults {
 		if s.faultPool, err = openPool(cfg.Path, faultConnections, writerPatience, queryOnly); err != nil {
 			return nil, err
 		}
-		s.faults = s.faultPool.WithQueryHook(hook)
+		s.faults = hook.on(s.faultPool)
 	}
 	if s.probe, err = openPool(cfg.Path, 1, probePatience, queryOnly); err != nil {
 		return nil, err

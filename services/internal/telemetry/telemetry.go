@@ -81,6 +81,9 @@ type Telemetry struct {
 	ServiceName string
 	// Version is the effective service.version.
 	Version string
+	// Off says that OTEL_SDK_DISABLED has switched telemetry off: what would call the
+	// providers for each request can then be left out.
+	Off bool
 
 	mu       sync.Mutex // guards shutdown
 	shutdown []func(context.Context) error
@@ -118,6 +121,7 @@ func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 	otel.SetTextMapPropagator(t.Propagator)
 	logSDKProblems(stdout)
 	if Disabled() {
+		t.Off = true
 		t.Logger.InfoContext(ctx, "telemetry is off", slog.String("reason", "OTEL_SDK_DISABLED"))
 		t.install()
 		return t, nil

@@ -1,0 +1,199 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+)
+
+// serviceGoal is the goal of both ratios of the instrumented service.
+const serviceGoal = 1.3
+
+// operation is a kind of request to the backend.
+type operation struct {
+	name string
+	// next returns the requests to the service at a base URL.
+	next func(base string) vegeta.Targeter
+}
+
+func operations() []operation {
+	var made atomic.Int64
+	getting := func(path string) func(string) vegeta.Targeter {
+		return func(base string) vegeta.Targeter {
+			return vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: base + path})
+		}
+	}
+	return []operation{
+		{"get", getting("/users/1")},
+		{"list", getting("/users?limit=50")},
+		{"create", func(base string) vegeta.Targeter {
+			return func(t *vegeta.Target) error {
+				t.Method, t.URL = http.MethodPost, base+"/users"
+				t.Header = http.Header{"Content-Type": {"application/json"}}
+				t.Body = fmt.Appendf(nil, `{"name":"Bench Mark","email":"bench%d@example.com"}`, made.Add(1))
+				return nil
+			}
+		}},
+	}
+}
+
+// serviceRatio runs the backend twice, with its telemetry on and off, and sends both the
+// same requests in turns. The telemetry goes to a sink in this process.
+//
+// Off means what a service has that nobody instrumented: no SDK, no otelhttp, no query
+// hook, no propagator. Its log on standard output stays.
+func serviceRatio(ctx context.Context, o Options) ([]Row, []string, error) {
+	if o.Root == "" {
+		return nil, nil, errSkip("the services are compiled from a checkout of the lab's sources: run `lab bench` in one")
+	}
+	dir, remove, err := folder()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer remove()
+	o.step("building the backend")
+	if err := buildServices(ctx, o.Root, dir, "backend"); err != nil {
+		return nil, nil, err
+	}
+	drain, err := newSink()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer drain.close()
+	on, err := startBackend(ctx, dir, "on", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+drain.address,
+		"OTEL_BSP_SCHEDULE_DELAY=1000", "OTEL_BLRP_SCHEDULE_DELAY=1000", "OTEL_METRIC_EXPORT_INTERVAL=5000")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer on.stop()
+	off, err := startBackend(ctx, dir, "off", "OTEL_SDK_DISABLED=true", "OTEL_PROPAGATORS=none")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer off.stop()
+	var rows []Row
+	for _, op := range operations() {
+		more, err := compareService(ctx, o, op, on, off)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", op.name, err)
+		}
+		rows = append(rows, more...)
+	}
+	return rows, []string{
+		"One backend, started twice: telemetry on (every request a server span, a query span, a log record and two measurements, exported over gRPC to a receiver that drops them), and off (no SDK, no otelhttp, no propagator; the log on standard output stays).",
+		fmt.Sprintf("Processor time: of the service's process, user and system, at %d requests at a time. p99: at a constant rate, low enough that both answer at once.", connections),
+	}, nil
+}
+
+// startBackend starts the backend in the folder, with a database of its own in which are 60
+// users.
+func startBackend(ctx context.Context, dir, name string, env ...string) (*program, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	address, profileAddress := target.Loopback(port), target.Loopback(profiles)
+	cmd := exec.Command(filepath.Join(dir, "backend"))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "PPROF_ADDR=" + profileAddress, "LISTEN_ADDR=" + address, "DATABASE_PATH=" + filepath.Join(dir, name+".db")}, env...)
+	p, err := startProgram(ctx, "the backend with telemetry "+name, "http://"+address, "/ready", cmd)
+	if err != nil {
+		return nil, err
+	}
+	p.profiles = "http://" + profileAddress
+	create := operations()[2].next(p.url)
+	r, err := attack(ctx, create, vegeta.Rate{Freq: 60, Per: time.Second / 2}, time.Second/2)
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// compareService measures one operation in turns.
+func compareService(ctx context.Context, o Options, op operation, on, off *program) ([]Row, error) {
+	rounds, busy, steady, rate := 5, 3*time.Second, 3*time.Second, 300
+	if o.Short {
+		rounds, busy, steady = 3, time.Second, 0
+	}
+	var processor, p99 [2][]float64
+	for round := range rounds {
+		for side, p := range []*program{on, off} {
+			o.step("%s, round %d of %d, %s", op.name, round+1, rounds, p.name)
+			if round == 0 { // a service is slower until its pools are full
+				if _, err := closedLoop(ctx, op.next(p.url), busy/2); err != nil {
+					return nil, err
+				}
+			}
+			profiled := func() {}
+			if round == rounds-1 { // the others are for the figure
+				profiled = profile(ctx, o, p, op.name, busy)
+			}
+			cost, err := processorPerRequest(ctx, p, op, busy)
+			profiled()
+			if err != nil {
+				return nil, err
+			}
+			processor[side] = append(processor[side], cost)
+			if steady == 0 {
+				continue
+			}
+			r, err := constantRate(ctx, op.next(p.url), rate, steady)
+			if err == nil {
+				err = r.check()
+			}
+			if err != nil {
+				return nil, err
+			}
+			p99[side] = append(p99[side], r.p99.Seconds())
+		}
+	}
+	rows := []Row{
+		row(op.name+", processor time a request, on ÷ off", Ratio, ratios(processor[0], processor[1])...).under(serviceGoal),
+		row(op.name+", processor time a request, on", Seconds, processor[0]...),
+		row(op.name+", processor time a request, off", Seconds, processor[1]...),
+	}
+	if len(p99[0]) > 0 {
+		rows = append(rows,
+			row(fmt.Sprintf("%s, p99 at %d/s, on ÷ off", op.name, rate), Ratio, ratios(p99[0], p99[1])...).under(serviceGoal),
+			row(fmt.Sprintf("%s, p99 at %d/s, on", op.name, rate), Seconds, p99[0]...),
+			row(fmt.Sprintf("%s, p99 at %d/s, off", op.name, rate), Seconds, p99[1]...))
+	}
+	return rows, nil
+}
+
+// processorPerRequest is the processor time of the program for each of as many requests as
+// it answers.
+func processorPerRequest(ctx context.Context, p *program, op operation, d time.Duration) (float64, error) {
+	before, err := p.measure()
+	if err != nil {
+		return 0, err
+	}
+	r, err := closedLoop(ctx, op.next(p.url), d)
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.measure()
+	if err != nil {
+		return 0, err
+	}
+	return (after.processor - before.processor) / float64(r.requests), nil
+}
