@@ -22,15 +22,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	heap.Floor(heapFloor)
+	defer heap.Floor(heapFloor)()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "frontend:", err)
 		os.Exit(1)
 	}
 }
 
-// heapFloor is how large the heap becomes before it is collected, in bytes.
-const heapFloor = 32 << 20
+// heapFloor is how large the heap becomes under load before it is collected, in bytes.
+const heapFloor = 64 << 20
 
 // run serves until ctx is done.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {

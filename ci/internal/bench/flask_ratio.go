@@ -48,26 +48,26 @@ func flaskRatio(ctx context.Context, o Options) ([]Row, []string, error) {
 	}
 	defer release()
 
+	barePair, stopBare, err := startBare(ctx, o, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer stopBare()
+
+	ours, theirs := newSide("the lab", lab.at.Frontend, lab.groups), newSide("the Flask pair", frontend.url, []group{frontend.group, backend.group})
+	ours.settle = func() error { return lab.settle(ctx, 2*time.Minute) }
+	sides := []*side{ours, theirs}
+	if barePair != nil {
+		sides = append(sides, barePair)
+	}
 	rounds, busy := 4, 8*time.Second
 	if o.Short {
 		rounds, busy = 3, 2*time.Second
 	}
-	ours, theirs := newSide(lab.at.Frontend, lab.groups), newSide(frontend.url, []group{frontend.group, backend.group})
 	for round := range rounds {
-		for _, s := range []*side{ours, theirs} {
-			if s == ours {
-				o.step("round %d of %d, the lab", round+1, rounds)
-			} else {
-				o.step("round %d of %d, the Flask pair", round+1, rounds)
-			}
-			err := s.measure(ctx, busy, func() error {
-				if s == theirs {
-					return nil
-				}
-				o.step("round %d of %d, the lab works off what it was sent", round+1, rounds)
-				return lab.settle(ctx, 2*time.Minute)
-			})
-			if err != nil {
+		for _, s := range sides {
+			o.step("round %d of %d, %s", round+1, rounds, s.name)
+			if err := s.measure(ctx, busy); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -76,16 +76,17 @@ func flaskRatio(ctx context.Context, o Options) ([]Row, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rows := []Row{
-		row("requests a second, the lab ÷ the Flask pair", Ratio, ratios(ours.rate, theirs.rate)...).over(flaskGoal),
-		row("requests a second, the lab", PerSecond, ours.rate...),
-		row("requests a second, the Flask pair", PerSecond, theirs.rate...),
-		row("p99, the lab", Seconds, ours.p99...),
-		row("p99, the Flask pair", Seconds, theirs.p99...),
-		row("processor time a request, the whole lab", Seconds, ours.processor...),
-		row("processor time a request, the Flask pair", Seconds, theirs.processor...),
-		row("spans stored ÷ spans of all requests", Ratio, stored).over(1),
+	rows := []Row{row("requests a second, the lab ÷ the Flask pair", Ratio, ratios(ours.rate, theirs.rate)...).over(flaskGoal)}
+	if barePair != nil {
+		rows = append(rows, row("requests a second, the lab's services without telemetry ÷ the Flask pair", Ratio, ratios(barePair.rate, theirs.rate)...))
 	}
+	for _, s := range sides {
+		rows = append(rows,
+			row("requests a second, "+s.name, PerSecond, s.rate...),
+			row("p99, "+s.name, Seconds, s.p99...),
+			row("processor time a request, "+s.name, Seconds, s.processor...))
+	}
+	rows = append(rows, row("spans stored ÷ spans of all requests", Ratio, stored).over(1))
 	for _, g := range lab.groups {
 		rows = append(rows, row("processor time a request, "+g.name, Seconds, ours.each[g.name]...))
 	}
@@ -141,22 +142,44 @@ func gunicorn(ctx context.Context, dir, name string, env ...string) (*program, e
 	return startProgram(ctx, "the "+name+" of the Flask pair", "http://"+address, "/health", cmd)
 }
 
-// side is one of two that are compared.
+// startBare starts the lab's two services without telemetry: the most that any telemetry
+// could leave of their rate. The side is nil without a checkout to compile them from.
+func startBare(ctx context.Context, o Options, dir string) (_ *side, stop func(), err error) {
+	if o.Root == "" {
+		return nil, func() {}, nil
+	}
+	if err := buildServices(ctx, o.Root, dir, "frontend", "backend"); err != nil {
+		return nil, nil, err
+	}
+	backend, err := startBackend(ctx, dir, "off", withoutTelemetry...)
+	if err != nil {
+		return nil, nil, err
+	}
+	frontend, err := startService(ctx, dir, "frontend", "telemetry off", append([]string{"BACKEND_URL=" + backend.url}, withoutTelemetry...)...)
+	if err != nil {
+		backend.stop()
+		return nil, nil, err
+	}
+	return newSide("the lab's services without telemetry", frontend.url, []group{frontend.group, backend.group}), func() { frontend.stop(); backend.stop() }, nil
+}
+
+// side is one of those that are compared.
 type side struct {
-	url                  string
+	name, url string
+	// settle returns when the side has no more work.
+	settle               func() error
 	groups               []group
 	requests             int
 	rate, p99, processor []float64
 	each                 map[string][]float64 // processor time a request, by process
 }
 
-func newSide(frontend string, groups []group) *side {
-	return &side{url: frontend + asked, groups: groups, each: map[string][]float64{}}
+func newSide(name, frontend string, groups []group) *side {
+	return &side{name: name, url: frontend + asked, settle: func() error { return nil }, groups: groups, each: map[string][]float64{}}
 }
 
-// measure asks the side for as much as it answers. settle returns when the side has no more
-// work.
-func (s *side) measure(ctx context.Context, d time.Duration, settle func() error) error {
+// measure asks the side for as much as it answers.
+func (s *side) measure(ctx context.Context, d time.Duration) error {
 	before, err := measureAll(s.groups)
 	if err != nil {
 		return err
@@ -166,9 +189,9 @@ func (s *side) measure(ctx context.Context, d time.Duration, settle func() error
 		err = r.check()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.url, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	if err := settle(); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
 	after, err := measureAll(s.groups)

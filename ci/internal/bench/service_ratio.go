@@ -75,7 +75,7 @@ func serviceRatio(ctx context.Context, o Options) ([]Row, []string, error) {
 		return nil, nil, err
 	}
 	defer on.stop()
-	off, err := startBackend(ctx, dir, "off", "OTEL_SDK_DISABLED=true", "OTEL_PROPAGATORS=none")
+	off, err := startBackend(ctx, dir, "off", withoutTelemetry...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,22 +97,10 @@ func serviceRatio(ctx context.Context, o Options) ([]Row, []string, error) {
 // startBackend starts the backend in the folder, with a database of its own in which are 60
 // users.
 func startBackend(ctx context.Context, dir, name string, env ...string) (*program, error) {
-	port, err := freePort()
+	p, err := startService(ctx, dir, "backend", "telemetry "+name, append(env, "DATABASE_PATH="+filepath.Join(dir, name+".db"))...)
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	address, profileAddress := target.Loopback(port), target.Loopback(profiles)
-	cmd := exec.Command(filepath.Join(dir, "backend"))
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "PPROF_ADDR=" + profileAddress, "LISTEN_ADDR=" + address, "DATABASE_PATH=" + filepath.Join(dir, name+".db")}, env...)
-	p, err := startProgram(ctx, "the backend with telemetry "+name, "http://"+address, "/ready", cmd)
-	if err != nil {
-		return nil, err
-	}
-	p.profiles = "http://" + profileAddress
 	create := operations()[2].next(p.url)
 	r, err := attack(ctx, create, vegeta.Rate{Freq: 60, Per: time.Second / 2}, time.Second/2)
 	if err == nil {
@@ -123,6 +111,29 @@ func startBackend(ctx context.Context, dir, name string, env ...string) (*progra
 		return nil, err
 	}
 	return p, nil
+}
+
+// withoutTelemetry is the environment of a service that nobody instrumented.
+var withoutTelemetry = []string{"OTEL_SDK_DISABLED=true", "OTEL_PROPAGATORS=none"}
+
+// startService starts a service that was built in the folder.
+func startService(ctx context.Context, dir, name, with string, env ...string) (*program, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	address, profileAddress := target.Loopback(port), target.Loopback(profiles)
+	cmd := exec.Command(filepath.Join(dir, name))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "PPROF_ADDR=" + profileAddress, "LISTEN_ADDR=" + address}, env...)
+	p, err := startProgram(ctx, "the "+name+" with "+with, "http://"+address, "/ready", cmd)
+	if err == nil {
+		p.profiles = "http://" + profileAddress
+	}
+	return p, err
 }
 
 // compareService measures one operation in turns.

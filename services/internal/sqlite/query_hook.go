@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -36,6 +38,8 @@ type queryHook struct {
 	tracer    trace.Tracer
 	duration  dbconv.ClientOperationDuration
 	namespace string
+	// statements are the *statement of each kind.
+	statements sync.Map
 }
 
 // newQueryHook returns the hook; nil if telemetry is off.
@@ -59,27 +63,48 @@ func (h *queryHook) on(db *bun.DB) *bun.DB {
 	return db.WithQueryHook(h)
 }
 
+// statement is what spans and measurements of a kind of query have in common.
+type statement struct {
+	span  string // the span's name
+	attrs []attribute.KeyValue
+	set   attribute.Set // the same attributes, for the measurement of a query that has not failed
+}
+
+// kind tells statements apart: the operation and the table.
+type kind struct{ operation, collection string }
+
+// statement describes a query. There are as many as operations times tables, so each is
+// made once.
+func (h *queryHook) statement(event *bun.QueryEvent) *statement {
+	k := kind{event.Operation(), table(event.Model)}
+	if known, ok := h.statements.Load(k); ok {
+		return known.(*statement)
+	}
+	s := &statement{span: k.operation, attrs: []attribute.KeyValue{
+		semconv.DBSystemNameSQLite, semconv.DBNamespace(h.namespace), semconv.DBOperationName(k.operation),
+	}}
+	if k.collection != "" {
+		s.attrs = append(s.attrs, semconv.DBCollectionName(k.collection))
+		s.span += " " + k.collection
+	}
+	s.attrs = slices.Clip(s.attrs) // so that appending to them copies them
+	s.set = attribute.NewSet(s.attrs...)
+	h.statements.Store(k, s)
+	return s
+}
+
 // BeforeQuery implements [bun.QueryHook].
 func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
-	attrs := make([]attribute.KeyValue, 0, 5)
-	attrs = append(attrs, semconv.DBSystemNameSQLite, semconv.DBNamespace(h.namespace))
-	operation, collection := event.Operation(), table(event.Model)
-	attrs = append(attrs, semconv.DBOperationName(operation))
-	name := operation
-	if collection != "" {
-		attrs = append(attrs, semconv.DBCollectionName(collection))
-		name += " " + collection
-	}
-	ctx, span := h.tracer.Start(ctx, name,
+	s := h.statement(event)
+	ctx, span := h.tracer.Start(ctx, s.span,
 		trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithTimestamp(event.StartTime),
-		trace.WithAttributes(attrs...),
+		trace.WithAttributes(s.attrs...),
 	)
 	if span.IsRecording() {
 		// Bun has already put the values into the statement.
 		span.SetAttributes(semconv.DBQueryText(sanitizeQuery(event.Query)))
 	}
-	event.Stash = map[any]any{h: attrs}
 	return ctx
 }
 
@@ -87,16 +112,16 @@ func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) cont
 func (h *queryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 	end := time.Now()
 	span := trace.SpanFromContext(ctx)
-	attrs, _ := event.Stash[h].([]attribute.KeyValue)
-	attrs = attrs[1:] // the instrument adds db.system.name by itself
+	s, took := h.statement(event), end.Sub(event.StartTime).Seconds()
 	if failed := errorAttributes(event.Err); len(failed) > 0 {
 		span.SetAttributes(failed...)
 		// Without a description, because SQLite's messages may quote values of the
 		// statement.
 		span.SetStatus(codes.Error, "")
-		attrs = append(attrs, failed...)
+		h.duration.RecordSet(ctx, took, attribute.NewSet(append(s.attrs, failed...)...))
+	} else {
+		h.duration.RecordSet(ctx, took, s.set)
 	}
-	h.duration.Record(ctx, end.Sub(event.StartTime).Seconds(), dbconv.SystemNameSQLite, attrs...)
 	span.End(trace.WithTimestamp(end))
 }
 

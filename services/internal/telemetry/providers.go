@@ -20,13 +20,6 @@ import (
 // most.
 const queueSize = 16384
 
-// batchSize is how many spans, and how many log records, are exported at a time at the
-// most; what there is goes once a second in any case. OTEL_BSP_MAX_EXPORT_BATCH_SIZE and
-// OTEL_BLRP_MAX_EXPORT_BATCH_SIZE override it. Each export is a call, and an entry in the
-// collector's queue on disk, so that the SDK's own size of 512 costs both sides more under
-// load. 2048 spans take about a megabyte.
-const batchSize = 2048
-
 func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdktrace.SpanProcessor) (*sdktrace.TracerProvider, error) {
 	exporters, err := spanExporters(ctx)
 	if err != nil {
@@ -37,9 +30,6 @@ func newTracerProvider(ctx context.Context, res *resource.Resource, extra []sdkt
 		var batch []sdktrace.BatchSpanProcessorOption
 		if os.Getenv("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdktrace.WithMaxQueueSize(queueSize))
-		}
-		if os.Getenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") == "" {
-			batch = append(batch, sdktrace.WithMaxExportBatchSize(batchSize))
 		}
 		if os.Getenv("OTEL_BSP_EXPORT_TIMEOUT") == "" {
 			batch = append(batch, sdktrace.WithExportTimeout(retryMaxElapsed))
@@ -85,9 +75,6 @@ func newLoggerProvider(ctx context.Context, res *resource.Resource, extra []sdkl
 		var batch []sdklog.BatchProcessorOption
 		if os.Getenv("OTEL_BLRP_MAX_QUEUE_SIZE") == "" {
 			batch = append(batch, sdklog.WithMaxQueueSize(queueSize))
-		}
-		if os.Getenv("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE") == "" {
-			batch = append(batch, sdklog.WithExportMaxBatchSize(batchSize))
 		}
 		if os.Getenv("OTEL_BLRP_EXPORT_TIMEOUT") == "" {
 			batch = append(batch, sdklog.WithExportTimeout(retryMaxElapsed))
