@@ -18,10 +18,11 @@ import (
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
-	output, write, from, compare, profiles string
-	short                                  bool
-	spans                                  int
-	up                                     upFlags
+	output, write, compare, profiles string
+	from                             []string
+	short, measure                   bool
+	spans                            int
+	up                               upFlags
 }
 
 func benchCommand(e *env) *cobra.Command {
@@ -50,7 +51,9 @@ func benchCommand(e *env) *cobra.Command {
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json or markdown")
 	flags.BoolVar(&f.short, "short", false, "measure for seconds: enough for a ratio, not for a table")
 	flags.StringVar(&f.compare, "compare", "", "compare with the ratios of this `FILE`, or with \"committed\" ones")
-	flags.StringVar(&f.from, "from", "", "add the figures of this `FILE`, as -o json wrote it, that are not measured now")
+	flags.StringArrayVar(&f.from, "from", nil, "add the figures of this `FILE`, as -o json wrote it, that are not measured now; may be repeated, the first file that has a figure counts")
+	flags.Lookup("from").DefValue = "" // else the help says "(default [])"
+	flags.BoolVar(&f.measure, "measure", true, "with false, measure nothing, and write what --from has")
 	flags.StringVar(&f.write, "write", "", "write the tables into this Markdown `FILE`, between its marks")
 	flags.StringVar(&f.profiles, "profiles", "", "write profiles of the services' processor time to this `FOLDER`")
 	flags.IntVar(&f.spans, "spans", 1_000_000, "growth: the most spans to store")
@@ -66,6 +69,9 @@ func (e *env) bench(ctx context.Context, f *benchFlags, names []string) error {
 	earlier, err := readBench(f.from)
 	if err != nil {
 		return err
+	}
+	if !f.measure {
+		return e.writeBench(earlier, f)
 	}
 	margins, err := bench.Margins(f.compare)
 	if err != nil {
@@ -96,19 +102,24 @@ func (e *env) bench(ctx context.Context, f *benchFlags, names []string) error {
 	return nil
 }
 
-// readBench reads an earlier report; an empty one without a name.
-func readBench(name string) (r bench.Report, err error) {
-	if name == "" {
-		return r, nil
+// readBench reads earlier reports, of which the first that has a figure counts.
+func readBench(names []string) (all bench.Report, err error) {
+	for i, name := range names {
+		var r bench.Report
+		doc, err := os.ReadFile(name)
+		if err == nil {
+			err = report.Decode(doc, kindBench, &r)
+		}
+		if err != nil {
+			return all, fmt.Errorf("reading the figures of %s: %w", name, err)
+		}
+		if i == 0 {
+			all = r
+		} else {
+			all = all.Merge(r)
+		}
 	}
-	doc, err := os.ReadFile(name)
-	if err == nil {
-		err = report.Decode(doc, kindBench, &r)
-	}
-	if err != nil {
-		return r, fmt.Errorf("reading the figures of %s: %w", name, err)
-	}
-	return r, nil
+	return all, nil
 }
 
 // writeBench prints the report, and writes its tables into a file if one is named.
