@@ -8,6 +8,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -78,30 +79,32 @@ func Titles() string {
 	return string(b)
 }
 
-// Run measures the figures, one after another. What is measured so far is in the report,
-// also when ctx ends or a figure fails.
+// Run measures the figures, one after another. One that fails is left out, and does not
+// keep the others from being measured. What is measured so far is in the report, also when
+// ctx ends.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Line == nil {
 		o.Line = func(string) {}
 	}
 	r := Report{Started: time.Now().UTC(), Version: o.Version, Machine: thisOne(), Figures: []Figure{}}
-	defer func() { r.Duration = time.Since(r.Started).Seconds() }()
-	for i, f := range figures {
+	var errs []error
+	for _, f := range figures {
 		if len(o.Figures) > 0 && !slices.Contains(o.Figures, f.name) {
 			continue
 		}
 		o.Say(fmt.Sprintf("%s: %s", f.name, f.title))
 		done, err := f.run(ctx, o)
+		r.Duration = time.Since(r.Started).Seconds()
 		if ctx.Err() != nil {
 			return r, context.Cause(ctx)
 		}
 		if err != nil {
-			return r, fmt.Errorf("%s (figure %d of %d): %w", f.name, i+1, len(figures), err)
+			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+			continue
 		}
 		r.Figures = append(r.Figures, done)
 	}
-	r.Duration = time.Since(r.Started).Seconds()
-	return r, nil
+	return r, errors.Join(errs...)
 }
 
 func (f figure) run(ctx context.Context, o Options) (Figure, error) {

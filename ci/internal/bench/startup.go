@@ -1,13 +1,15 @@
 package bench
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 )
 
 // The goals of the two.
@@ -65,41 +67,60 @@ func verifyUp(ctx context.Context, o Options) ([]Row, []string, error) {
 		rounds = 1
 	}
 	var took []float64
-	var last []byte
+	var last []check
 	for round := range rounds {
 		o.step("verify --up, %d of %d", round+1, rounds)
 		begin := time.Now()
 		out, err := o.Self(ctx, "verify", "--up", "--output=json", "--dir="+filepath.Join(dir, "lab"))
+		d := time.Since(begin).Seconds()
+		checks, readErr := readChecks(out)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w\n%s", err, out)
+			return nil, nil, errors.Join(append(failed(checks), err)...)
 		}
-		took, last = append(took, time.Since(begin).Seconds()), out
+		if readErr != nil {
+			return nil, nil, readErr
+		}
+		took, last = append(took, d), checks
 	}
 	rows := []Row{row("`lab verify --up`", Seconds, took...).under(verifyUpGoal)}
-	slow, err := slowest(last, 6)
-	return append(rows, slow...), []string{"The rows below the first are the checks that took longest in the last run; they wait, rather than work."}, err
+	return append(rows, slowest(last, 6)...), []string{"The rows below the first are the checks that took longest in the last run; they wait, rather than work."}, nil
 }
 
-// slowest lists the checks of a report of verify that took longest.
-func slowest(doc []byte, n int) ([]Row, error) {
+// check is what verify says of one of its checks.
+type check struct {
+	Group   string  `json:"group"`
+	Name    string  `json:"name"`
+	Status  string  `json:"status"`
+	Detail  string  `json:"detail"`
+	Seconds float64 `json:"duration_seconds"`
+}
+
+// readChecks reads verify's report.
+func readChecks(doc []byte) ([]check, error) {
 	var r struct {
-		Checks []struct {
-			Group, Name string
-			Seconds     float64 `json:"duration_seconds"`
-		} `json:"checks"`
+		Checks []check `json:"checks"`
 	}
-	if err := json.Unmarshal(doc, &r); err != nil {
+	if err := report.Decode(doc, "checks", &r); err != nil {
 		return nil, fmt.Errorf("reading verify's report: %w", err)
 	}
-	slices.SortStableFunc(r.Checks, func(a, b struct {
-		Group, Name string
-		Seconds     float64 `json:"duration_seconds"`
-	}) int {
-		return -strings.Compare(fmt.Sprintf("%012.3f", a.Seconds), fmt.Sprintf("%012.3f", b.Seconds))
-	})
-	var rows []Row
-	for _, c := range r.Checks[:min(n, len(r.Checks))] {
+	return r.Checks, nil
+}
+
+// failed are the checks that did not hold, as errors.
+func failed(checks []check) (errs []error) {
+	for _, c := range checks {
+		if c.Status == string(report.Fail) {
+			errs = append(errs, errors.New(report.OneLine(c.Group+", "+c.Name+": "+c.Detail)))
+		}
+	}
+	return errs
+}
+
+// slowest are the checks that took longest.
+func slowest(checks []check, n int) (rows []Row) {
+	byTime := slices.SortedStableFunc(slices.Values(checks), func(a, b check) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	for _, c := range byTime[:min(n, len(byTime))] {
 		rows = append(rows, row("the check "+c.Group+", "+c.Name, Seconds, c.Seconds))
 	}
-	return rows, nil
+	return rows
 }
