@@ -20,6 +20,8 @@ const (
 	kindScore       = "score"        // a scoreDocument
 	kindRun         = "run"          // a runReport
 	kindBench       = "bench"        // a bench.Report
+	kindChaos       = "chaos"        // a chaos.Result
+	kindObservation = "observation"  // a chaos.Observation
 )
 
 // imagesDocument is the JSON of `lab images list`.

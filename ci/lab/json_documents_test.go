@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/bench"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/chaos"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspect"
@@ -85,7 +86,10 @@ func documents() map[string]any {
 				Rows: []bench.Row{{Name: "r", Unit: bench.Seconds, Median: 2.5, Least: 2, Most: 3, Runs: 3, AtMost: new(3.0), AtLeast: new(1.0)}},
 			}},
 		},
-		kindInspection: filled[inspect.Inspection](at),
+		kindInspection:  filled[inspect.Inspection](at),
+		kindChaos:       filled[chaos.Result](at),
+		kindObservation: filled[chaos.Observation](at),
+		kindInspection:  filled[inspect.Inspection](at),
 		kindTrace: traceview.Trace{
 			TraceID: strings.Repeat("0a", 16), Missing: "Tempo has no spans of the trace",
 			Spans: []traceview.Span{{
@@ -119,7 +123,12 @@ func fill(v reflect.Value, at time.Time) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString("text")
-	case reflect.Int:
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), at)
+	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
 	case reflect.Uint64:
 		v.SetUint(7)
@@ -134,8 +143,12 @@ func fill(v reflect.Value, at time.Time) {
 	case reflect.Map:
 		element := reflect.New(v.Type().Elem()).Elem()
 		fill(element, at)
+		key := reflect.New(v.Type().Key()).Elem()
+		if fill(key, at); key.Kind() == reflect.String {
+			key.SetString("key")
+		}
 		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("key"), element)
+		v.SetMapIndex(key, element)
 	case reflect.Struct:
 		for _, field := range v.Fields() {
 			fill(field, at)
@@ -187,7 +200,7 @@ func TestDocumentsAreDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(string(raw), -1) {
-			if name := match[1]; name != "loki" && name != "shown" && name != "level" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
+			if name := match[1]; name != "loki" && name != "shown" && name != "level" && name != "key" && !regexp.MustCompile("[`.]"+name+"(\\[\\])?`").MatchString(section) {
 				t.Errorf("docs/json.md does not name the field %s of %s", name, kind)
 			}
 		}

@@ -24,6 +24,7 @@ container; lab manifests prints it for a Kubernetes cluster of your own.
     lab check FILE…   run acceptance cases of its telemetry
     lab traffic       send it requests
     lab verify        prove that every request became a trace, log lines and metrics
+    lab chaos         do harm to it, and prove what it withstands
     lab snapshot      draw the dashboards into one HTML page
     lab down          stop a lab that runs in the background
 
@@ -45,7 +46,7 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	root.SetVersionTemplate("lab {{.Version}}\n")
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e),
-		runCommand(e), checkCommand(e), trafficCommand(e), verifyCommand(e), benchCommand(e), endpointsCommand(e), traceCommand(e), servicesCommand(e), inspectCommand(e), scoreCommand(e), snapshotCommand(e),
+		runCommand(e), checkCommand(e), trafficCommand(e), verifyCommand(e), benchCommand(e), chaosCommand(e), endpointsCommand(e), traceCommand(e), servicesCommand(e), inspectCommand(e), scoreCommand(e), snapshotCommand(e),
 		inspectorCommand(e), stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e),
 	)
 	root.InitDefaultCompletionCmd()

@@ -100,6 +100,26 @@ type Attended interface {
 	Attend(ctx context.Context) error
 }
 
+// Breakable is a target whose components a program can do harm to, for a test of what the
+// lab withstands. Each method works on the named components that the lab has, all at once,
+// and fails with [ErrUnknownComponent] for one that it does not have. None touches anything
+// but the lab's own processes or pods.
+type Breakable interface {
+	Target
+	// Kill ends components at once, without a word to them.
+	Kill(ctx context.Context, names ...string) error
+	// Terminate asks components to end, and returns when they have.
+	Terminate(ctx context.Context, names ...string) error
+	// Freeze stops the components' processes, which keep their memory and connections;
+	// Thaw lets them go on. It fails with [ErrNotHere] where the system cannot.
+	Freeze(ctx context.Context, names ...string) error
+	Thaw(ctx context.Context, names ...string) error
+	// Mend thaws every component that is frozen and starts every one that has ended, as
+	// it was started before. It returns once all are ready, and is no error for a lab
+	// that is well.
+	Mend(ctx context.Context) error
+}
+
 // Summary describes, for a person, a lab that has come up.
 type Summary struct {
 	// Headline says in a sentence what was done.

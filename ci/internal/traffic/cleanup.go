@@ -2,13 +2,10 @@ package traffic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -54,31 +51,9 @@ func (a *attack) cleanUp(ctx context.Context) {
 // findByEmail looks through all users for those of this run: a creation without an
 // answer may have created its user.
 func (a *attack) findByEmail(ctx context.Context) (ids []int64, requests int, err error) {
-	query := "?limit=200"
-	for {
-		requests++
-		status, body, err := ask(ctx, a.client, http.MethodGet, a.report.Frontend+"/api/users"+query, "")
-		if err != nil {
-			return ids, requests, fmt.Errorf("looking for users left behind: %w", err)
-		}
-		var page struct {
-			Users []struct {
-				ID    int64  `json:"id"`
-				Email string `json:"email"`
-			} `json:"users"`
-			NextCursor string `json:"next_cursor"`
-		}
-		if err := json.Unmarshal(body, &page); status != http.StatusOK || err != nil {
-			return ids, requests, fmt.Errorf("looking for users left behind: GET /api/users answered %d: %s", status, clip(body))
-		}
-		for _, u := range page.Users {
-			if strings.HasPrefix(u.Email, emailPrefix(a.report.TracePrefix)) {
-				ids = append(ids, u.ID)
-			}
-		}
-		if page.NextCursor == "" {
-			return ids, requests, nil
-		}
-		query = "?limit=200&cursor=" + url.QueryEscape(page.NextCursor)
+	found, requests, err := listUsers(ctx, a.client, a.report.Frontend, a.report.TracePrefix)
+	for _, u := range found {
+		ids = append(ids, u.ID)
 	}
+	return ids, requests, err
 }

@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type collector struct {
 	failed     int
 	firstSent  time.Time
 	lastSent   time.Time
+	each       func(Answer)
 }
 
 func newCollector(r *Report, p *planner, pc *pace) *collector {
@@ -48,6 +50,7 @@ func (c *collector) add(res *vegeta.Result) {
 	status := int(res.Code)
 	req, wrong := c.planner.settle(n, status, res.Body)
 	c.sent(req, res)
+	c.ended(Answer{N: req.n, TraceID: TraceID(c.prefix, req.n), Kind: req.kind, Status: status, Rejected: rejected(res), Sent: res.Timestamp, Ended: res.End(), UserID: req.id, Wrong: wrong, Error: res.Error})
 	if status == 0 {
 		c.transportError(req, res.Error)
 		return
@@ -64,6 +67,18 @@ func (c *collector) add(res *vegeta.Result) {
 	}
 	if status != want(req.kind) || wrong != "" {
 		c.notExpected(req, status, wrong, res.Body)
+	}
+}
+
+// rejected tells whether the frontend has turned the request away; see [Answer].
+func rejected(res *vegeta.Result) bool {
+	return res.Code == http.StatusServiceUnavailable && res.Headers.Get("X-Trace-Id") == ""
+}
+
+// ended tells the caller of a request that has ended.
+func (c *collector) ended(a Answer) {
+	if c.each != nil {
+		c.each(a)
 	}
 }
 
@@ -135,7 +150,9 @@ func (c *collector) finish() {
 	for _, req := range c.planner.abandoned() {
 		c.report.Kinds[req.kind]++
 		c.report.Expected[want(req.kind)]++
-		c.transportError(req, "not answered before the run was stopped")
+		const notAnswered = "not answered before the run was stopped"
+		c.transportError(req, notAnswered)
+		c.ended(Answer{N: req.n, TraceID: TraceID(c.prefix, req.n), Kind: req.kind, Sent: c.pace.began.Add(c.pace.due(uint64(req.n - 1))), Ended: time.Now(), UserID: req.id, Error: notAnswered})
 	}
 	r.Requests, _ = c.planner.progress()
 	r.Dropped = r.Profile.Requests - r.Requests

@@ -24,7 +24,8 @@ type planned struct {
 // many as the run's users, and a few more for answers under way.
 type planner struct {
 	total  int
-	margin int // requests at the end in which answers under way may come in
+	margin int  // requests at the end in which answers under way may come in
+	keep   bool // the users stay after the run
 
 	mu       sync.Mutex
 	mix      *mix
@@ -83,7 +84,7 @@ func (p *planner) left() int { return p.total - p.sent + 1 }
 func (p *planner) own() int { return p.users.len() + p.creating }
 
 // settling reports whether the run is near its end, see [planner].
-func (p *planner) settling() bool { return p.left() <= p.own()+p.margin }
+func (p *planner) settling() bool { return !p.keep && p.left() <= p.own()+p.margin }
 
 // fill completes the request; when there is no user to delete or to read, it
 // becomes another kind of request.
@@ -127,7 +128,8 @@ func (p *planner) settle(n, status int, body []byte) (r planned, wrong string) {
 	switch r.kind {
 	case Create:
 		p.creating--
-		return r, p.created(n, status, body)
+		r.id, wrong = p.created(n, status, body)
+		return r, wrong
 	case Get:
 		p.users.released(r.id)
 	case Delete:
@@ -145,21 +147,23 @@ func (p *planner) settle(n, status int, body []byte) (r planned, wrong string) {
 	return r, ""
 }
 
-func (p *planner) created(n, status int, body []byte) (wrong string) {
+// created takes in the answer to a creation, and returns the new user's id where the
+// answer has one.
+func (p *planner) created(n, status int, body []byte) (id int64, wrong string) {
 	var user struct {
 		ID int64 `json:"id"`
 	}
 	switch {
 	case status == http.StatusCreated && json.Unmarshal(body, &user) == nil && user.ID > 0:
 		p.users.add(user.ID)
-		return ""
+		return user.ID, ""
 	case status == http.StatusCreated:
 		p.unknown[n] = true
-		return "the answer 201 does not hold the new user's id"
+		return 0, "the answer 201 does not hold the new user's id"
 	case status == 0 || status >= 500:
 		p.unknown[n] = true
 	}
-	return ""
+	return 0, ""
 }
 
 // progress is the number of requests sent and under way.

@@ -54,6 +54,14 @@ type Options struct {
 	// part of the report. When it fails, the report says why, and Run sends the traffic
 	// all the same.
 	Before func(context.Context) (Before, error)
+	// Stop, if set, ends the sending when it is closed. All answers are then awaited, as
+	// at the end of a run that has sent everything.
+	Stop <-chan struct{}
+	// Each, if set, gets every request when it has ended. One goroutine calls it.
+	Each func(Answer)
+	// KeepUsers leaves the run's users where they are, for the caller to look at:
+	// [Users] finds them and [Sweep] deletes them.
+	KeepUsers bool
 	// Progress, if set, is called from one goroutine some five times a second;
 	// see [ProgressTo].
 	Progress func(Event)
@@ -103,9 +111,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if r.Outside.Preflight, err = preflight(ctx, client, base, p.needsFaults()); err != nil {
 		return r, err
 	}
-	a := &attack{report: &r, client: client, planner: newPlanner(p), progress: progress}
+	a := &attack{report: &r, client: client, planner: newPlanner(p), progress: progress, stop: o.Stop, each: o.Each}
+	a.planner.keep = o.KeepUsers
 	a.send(ctx)
-	a.cleanUp(ctx)
+	if !o.KeepUsers {
+		a.cleanUp(ctx)
+	}
 	progress(a.collector.event(Done, r.Finished))
 	return r, nil
 }
@@ -117,20 +128,25 @@ type attack struct {
 	planner   *planner
 	collector *collector
 	progress  func(Event)
+	stop      <-chan struct{}
+	each      func(Answer)
 }
 
 // send sends the requests and takes in the answers, until all are in or ctx ends.
 func (a *attack) send(ctx context.Context) {
 	p := a.report.Profile
-	pc := &pace{ctx: ctx, rate: p.Rate, total: uint64(p.Requests)}
+	sending, end := context.WithCancel(ctx)
+	defer end()
+	pc := &pace{ctx: sending, rate: p.Rate, total: uint64(p.Requests)}
 	a.collector = newCollector(a.report, a.planner, pc)
+	a.collector.each = a.each
 	attacker := vegeta.NewAttacker(vegeta.Client(a.client), vegeta.MaxBody(maxBody),
 		vegeta.Workers(uint64(min(max(10, p.Rate/10), 200))), vegeta.MaxWorkers(maxWorkers))
 
 	a.report.Started = time.Now()
 	a.report.Finished = a.report.Started
 	results := attacker.Attack(a.targeter(), pc, 0, "")
-	a.collect(ctx, results)
+	a.collect(ctx, results, end)
 	a.collector.finish()
 	if ctx.Err() != nil && a.report.Requests < p.Requests {
 		a.report.Interrupted = true
@@ -160,11 +176,11 @@ func (a *attack) targeter() vegeta.Targeter {
 }
 
 // collect takes in the results until there are no more. Once ctx has ended it
-// waits for those under way, for interruptGrace at most.
-func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result) {
+// waits for those under way, for interruptGrace at most. end ends the sending.
+func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result, end func()) {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
-	interrupted := ctx.Done()
+	interrupted, stop := ctx.Done(), a.stop
 	var giveUp <-chan time.Time
 	for {
 		select {
@@ -178,6 +194,10 @@ func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result) {
 		case <-interrupted:
 			a.planner.stop()
 			interrupted, giveUp = nil, time.After(interruptGrace)
+		case <-stop:
+			a.planner.stop()
+			end()
+			stop = nil
 		case <-giveUp:
 			return
 		}

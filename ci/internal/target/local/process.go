@@ -37,7 +37,8 @@ func start(s spec, logPath string) (Process, *exec.Cmd, error) {
 	if err := cmd.Start(); err != nil {
 		return Process{}, nil, fmt.Errorf("starting %s: %w", s.name, err)
 	}
-	p := Process{Name: s.name, PID: cmd.Process.Pid, Path: s.path, Fingerprint: s.fingerprint, Log: logPath, Ready: s.ready}
+	p := Process{Name: s.name, PID: cmd.Process.Pid, Path: s.path, Fingerprint: s.fingerprint, Log: logPath, Ready: s.ready,
+		Args: s.args, Env: s.env, Dir: s.dir, Receives: s.receives}
 	p.identify()
 	return p, cmd, nil
 }

@@ -18,4 +18,9 @@ func askToEnd(p *os.Process) error {
 	return p.Signal(syscall.SIGTERM)
 }
 
+// freeze stops the process until thaw lets it go on.
+func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+
+func thaw(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
+
 const exeSuffix = ""

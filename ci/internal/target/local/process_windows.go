@@ -1,11 +1,14 @@
 package local
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // detach gives the process a group of its own, so that a Ctrl-C in the console
@@ -20,5 +23,12 @@ func detach(cmd *exec.Cmd) {
 func askToEnd(p *os.Process) error {
 	return windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(p.Pid))
 }
+
+// freeze and thaw have no counterpart on Windows.
+func freeze(*os.Process) error {
+	return fmt.Errorf("freezing a process on Windows: %w", target.ErrNotHere)
+}
+
+func thaw(*os.Process) error { return nil }
 
 const exeSuffix = ".exe"

@@ -122,7 +122,7 @@ func (l *Lab) startOne(s spec) (Process, *exec.Cmd, error) {
 func waitReady(ctx context.Context, p Process, cmd *exec.Cmd, receives []int) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // also keeps it from staying a zombie
-	client := &http.Client{Timeout: 2 * time.Second}
+	client := probeClient()
 	deadline := time.NewTimer(readyWithin)
 	defer deadline.Stop()
 	for {
@@ -147,6 +147,9 @@ func waitReady(ctx context.Context, p Process, cmd *exec.Cmd, receives []int) er
 		}
 	}
 }
+
+// probeClient asks for readiness.
+func probeClient() *http.Client { return &http.Client{Timeout: 2 * time.Second} }
 
 // notListening says which of the ports accepts no connection; "" when all do.
 func notListening(ctx context.Context, ports []int) string {

@@ -45,6 +45,13 @@ type Process struct {
 	Log string `json:"log"`
 	// Ready is the URL that answers 200 once the component is ready.
 	Ready string `json:"ready"`
+	// Args, Env and Dir are what the process was started with, besides what it has from
+	// whoever ran lab; Receives are ports that must accept connections. With these the
+	// component can be started again as it was.
+	Args     []string `json:"args,omitempty"`
+	Env      []string `json:"env,omitempty"`
+	Dir      string   `json:"dir,omitempty"`
+	Receives []int    `json:"receives,omitempty"`
 }
 
 // process returns the named process of the state, or nil.

@@ -1,0 +1,67 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+//go:generate go run ./generate
+
+// Page is docs/promises.md: each promise with the scenarios that test it, and what each
+// scenario does.
+func Page() string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	b.WriteString("| promise | | tested by |\n|---|---|---|\n")
+	for _, p := range Promises() {
+		fmt.Fprintf(&b, "| %s, %s | %s | %s |\n", p.ID, p.Title, p.Text, strings.Join(testers(p.ID), ", "))
+	}
+	b.WriteString("\n## The scenarios\n\n| scenario | what is done | promises |\n|---|---|---|\n")
+	for _, s := range All() {
+		about := s.About
+		if s.OwnLab {
+			about += "; only on a lab of its own (`--up`)"
+		}
+		if s.Targets != nil {
+			about += "; target " + strings.Join(s.Targets, ", ")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, about, strings.Join(s.Promises, " "))
+	}
+	return b.String()
+}
+
+// testers are the scenarios that test a promise; all of them when there is no other.
+func testers(id string) []string {
+	var names []string
+	for _, s := range All() {
+		if slices.Contains(s.Promises, id) {
+			names = append(names, "`"+s.Name+"`")
+		}
+	}
+	if len(names) == len(All()) {
+		return []string{"every scenario"}
+	}
+	const most = 12
+	if len(names) > most {
+		return append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return names
+}
+
+const pageHead = `<!-- Written by go generate ./ci/internal/chaos. -->
+# What the lab promises in foul weather
+
+` + "`lab chaos`" + ` does harm to a lab under steady traffic, one scenario after another. The trace id of
+every request is known, and so is the user that it creates or deletes. After each scenario the account
+is taken: what of the acknowledged requests has survived, and what telemetry was lost or stored twice.
+A broken promise makes the command fail.
+
+    go run ./ci/lab chaos --list              # the scenarios
+    go run ./ci/lab chaos kill-tempo          # one of them, on the lab that is up
+    go run ./ci/lab chaos 'kill-*' --up       # several, on a lab of its own
+    go run ./ci/lab chaos --up --alerts kill-loki   # waits until the alert fires and is over
+
+What was ended is started again, and what is frozen is thawed, also after Ctrl-C.
+
+`

@@ -1,0 +1,78 @@
+package chaos
+
+import "time"
+
+// A Promise is something that the lab keeps to whatever happens, within the bounds that its
+// text names.
+type Promise struct {
+	// ID is short and never changes, such as P1.
+	ID string
+	// Title says what it is about, in a few words.
+	Title string
+	// Text is the promise.
+	Text string
+}
+
+// The ids of the promises.
+const (
+	Users      = "P1"
+	Traces     = "P2"
+	Lines      = "P3"
+	Counters   = "P4"
+	Exemplars  = "P5"
+	Freshness  = "P6"
+	Unexported = "P7"
+	Unnoticed  = "P8"
+	Alerts     = "P9"
+	Unflushed  = "P13"
+)
+
+// Bounds that the promises name.
+const (
+	// fresh is the time after the end of the harm within which every signal is fresh.
+	fresh = time.Minute
+	// unexported is how long a span or a line waits in a service before it is exported: a
+	// second (OTEL_BSP_SCHEDULE_DELAY, OTEL_BLRP_SCHEDULE_DELAY), and one for the export.
+	unexported = 2 * time.Second
+	// uncounted is the same for counters: OTEL_METRIC_EXPORT_INTERVAL, and one second.
+	uncounted = 6 * time.Second
+	// unflushed is how old a span may be that Tempo has not written: up to a second in the
+	// service and one on its way, a second until its trace is idle (trace_idle_period), one
+	// until Tempo looks (flush_check_period), and one for the writing.
+	unflushed = 5 * time.Second
+)
+
+// Promises lists the promises in the order of their ids.
+func Promises() []Promise {
+	return append([]Promise{
+		{Users, "users", "What was acknowledged is kept: a user whose creation was answered 201 is in the database, whole and once; a user whose deletion was answered 204 is not."},
+		{Traces, "traces", "Each request that was answered has its trace in Tempo: one, joined across the services that have answered, each span once."},
+		{Lines, "log lines", "Each request that was answered has one access-log line of each service that has answered it in Loki, and never two."},
+		{Counters, "counters", "The services' counters of requests in Mimir have counted each request that was answered, and no request twice."},
+		{Exemplars, "exemplars", "Each exemplar of a request leads to a stored trace."},
+		{Freshness, "freshness", "One minute after the end of the harm every signal is fresh: a request that was sent after the end is found as trace, in a search, as log line, as metric and exemplar, and in the metrics made of spans."},
+		{Unexported, "a killed service", "A service that is killed (−9) takes with it the telemetry that it had not exported, and nothing else: at most the spans and lines of its last 2 seconds and the counts of its last 6."},
+		{Unnoticed, "users notice nothing", "While the collector, a store or Grafana is away or frozen, the services answer every request as usual."},
+		{Alerts, "alerts", "A component that is away for longer than its alert waits is alerted, and the alert is over when the component is back. Only `lab chaos --alerts` waits for that."},
+		{Unflushed, "a killed Tempo", "Tempo that is killed (−9) takes the spans with it that it had not written, and nothing else: at most those of the last 5 seconds. Asked to end (SIGTERM), it takes none."},
+	}, morePromises...)
+}
+
+// morePromises are the promises of other files.
+var morePromises []Promise
+
+// promise adds a promise; a file with promises of its own calls it in its init.
+func promise(p Promise) string {
+	morePromises = append(morePromises, p)
+	return p.ID
+}
+
+// byID returns the promise.
+func byID(id string) Promise {
+	for _, p := range Promises() {
+		if p.ID == id {
+			return p
+		}
+	}
+	return Promise{ID: id, Title: "unknown"}
+}

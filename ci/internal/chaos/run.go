@@ -1,0 +1,289 @@
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
+)
+
+// Options say what to run, and on which lab.
+type Options struct {
+	Scenarios []Scenario
+	Lab       target.Breakable
+	// Target is the target's name.
+	Target string
+	// Own says that the lab was brought up for the purpose.
+	Own bool
+	// AwaitAlerts makes each harm last until its alert fires, and the traffic until the
+	// alert is over.
+	AwaitAlerts bool
+	// Rate is the traffic's requests per second; 0 is each scenario's own.
+	Rate float64
+	// Say gets each line of progress, Line a line that replaces the one before.
+	Say  func(line string)
+	Line func(text string)
+}
+
+// Times of a run.
+const (
+	// calm is how long the traffic runs before the harm.
+	calm = 6 * time.Second
+	// settle bounds the traffic after the end of the harm: it ends earlier when every
+	// signal is fresh.
+	settle = fresh + 20*time.Second
+	// alertFires and alertEnds bound the waits for an alert.
+	alertFires = 6 * time.Minute
+	alertEnds  = 12 * time.Minute
+	// mendWithin bounds the mending of an interrupted run.
+	mendWithin = 3 * time.Minute
+)
+
+// Run runs the scenarios one after another. When ctx ends it mends the lab, and returns
+// what it has with the cause. Other errors say that the lab cannot be worked on.
+func Run(ctx context.Context, o Options) (Result, error) {
+	r := Result{Target: o.Target, Started: time.Now(), Scenarios: []Outcome{}, OK: true}
+	var err error
+	for i, s := range o.Scenarios {
+		o.Say(fmt.Sprintf("%d of %d · %s: %s", i+1, len(o.Scenarios), s.Name, s.About))
+		var outcome Outcome
+		outcome, err = o.one(ctx, s)
+		r.Scenarios = append(r.Scenarios, outcome)
+		r.OK = r.OK && outcome.OK()
+		o.Say("    " + outcome.sentence())
+		if ctx.Err() != nil || err != nil {
+			break
+		}
+	}
+	r.Duration = time.Since(r.Started).Seconds()
+	return r, errors.Join(err, context.Cause(ctx))
+}
+
+// sentence is the outcome for a line of progress.
+func (o Outcome) sentence() string {
+	switch broken := o.broken(); {
+	case o.Skipped != "":
+		return "skipped: " + o.Skipped
+	case o.Error != "":
+		return "did not run to its end: " + o.Error
+	case len(broken) > 0:
+		return "broken: " + strings.Join(broken, ", ")
+	}
+	return fmt.Sprintf("every promise is kept (%.0f s)", o.Duration)
+}
+
+// one runs a scenario. An error says that the lab is not well afterwards.
+func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
+	out = Outcome{
+		Name: s.Name, About: s.About, Started: time.Now(), Actions: []Action{}, CountedLosses: map[string]float64{},
+		FreshAgain: map[string]float64{}, Alerts: []FiredAlert{}, Verdicts: []Verdict{},
+	}
+	defer func() { out.Duration = time.Since(out.Started).Seconds() }()
+	status, err := o.Lab.Status(ctx)
+	if err != nil {
+		out.Error = err.Error()
+		return out, err
+	}
+	stage := &Stage{Lab: o.Lab, Target: o.Target, Say: o.Say, Facts: map[string]string{}}
+	for _, c := range status.Components {
+		stage.components = append(stage.components, c.Name)
+	}
+	if out.Skipped = o.unfit(s, stage.components); out.Skipped != "" {
+		return out, nil
+	}
+	if !status.Ready {
+		err := errors.New("the lab is not ready; `lab status` says what is wrong")
+		out.Error = err.Error()
+		return out, err
+	}
+	watching, err := o.observe(ctx, s)
+	if err != nil {
+		out.Error = err.Error()
+		return out, err
+	}
+	stage.Addresses = watching.addresses()
+	err = o.harm(ctx, s, stage, watching, &out)
+	out.Actions = append(out.Actions, stage.Actions...)
+	watching.stop()
+	observation, observeErr := watching.result(ctx)
+	if err := errors.Join(err, observeErr); err != nil {
+		out.Error = err.Error()
+	} else {
+		out.CountedLosses = observation.Account.Losses
+		out.judge(s, o.AwaitAlerts && watching.awaits(), observation)
+		if s.Judge != nil {
+			out.Verdicts = append(out.Verdicts, s.Judge(stage, observation)...)
+		}
+	}
+	return out, err
+}
+
+// unfit says why the scenario cannot run on this lab; "" when it can.
+func (o Options) unfit(s Scenario, components []string) string {
+	for _, name := range s.Needs {
+		if !slices.Contains(components, name) {
+			return "this lab runs without " + name
+		}
+	}
+	switch {
+	case s.Targets != nil && !slices.Contains(s.Targets, o.Target):
+		return "it runs on --target " + strings.Join(s.Targets, " or ") + " only"
+	case s.OwnLab && !o.Own:
+		return "it destroys data, so it runs with --up only, on a lab of its own"
+	}
+	return ""
+}
+
+// harm injects the harm into the traffic, holds it, ends it, and waits until the lab is
+// well again. Whatever happens, it mends the lab.
+func (o Options) harm(ctx context.Context, s Scenario, stage *Stage, w observing, out *Outcome) (err error) {
+	if err := w.begun(ctx); err != nil {
+		return err
+	}
+	if err := wait.For(ctx, calm); err != nil {
+		return err
+	}
+	begin := time.Now()
+	err = s.Inject(ctx, stage)
+	if err == nil {
+		err = wait.For(ctx, s.Hold)
+	}
+	if err == nil && o.AwaitAlerts && s.Alert != "" && w.awaits() {
+		err = until(ctx, alertFires, func() bool { fired, _ := w.alert(s.Alert); return fired })
+	}
+	o.Say(fmt.Sprintf("ending the harm after %.0f s", time.Since(begin).Seconds()))
+	out.Healed = time.Now()
+	healing, cancel := interrupt.Cleanup(ctx, mendWithin)
+	defer cancel()
+	if s.Heal != nil {
+		err = errors.Join(err, s.Heal(healing, stage))
+	}
+	err = errors.Join(err, o.Lab.Mend(healing))
+	out.Ready = time.Now()
+	if err != nil {
+		return err
+	}
+	if err := w.settled(ctx, out.Healed); err != nil {
+		return err
+	}
+	if o.AwaitAlerts && s.Alert != "" && w.awaits() {
+		return until(ctx, alertEnds, func() bool { _, over := w.alert(s.Alert); return over })
+	}
+	return nil
+}
+
+// until waits until the condition holds, for some time at most.
+func until(ctx context.Context, within time.Duration, holds func() bool) error {
+	for end := time.Now().Add(within); time.Now().Before(end) && !holds(); {
+		if err := wait.For(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observing is an observation that goes on.
+type observing interface {
+	// addresses says where the components listen; the zero value where this program
+	// reaches none.
+	addresses() target.Addresses
+	// begun returns when the traffic runs.
+	begun(ctx context.Context) error
+	// awaits tells whether alert and settled can see what happens in the lab.
+	awaits() bool
+	// alert tells whether the alert has fired, and whether it is over.
+	alert(name string) (fired, over bool)
+	// settled returns when every signal is fresh since that time, or would never be.
+	settled(ctx context.Context, since time.Time) error
+	// stop ends the traffic, and result waits for the account.
+	stop()
+	result(ctx context.Context) (Observation, error)
+}
+
+// observe begins an observation: from this program, or inside the target.
+func (o Options) observe(ctx context.Context, s Scenario) (observing, error) {
+	opts := ObserveOptions{
+		Rate: cmp.Or(o.Rate, s.Rate, DefaultRate), Duration: maxDuration, Patience: cmp.Or(s.Patience, DefaultPatience), Progress: o.Say, Line: o.Line,
+	}
+	switch t := o.Lab.(type) {
+	case target.Remote:
+		return observeInside(ctx, t, opts, s, o.Say), nil
+	case target.Reachable:
+		at, err := t.Addresses(ctx)
+		if err != nil {
+			return nil, err
+		}
+		opts.Addresses = at
+		return observeHere(ctx, opts), nil
+	}
+	return nil, target.ErrNotHere
+}
+
+// maxDuration bounds the traffic of one scenario.
+const maxDuration = 4 * time.Hour
+
+var errEarly = errors.New("the traffic has ended before the harm")
+
+// observed is the end of an observation.
+type observed struct {
+	observation Observation
+	err         error
+}
+
+// here is an observation from this program.
+type here struct {
+	b     *observer
+	done  chan observed
+	ended *observed
+}
+
+func observeHere(ctx context.Context, opts ObserveOptions) *here {
+	h := &here{b: newObserver(opts), done: make(chan observed, 1)}
+	go func() {
+		observation, err := h.b.run(ctx)
+		h.done <- observed{observation, err}
+	}()
+	return h
+}
+
+func (h *here) addresses() target.Addresses { return h.b.o.Addresses }
+
+func (h *here) begun(ctx context.Context) error {
+	select {
+	case <-h.b.began:
+		return nil
+	case end := <-h.done:
+		h.ended = &end
+		if end.err != nil {
+			return end.err
+		}
+		return errEarly
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (h *here) awaits() bool { return true }
+
+func (h *here) alert(name string) (fired, over bool) { return h.b.w.alert(name) }
+
+func (h *here) settled(ctx context.Context, since time.Time) error {
+	return until(ctx, settle, func() bool { return h.b.w.freshSince(since) })
+}
+
+func (h *here) stop() { h.b.end() }
+
+func (h *here) result(context.Context) (Observation, error) {
+	if h.ended == nil {
+		end := <-h.done
+		h.ended = &end
+	}
+	return h.ended.observation, h.ended.err
+}
