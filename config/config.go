@@ -7,5 +7,5 @@ import "embed"
 
 // Files are the files, by their paths below config/.
 //
-//go:embed alloy/*.alloy alloy/copy/*.alloy grafana/provisioning images.json kubernetes loki/*.yaml mimir/*.yaml mimir/rules/*.yaml tempo/*.yaml
+//go:embed alloy/*.alloy alloy/copy/*.alloy alloy/sampling/*.alloy grafana/provisioning images.json kubernetes loki/*.yaml mimir/*.yaml mimir/rules/*.yaml tempo/*.yaml
 var Files embed.FS

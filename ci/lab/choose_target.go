@@ -39,6 +39,10 @@ func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -
 // wanted returns the target that the command line chooses, for a command that brings a lab
 // up with these flags.
 func (e *env) wanted(f *upFlags) (t target.Target, err error) {
+	kept, err := f.sample.traces()
+	if err != nil {
+		return nil, usageError{err}
+	}
 	switch e.target.name {
 	case target.Local:
 		var other forward.Endpoint
@@ -48,7 +52,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 		t, err = local.New(local.Options{
 			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives) },
-			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(),
+			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(), Sampling: kept,
 			Say: e.say, Line: e.line,
 		})
 	case target.Kind:
@@ -66,6 +70,10 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 
 // kind returns the Kind cluster that --cluster names, for commands without --target.
 func (e *env) kind(f *upFlags) (*kind.Target, error) {
+	kept, err := f.sample.traces()
+	if err != nil {
+		return nil, usageError{err}
+	}
 	other, err := forward.New(f.forward, f.headers)
 	if err != nil {
 		return nil, usageError{err}
@@ -73,7 +81,7 @@ func (e *env) kind(f *upFlags) (*kind.Target, error) {
 	t, err := kind.New(kind.Options{
 		Name: e.target.cluster, Dir: e.labDir, Files: e.files,
 		Lock:  func() (images.Lock, error) { return e.imageLock(f.images) },
-		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(), Inspect: f.inspect, Forward: other,
+		Ports: f.ports, Faults: !f.noFaults, Retention: f.retention.periods(), Sampling: kept, Inspect: f.inspect, Forward: other,
 		Workers: f.workers, NodeImage: f.nodeImage, Archives: f.archives, Listen: f.listen, Timeout: f.timeout,
 		NoPreflight: f.noPreflight, MetricsServer: f.metricsServer, Recreate: f.recreate,
 		Say: e.say, Transfer: e.transfer,

@@ -21,6 +21,7 @@ func manifestsCommand(e *env) *cobra.Command {
 	var forwardURL string
 	var headers []string
 	var retention retentionFlags
+	var sample samplingFlags
 	cmd := &cobra.Command{
 		Use:   "manifests",
 		Short: "Print the Kubernetes manifests, for a cluster of your own",
@@ -45,6 +46,9 @@ overlay kind. The lock has the stack's images; name our own images with
 				}
 			}
 			o.Retention = retention.periods()
+			if o.Sampling, err = sample.traces(); err != nil {
+				return usageError{err}
+			}
 			if o.Forward, err = forward.Named(forwardURL, headers); err != nil {
 				return usageError{err}
 			}
@@ -63,6 +67,7 @@ overlay kind. The lock has the stack's images; name our own images with
 	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "the `URL` at which a browser finds Grafana (default the overlay's)")
 	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (default in production: the cluster's own Secret grafana-admin)")
 	retention.register(cmd.Flags(), 0)
+	sample.register(cmd.Flags())
 	cmd.Flags().BoolVar(&o.Faults, "faults", false, "let requests ask for faults: slow and failing queries")
 	cmd.Flags().BoolVar(&o.MetricsServer, "metrics-server", false, "with --overlay kind: add metrics-server")
 	cmd.Flags().BoolVar(&o.Inspect, "inspect", false, "add the inspector, for lab inspect and lab score; Alloy then makes a copy of all telemetry")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traceview"
 )
@@ -66,7 +67,13 @@ func (e *env) trace(cmd *cobra.Command, text string, f traceFlags) error {
 		Args: []string{"trace", id}, Asks: []string{target.Tempo, target.Loki}, Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (traceview.Trace, error) {
 			client := &http.Client{Timeout: 30 * time.Second}
-			return traceview.Fetch(ctx, query.Tempo{URL: at.Tempo, HTTP: client}, query.Loki{URL: at.Loki, HTTP: client}, id)
+			found, err := traceview.Fetch(ctx, query.Tempo{URL: at.Tempo, HTTP: client}, query.Loki{URL: at.Loki, HTTP: client}, id)
+			if err == nil && found.Missing != "" && at.Alloy != "" {
+				if kept, failed := sampling.Read(ctx, client, at.Alloy); failed == nil && !kept.Keeps(id) {
+					found.Missing += ". This one's id is none that is kept: " + kept.String()
+				}
+			}
+			return found, err
 		},
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ type upFlags struct {
 	noFaults  bool
 	ports     []string
 	retention retentionFlags
+	sample    samplingFlags
 	images    string // the file of another lock than config/images.json
 	inspect   bool
 	forward   string // another OTLP endpoint, and the file of its headers
@@ -46,6 +47,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.BoolVar(&f.noFaults, "no-faults", false, "the lab does not let requests ask for slow or failing queries")
 	f.retention.register(flags, retention.Least)
+	f.sample.register(flags)
 	flags.BoolVar(&f.noServices, "no-services", false, "local: leave the two sample services out; the lab is then for your own applications")
 	flags.BoolVar(&f.inspect, "inspect", false, "keep the facts of what every service sends, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
 	flags.Var(&f.stack, "stack", "local: where Loki, Tempo, Mimir and Alloy come from: auto, path, images or source")
@@ -58,7 +60,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
 	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
-	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics")
+	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "sample-traces", "sample-slow")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })

@@ -49,6 +49,7 @@ var may = map[string][]string{
 	"ci/internal/tail":      nil,
 	"ci/internal/gotool":    nil,
 	"ci/internal/wait":      nil,
+	"ci/internal/sampling":  nil,
 
 	"ci/internal/traceparent": nil,
 	"ci/internal/traffic":     {"ci/internal/progress", "ci/internal/report", "ci/internal/traceparent"},

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 )
 
 // Every image in the manifests is one of Options.Images.
@@ -110,12 +111,15 @@ func TestLockHasTheImages(t *testing.T) {
 func TestSettings(t *testing.T) {
 	o := kindOptions()
 	o.Retention.Traces = 72 * time.Hour
+	o.Sampling = sampling.Traces{Percent: 2.5, Slow: time.Second, Wait: sampling.UsualWait}
 	o.GrafanaURL = "http://localhost:3333/"
 	l := build(t, checkout, o)
 	for _, c := range l.configs {
 		switch {
 		case strings.HasPrefix(c.Name, "stack-"):
-			if diff := cmp.Diff(map[string]string{"LAB_RETENTION_LOGS": "24h", "LAB_RETENTION_TRACES": "72h", "LAB_RETENTION_METRICS": "24h", "GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
+			if diff := cmp.Diff(map[string]string{"LAB_RETENTION_LOGS": "24h", "LAB_RETENTION_TRACES": "72h", "LAB_RETENTION_METRICS": "24h",
+				"LAB_SAMPLING": "tail", "LAB_SAMPLE_PERCENT": "2.5", "LAB_SAMPLE_SLOW_MS": "1000", "LAB_SAMPLE_WAIT": "10s", "LAB_TEMPO_PROCESSORS": "[local-blocks]",
+				"GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
 				t.Error(diff)
 			}
 		case strings.HasPrefix(c.Name, "services-"):
@@ -197,8 +201,8 @@ func TestConfigurationIsTheFiles(t *testing.T) {
 				}
 			}
 			file := key
-			if module, ok := strings.CutPrefix(key, "copy-"); ok && base == "alloy" {
-				file = filepath.Join("copy", module) // a key has no slash
+			if module, name, ok := strings.Cut(key, "-"); ok && base == "alloy" {
+				file = filepath.Join(module, name) // a key has no slash
 			}
 			want, err := os.ReadFile(filepath.Join(folder, file))
 			if err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -54,6 +55,8 @@ type Options struct {
 	// Retention is how long logs, traces and metrics are kept; 0 keeps the overlay's
 	// period.
 	Retention retention.Periods
+	// Sampling is which traces are kept; the zero value keeps what the overlay says.
+	Sampling sampling.Traces
 	// GrafanaURL is the URL at which a person's browser finds Grafana; "" keeps the
 	// overlay's. The frontend's links to traces begin with it.
 	GrafanaURL string
@@ -195,7 +198,7 @@ func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization,
 // settings returns the changes that the options make to the two ConfigMaps of settings.
 func (o Options) settings() []types.ConfigMapArgs {
 	var services []string
-	stack := o.Retention.Environment()
+	stack := append(o.Retention.Environment(), o.Sampling.Environment()...)
 	if o.GrafanaURL != "" {
 		base := strings.TrimRight(o.GrafanaURL, "/")
 		stack = append(stack, "GRAFANA_URL="+base)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -62,28 +61,34 @@ func (attributes tempoAttributes) labels() map[string]string {
 	return labels
 }
 
+// searchAnswer is Tempo's answer to a search.
+type searchAnswer struct {
+	Traces []struct {
+		TraceID  string `json:"traceID"`
+		Service  string `json:"rootServiceName"`
+		Name     string `json:"rootTraceName"`
+		Start    int64  `json:"startTimeUnixNano,string"`
+		Duration int64  `json:"durationMs"`
+		SpanSets []struct {
+			Matched int          `json:"matched"`
+			Spans   []searchSpan `json:"spans"`
+		} `json:"spanSets"`
+	} `json:"traces"`
+}
+
+// searchSpan is a span in the answer to a search.
+type searchSpan struct {
+	ID         string          `json:"spanID"`
+	Name       string          `json:"name"`
+	Start      int64           `json:"startTimeUnixNano,string"`
+	Duration   int64           `json:"durationNanos,string"`
+	Attributes tempoAttributes `json:"attributes"`
+}
+
 // Find returns up to limit traces that the TraceQL query selects between two times,
 // in Tempo's order, the latest first. No trace is no error.
 func (t Tempo) Find(ctx context.Context, traceQL string, from, to time.Time, limit int) ([]Found, error) {
-	var answer struct {
-		Traces []struct {
-			TraceID  string `json:"traceID"`
-			Service  string `json:"rootServiceName"`
-			Name     string `json:"rootTraceName"`
-			Start    int64  `json:"startTimeUnixNano,string"`
-			Duration int64  `json:"durationMs"`
-			SpanSets []struct {
-				Matched int `json:"matched"`
-				Spans   []struct {
-					ID         string          `json:"spanID"`
-					Name       string          `json:"name"`
-					Start      int64           `json:"startTimeUnixNano,string"`
-					Duration   int64           `json:"durationNanos,string"`
-					Attributes tempoAttributes `json:"attributes"`
-				} `json:"spans"`
-			} `json:"spanSets"`
-		} `json:"traces"`
-	}
+	var answer searchAnswer
 	if err := getJSON(ctx, t.HTTP, t.URL, "/api/search", searchParams(traceQL, from, to, limit), &answer); err != nil {
 		return nil, fmt.Errorf("%s: %w", traceQL, err)
 	}
@@ -113,7 +118,7 @@ func searchParams(traceQL string, from, to time.Time, limit int) url.Values {
 
 // fullTraceID puts back the leading zeros that Tempo leaves out.
 func fullTraceID(id string) string {
-	return strings.Repeat("0", max(0, traceIDDigits-len(id))) + id
+	return padded(id, traceIDDigits)
 }
 
 // Range evaluates a TraceQL metrics query, such as `{} | rate()`, at every step

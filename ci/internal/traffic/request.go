@@ -30,9 +30,45 @@ func newTracePrefix() string {
 	return hex.EncodeToString(b[:])
 }
 
-// TraceID is the trace id of request n (from 1) of the run with that prefix: the
-// prefix of 16 hex digits and n as 8 bytes, big endian; 32 hex digits in all.
-func TraceID(prefix string, n int) string { return fmt.Sprintf("%s%016x", prefix, n) }
+// numberDigits are the hex digits of the request's number in a trace id.
+const numberDigits = 8
+
+// TraceID is the trace id of request n (from 1) of the run with that prefix: the prefix of
+// 16 hex digits, n as 4 bytes, big endian, and 4 bytes that look random and follow from n;
+// 32 hex digits in all. Without the last, a sampler that hashes ids would keep all of the
+// run's traces, or none: the last bytes hardly change the upper half of an FNV hash.
+func TraceID(prefix string, n int) string {
+	return fmt.Sprintf("%s%08x%08x", prefix, n, scatter(uint32(n)))
+}
+
+// Number is the number of the request with that trace id, if it is one of the run with
+// that prefix.
+func Number(prefix, id string) (n int, ok bool) {
+	rest, ok := strings.CutPrefix(id, prefix)
+	if !ok || len(rest) < numberDigits {
+		return 0, false
+	}
+	number, err := strconv.ParseUint(rest[:numberDigits], 16, 32)
+	if err != nil || number == 0 || TraceID(prefix, int(number)) != id {
+		return 0, false
+	}
+	return int(number), true
+}
+
+// Block is the beginning that the trace ids of 256 requests of a run have in common, and
+// no other: of those from n on, if n is a multiple of 256.
+func Block(prefix string, n int) string {
+	return TraceID(prefix, n)[:len(prefix)+numberDigits-2]
+}
+
+// scatter spreads the numbers over all of 32 bits: 2^32 divided by the golden ratio, and
+// steps of the hash MurmurHash3.
+func scatter(n uint32) uint32 {
+	n *= 0x9e3779b1
+	n ^= n >> 15
+	n *= 0x85ebca6b
+	return n ^ n>>13
+}
 
 // header is the W3C header traceparent for a trace id.
 func header(traceID string, sampled bool) string {
@@ -48,7 +84,7 @@ func header(traceID string, sampled bool) string {
 func outsideTrace() string {
 	var n [8]byte
 	rand.Read(n[:])
-	return header(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:]))+1), false)
+	return header(TraceID(newTracePrefix(), int(binary.BigEndian.Uint32(n[:])>>1)+1), false)
 }
 
 // email is the address of the user that request n creates; no other user has it.

@@ -104,7 +104,7 @@ func checkTraces(t *testing.T, lab *labtest.Lab, r traffic.Report) {
 }
 
 func TestTraceID(t *testing.T) {
-	if got, want := traffic.TraceID("8123456789abcdef", 258), "8123456789abcdef0000000000000102"; got != want {
+	if got, want := traffic.TraceID("8123456789abcdef", 258), "8123456789abcdef00000102dbd65755"; got != want {
 		t.Errorf("TraceID = %q, want %q", got, want)
 	}
 }

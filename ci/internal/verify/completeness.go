@@ -38,6 +38,7 @@ func (v *verifier) completeness(ctx context.Context, before baseline) error {
 	}
 	v.Progress("every trace, log line and count of it")
 	v.allTraces(ctx, t)
+	v.sampledShare(t)
 	// A second copy of a line, or a second count, may come later than the first.
 	if err := wait.For(ctx, time.Until(t.Finished.Add(v.timing.export))); err != nil {
 		return err
@@ -126,8 +127,7 @@ func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
 		measured := fmt.Sprint(got)
 		perTrace := map[string]float64{}
 		for n := 0; n <= t.Requests && got > 0; n += linesChunk {
-			first := traffic.TraceID(t.TracePrefix, n)
-			chunk, chunkErr := v.countLines(ctx, t, s.service, "trace_id", first[:len(first)-2])
+			chunk, chunkErr := v.countLines(ctx, t, s.service, "trace_id", traffic.Block(t.TracePrefix, n))
 			if chunkErr != nil {
 				return measured, errors.Join(err, chunkErr)
 			}

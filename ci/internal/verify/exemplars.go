@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
 
 // exemplarSources are the histograms whose exemplars must lead to a trace: the
@@ -56,11 +57,23 @@ func (v *verifier) resolve(ctx context.Context, found []query.Exemplar) (string,
 		traces[e.TraceID] = e
 	}
 	measured := fmt.Sprintf("%d exemplars of %d traces", len(found), len(traces))
+	if !v.kept.All() {
+		maps.DeleteFunc(traces, func(id string, _ query.Exemplar) bool { return !v.kept.Keeps(id) })
+		measured += fmt.Sprintf(", %d of which are kept by their ids", len(traces))
+		if len(traces) == 0 {
+			return measured, skipReason("the lab keeps a share of the traces, and these exemplars are of none that is kept by its id")
+		}
+	}
 	ids := slices.SortedFunc(maps.Keys(traces), func(a, b string) int { return traces[a].Time.Compare(traces[b].Time) })
 	if more := len(ids) - maxExemplars; more > 0 {
 		ids = ids[more:]
-		measured += fmt.Sprintf(", the newest %d of which were looked up", maxExemplars)
+		measured += fmt.Sprintf(", the newest %d of which were followed", maxExemplars)
 	}
+	// A trace that was found whole leads somewhere.
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		n, ofRun := traffic.Number(v.seenPrefix, id)
+		return ofRun && n < len(v.seen) && v.seen[n].proven()
+	})
 	var dead []string
 	for _, id := range ids {
 		err := v.poll(ctx, v.timing.exemplar, func(ctx context.Context) error {

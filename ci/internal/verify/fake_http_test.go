@@ -99,6 +99,10 @@ var traceQL = regexp.MustCompile(`^\{ (?:trace:id = "([0-9a-f]+)"|kind = (server
 
 // traceSearch does as Tempo does: ids are without leading zeros.
 func (f *fake) traceSearch(w http.ResponseWriter, r *http.Request) {
+	if q, ofRun := strings.CutPrefix(r.FormValue("q"), runSpans+" | by(span:id) | select("); ofRun {
+		f.spanSearch(w, r, strings.Split(strings.TrimSuffix(q, ")"), ", "))
+		return
+	}
 	m := traceQL.FindStringSubmatch(r.FormValue("q"))
 	if m == nil || m[3] != "" {
 		http.Error(w, "invalid TraceQL query", http.StatusBadRequest)
@@ -117,6 +121,58 @@ func (f *fake) traceSearch(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, map[string]any{"traces": found})
 }
 
+// spanSearch answers with the spans of the traces that overlap the seconds asked for.
+func (f *fake) spanSearch(w http.ResponseWriter, r *http.Request, selected []string) {
+	start, _ := strconv.ParseInt(r.FormValue("start"), 10, 64)
+	end, _ := strconv.ParseInt(r.FormValue("end"), 10, 64)
+	limit, _ := strconv.Atoi(r.FormValue("limit"))
+	found := []any{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, spans := range f.traces {
+		inside := func(s query.Span) bool { return s.Start.Unix() <= end && s.End.Unix() >= start }
+		if len(found) == limit || !slices.ContainsFunc(spans, inside) {
+			continue
+		}
+		groups := map[string][]any{}
+		for _, s := range spans {
+			groups[s.ID] = append(groups[s.ID], searchedSpan(s, selected))
+		}
+		sets := []any{}
+		for _, group := range groups {
+			sets = append(sets, map[string]any{"matched": len(group), "spans": group})
+		}
+		found = append(found, map[string]any{"traceID": strings.TrimLeft(id, "0"), "startTimeUnixNano": "1", "spanSets": sets})
+	}
+	if f.searched != nil {
+		found = f.searched(found)
+	}
+	writeJSON(w, map[string]any{"traces": found})
+}
+
+// searchedSpan is a span as a search shows it: without leading zeros, and without what
+// the query does not select.
+func searchedSpan(s query.Span, selected []string) map[string]any {
+	values := labels{"span:parentID": strings.TrimLeft(s.ParentID, "0"), "kind": string(s.Kind), "status": "unset", "resource.service.name": s.Service}
+	if s.Failed {
+		values["status"] = "error"
+	}
+	for key, value := range s.Attributes {
+		values["span."+key] = value
+	}
+	attributes := []any{}
+	for _, key := range selected {
+		if value := values[key]; value != "" {
+			short := strings.TrimPrefix(strings.TrimPrefix(key, "span."), "resource.")
+			attributes = append(attributes, map[string]any{"key": short, "value": labels{"stringValue": value}})
+		}
+	}
+	return map[string]any{
+		"spanID": s.ID, "name": s.Name, "attributes": attributes,
+		"startTimeUnixNano": strconv.FormatInt(s.Start.UnixNano(), 10), "durationNanos": strconv.FormatInt(int64(s.Duration()), 10),
+	}
+}
+
 // traceRates answers every rate of spans alike.
 func (f *fake) traceRates(w http.ResponseWriter, r *http.Request) {
 	if m := traceQL.FindStringSubmatch(r.FormValue("q")); m == nil || m[3] == "" {
@@ -129,6 +185,7 @@ func (f *fake) traceRates(w http.ResponseWriter, r *http.Request) {
 
 var logQL = regexp.MustCompile(`^(?:sum by \((\w+)\) \(count_over_time\()?` + // 1: by
 	`\{(\w+)="(\w+)"\}( \|~ "\^request\$")? \| trace_id ?(=~?) ?"([^"]*)"` + // 2 and 3: label, 4: text, 5 and 6: trace id
+	`(?: \| http_response_status_code >= 500 or duration_ms >= [0-9.]+)?` +
 	`(?: \[(\d+)ms\]\)\))?$`) // 7: window
 
 // maxLokiSeries is Loki's own limit on the series of an answer.
@@ -154,9 +211,13 @@ func (f *fake) logQL(w http.ResponseWriter, r *http.Request) {
 		pattern = regexp.QuoteMeta(pattern)
 	}
 	traceID := regexp.MustCompile("^(?:" + pattern + ")$")
+	failed := strings.Contains(r.FormValue("query"), ">= 500 or")
 	var lines []query.Line
 	f.mu.Lock()
 	for _, l := range f.logs {
+		if failed && l.Labels["http_response_status_code"] < "500" {
+			continue
+		}
 		if l.Labels[m[2]] == m[3] && traceID.MatchString(l.Labels["trace_id"]) && (m[4] == "" || l.Text == "request") &&
 			!l.Time.Before(from) && !l.Time.After(to) {
 			lines = append(lines, l)

@@ -42,6 +42,8 @@ type fake struct {
 	lines     func(x exchange, lines []query.Line) []query.Line
 	samples   func(x exchange, labels labels, by float64) float64
 	exemplars func(x exchange, found []query.Exemplar) []query.Exemplar
+	// searched may change the traces that a search for the spans of a run finds.
+	searched func(found []any) []any
 	// answers may answer in the place of a part, and returns whether it did.
 	answers func(part string, w http.ResponseWriter, r *http.Request) bool
 	// frozen says which series get no samples any more, hidden which there are not, lag
@@ -160,8 +162,8 @@ func (f *fake) record(service string, r *http.Request, a *labtest.Answer) {
 	}
 	switch agent := r.UserAgent(); {
 	case agent == "lgtm-lab-traffic" && x.sampled:
-		n, _ := strconv.ParseInt(x.traceID[16:], 16, 64)
-		x.from, x.n = "traffic", int(n)
+		n, _ := traffic.Number(x.traceID[:16], x.traceID)
+		x.from, x.n = "traffic", n
 	case agent == "lgtm-lab-traffic":
 		x.from = "outside"
 	case agent == "lgtm-lab-endpoints":

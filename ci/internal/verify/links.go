@@ -208,6 +208,12 @@ func (v *verifier) traceOfExemplar(ctx context.Context, l grafana.ExemplarLink) 
 			return "", err
 		}
 		slices.SortFunc(found, func(a, b query.Exemplar) int { return b.Time.Compare(a.Time) })
+		if !v.kept.All() {
+			found = slices.DeleteFunc(found, func(e query.Exemplar) bool { return !v.kept.Keeps(e.TraceID) })
+			if len(found) == 0 {
+				return "", skipReason("the lab keeps a share of the traces, and no exemplar " + source.name + " is of one that is kept by its id")
+			}
+		}
 		if err := v.anyResolves(ctx, found[:min(len(found), maxTried)], l.Name); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", source.name, err))
 		}

@@ -21,13 +21,18 @@ type tally struct {
 	mu                        sync.Mutex
 	stored, frontend, backend int
 	missing                   examples
-	flawed                    []string
+	// needless are the traces that the lab should not have kept.
+	needless examples
+	flawed   []string
 }
 
-// allTraces fetches every trace of the run by its id. Each must be whole. As many of
-// them must have a span of the backend as requests that the backend answered.
+// allTraces finds every trace of the run that the lab keeps. Each must be whole. As many
+// of them must have a span of the backend as requests that the backend answered.
 func (v *verifier) allTraces(ctx context.Context, t traffic.Report) {
 	expected := fmt.Sprintf("%d, with %d spans of the frontend and %d of the backend", t.Requests, t.Requests, t.BackendRequests)
+	if !v.kept.All() {
+		expected = v.keptByID(t)
+	}
 	v.check("completeness", "traces stored", expected, func() (string, error) {
 		var all tally
 		err := v.fetchAll(ctx, t, &all)
@@ -37,11 +42,12 @@ func (v *verifier) allTraces(ctx context.Context, t traffic.Report) {
 		}
 		slices.Sort(all.missing)
 		slices.Sort(all.flawed)
-		errs := []error{all.missing.failure("traces are not stored")}
+		slices.Sort(all.needless)
+		errs := []error{all.missing.failure("traces are not stored"), all.needless.failure("traces are stored, though their ids, their spans and their times are none that are kept")}
 		if n := len(all.flawed); n > 0 {
 			errs = append(errs, fmt.Errorf("%d traces are not whole, for example\n%s", n, strings.Join(all.flawed[:min(n, 3)], "\n")))
 		}
-		if all.backend != t.BackendRequests {
+		if v.kept.All() && all.backend != t.BackendRequests {
 			errs = append(errs, fmt.Errorf("the backend has answered %d requests, and %d spans of it are stored", t.BackendRequests, all.backend))
 		}
 		return measured, errors.Join(errs...)
@@ -56,6 +62,8 @@ const (
 	perTrace = 20 * time.Millisecond
 )
 
+// fetchAll finds all traces of the run by searches, and looks up by their ids those
+// that the searches do not show to be whole.
 func (v *verifier) fetchAll(ctx context.Context, t traffic.Report, all *tally) error {
 	// A trace that is not there by then is lost. If all are lost, finding that out
 	// takes a while too, so the limit is longer.
@@ -63,12 +71,16 @@ func (v *verifier) fetchAll(ctx context.Context, t traffic.Report, all *tally) e
 	limit := 2*v.timing.traces + time.Duration(t.Requests)*perTrace
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("looking up all traces took longer than %v", limit))
 	defer cancel()
+	open, err := v.searchAll(ctx, t, deadline, all)
+	if err != nil {
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)
-	for n := 1; n <= t.Requests; n++ {
+	for _, n := range open {
 		group.Go(func() error { return v.fetch(groupCtx, traffic.TraceID(t.TracePrefix, n), deadline, all) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -87,8 +99,7 @@ func (v *verifier) fetch(ctx context.Context, id string, deadline time.Time, all
 		if err == nil {
 			wrong = whole(spans)
 		}
-		late := time.Now().After(deadline)
-		if late || err == nil && wrong == nil && (len(serverSpans(spans, "backend")) > 0 || !calledBackend(spans)) {
+		if time.Now().After(deadline) || wrong == nil && complete(spans) {
 			all.add(id, spans, wrong)
 			return nil
 		}
@@ -96,6 +107,12 @@ func (v *verifier) fetch(ctx context.Context, id string, deadline time.Time, all
 			return err
 		}
 	}
+}
+
+// complete tells whether nothing of a whole trace is on its way any more, as far as its
+// spans say.
+func complete(spans []query.Span) bool {
+	return len(serverSpans(spans, "backend")) > 0 || len(spans) > 0 && !calledBackend(spans)
 }
 
 func (a *tally) add(id string, spans []query.Span, wrong error) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -83,6 +84,17 @@ func usual() timing {
 			metric: 15 * time.Second, exemplar: 20 * time.Second, spanMetric: 60 * time.Second,
 		},
 	}
+}
+
+// after is the timing of a lab whose traces arrive later by a wait. Two more seconds are
+// the sampler's own clock and its batches.
+func (t timing) after(wait time.Duration) timing {
+	wait += 2 * time.Second
+	t.trace, t.traces, t.exemplar = t.trace+wait, t.traces+wait, t.exemplar+wait
+	t.fresh = maps.Clone(t.fresh)
+	t.fresh[traceByID] += wait
+	t.fresh[traceSearch] += wait
+	return t
 }
 
 // poll calls try until it returns nil, and returns the last error when the time is up.

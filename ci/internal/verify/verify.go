@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/config/grafana"
@@ -73,6 +74,13 @@ type verifier struct {
 	tempo query.Tempo
 	mimir query.Mimir
 
+	// kept is which traces the lab keeps, as its Alloy says.
+	kept sampling.Traces
+
+	// seen are the traces of the run with that prefix, as the searches have shown them.
+	seen       []sighting
+	seenPrefix string
+
 	started time.Time
 	// sample is the id of a user that exists.
 	sample int64
@@ -102,7 +110,15 @@ func (v *verifier) run(ctx context.Context) (report.Report, error) {
 	if err := v.reachable(ctx); err != nil {
 		return v.report, err
 	}
-	err := v.all(ctx)
+	var err error
+	if v.kept, err = sampling.Read(ctx, v.http, v.Addresses.Alloy); err != nil {
+		return v.report, err
+	}
+	if !v.kept.All() {
+		v.Progress(v.kept.String())
+		v.timing = v.timing.after(v.kept.Wait)
+	}
+	err = v.all(ctx)
 	v.report.Duration = time.Since(v.started)
 	return v.report, err
 }

@@ -43,7 +43,7 @@ func (t *Target) deploy(ctx context.Context, c *cluster.Cluster, files fs.FS, re
 	done.password = password
 	o := manifests.Options{
 		Overlay: manifests.Kind, Images: refs, Faults: t.o.Faults, AdminPassword: password,
-		Retention: t.o.Retention, MetricsServer: t.o.MetricsServer, Inspect: t.o.Inspect, Forward: t.o.Forward,
+		Retention: t.o.Retention, Sampling: t.o.Sampling, MetricsServer: t.o.MetricsServer, Inspect: t.o.Inspect, Forward: t.o.Forward,
 	}
 	if t.ports.grafana > 0 {
 		o.GrafanaURL = "http://localhost:" + strconv.Itoa(t.ports.grafana)

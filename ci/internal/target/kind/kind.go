@@ -18,6 +18,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	// Forward is another OTLP endpoint that gets a copy of what services send; the zero
 	// value is none.
 	Forward forward.Endpoint
+	// Sampling is which traces are kept; the zero value keeps all.
+	Sampling sampling.Traces
 	// Workers is the number of nodes besides the control plane. A negative number keeps
 	// the nodes of an existing cluster, and makes a new one without workers.
 	Workers int

@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -63,6 +64,8 @@ type Config struct {
 	// Retention is how long the databases keep data; a signal without a period is
 	// kept for [retention.Least].
 	Retention retention.Periods
+	// Sampling is which traces are kept; the zero value keeps all.
+	Sampling sampling.Traces
 	// Programs finds the programs of the stack. It may take long, and shows its
 	// own progress.
 	Programs func(context.Context) (map[string]Program, error)

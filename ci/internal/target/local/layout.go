@@ -73,19 +73,21 @@ func (l layout) configOf(name string) string {
 }
 
 // reads returns the files that the component reads when it starts, in order: its
-// configuration and, of Mimir, the rules, of Alloy, the modules about copies and the values of headers.
+// configuration and, of Mimir, the rules, of Alloy, its modules and the values of headers.
 func (l layout) reads(name string) ([]string, error) {
 	var files []string
 	if config := l.configOf(name); config != "" {
 		files = append(files, config)
 	}
 	if name == target.Alloy {
-		copies, err := filepath.Glob(l.config(filepath.Join("copy", "*.alloy")))
-		if err != nil {
-			return nil, err
+		for _, pattern := range []string{l.config(filepath.Join("copy", "*.alloy")), l.config(filepath.Join("sampling", "*.alloy")), filepath.Join(l.secrets(), "*")} {
+			found, err := filepath.Glob(pattern)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, found...)
 		}
-		secrets, err := filepath.Glob(filepath.Join(l.secrets(), "*"))
-		return append(append(files, copies...), secrets...), err
+		return files, nil
 	}
 	if name != target.Mimir {
 		return files, nil
@@ -130,8 +132,10 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
 		}
 	}
-	if err := copyFiles(into, "config/copy", from, "alloy/copy/*.alloy"); err != nil {
-		return fmt.Errorf("copying Alloy's modules: %w", err)
+	for _, folder := range []string{"copy", "sampling"} {
+		if err := copyFiles(into, "config/"+folder, from, "alloy/"+folder+"/*.alloy"); err != nil {
+			return fmt.Errorf("copying Alloy's modules: %w", err)
+		}
 	}
 	if err := copyFiles(into, "config/rules/"+tenant, from, "mimir/rules/*.yaml"); err != nil {
 		return fmt.Errorf("copying Mimir's rules: %w", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -72,6 +73,8 @@ type plan struct {
 	listen    string // the address that components listen on
 	// retention is how long the three backends keep data.
 	retention retention.Periods
+	// sampling is which traces are kept.
+	sampling sampling.Traces
 }
 
 // specs returns every component of the lab in start order. Grafana is among
@@ -123,13 +126,15 @@ func (p plan) spec(name string, program Program) spec {
 			ready: base + "/ready", ports: []int{p.ports.Loki, p.ports.LokiGRPC},
 		}
 	case target.Tempo:
-		return spec{
+		s := spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
 			env: []string{"TEMPO_DATA=" + data, port("TEMPO_HTTP_PORT", p.ports.Tempo),
 				port("TEMPO_GRPC_PORT", p.ports.TempoGRPC), port("TEMPO_OTLP_PORT", p.ports.TempoOTLP),
 				"MIMIR_URL=" + p.addresses.Mimir, "GOMEMLIMIT=600MiB"},
 			ready: base + "/ready", ports: []int{p.ports.Tempo, p.ports.TempoGRPC, p.ports.TempoOTLP},
 		}
+		s.env = append(s.env, p.sampling.Environment()...)
+		return s
 	case target.Mimir:
 		return spec{
 			args: []string{"-config.expand-env=true", "-config.file=" + config},
@@ -183,6 +188,7 @@ func (p plan) alloy(base, config, data string) spec {
 		receives: []int{p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
 	}
 	s.env = append(append(s.env, p.forward.Environment()...), "LAB_FORWARD_SECRETS="+p.layout.relative(p.layout.secrets()))
+	s.env = append(s.env, p.sampling.Environment()...)
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Origins []string
 	// Retention is how long the backends keep data; see [Config].
 	Retention retention.Periods
+	// Sampling is which traces are kept; see [Config].
+	Sampling sampling.Traces
 	// Say gets each line that tells a person what the lab does.
 	Say func(line string)
 	// Line shows a line in the place of the one before; "" clears it. It may be nil.
@@ -110,7 +113,7 @@ func (t *Target) wanted() (*Lab, error) {
 	}
 	cfg := Config{
 		Self: self, Inspect: t.o.Inspect, Forward: t.o.Forward,
-		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention,
+		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention, Sampling: t.o.Sampling,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil
