@@ -234,8 +234,7 @@ func (v *verifier) accountLines(ctx context.Context, a *Account, run traffic.Rep
 func (v *verifier) linesPerTrace(ctx context.Context, run traffic.Report, service string, most int) (map[string]float64, error) {
 	perTrace := map[string]float64{}
 	for n := 0; n <= most; n += linesChunk {
-		first := traffic.TraceID(run.TracePrefix, n)
-		chunk, err := v.countLines(ctx, run, service, "trace_id", first[:len(first)-2])
+		chunk, err := v.countLines(ctx, run, service, "trace_id", traffic.Block(run.TracePrefix, n))
 		if err != nil {
 			return perTrace, err
 		}
