@@ -1,7 +1,10 @@
 // Command backend serves the users API from an SQLite database, and sends traces,
-// metrics and logs over OTLP. It takes no arguments. Environment variables configure
-// it: those that readConfig reads, and the standard OTEL_* variables. With PPROF_ADDR,
-// such as 127.0.0.1:6060, it serves its profiles there.
+// metrics and logs over OTLP. Environment variables configure it: those that readConfig
+// reads, and the standard OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it
+// serves its profiles there.
+//
+// `backend backup FILE` and `backend restore FILE` work on the same database instead,
+// while another backend serves from it or not.
 package main
 
 import (
@@ -24,7 +27,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer heap.Floor(heapFloor)()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+	var err error
+	if args := os.Args[1:]; isCommand(args) {
+		err = command(ctx, args, os.Getenv, os.Stdin, os.Stdout)
+	} else {
+		err = run(ctx, args, os.Getenv, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 		os.Exit(1)
 	}
@@ -37,7 +46,7 @@ const heapFloor = 64 << 20
 // start, or if the shutdown loses something.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q: the environment configures the backend", args[0])
+		return fmt.Errorf("unexpected argument %q: the environment configures the backend; the commands are `backup FILE` and `restore FILE`", args[0])
 	}
 	cfg, err := readConfig(getenv)
 	if err != nil {
@@ -50,7 +59,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.databasePath, Telemetry: tel, Sample: true, Faults: cfg.faults})
+	store, err := openRestorable(ctx, sqlite.Config{Path: cfg.databasePath, Telemetry: tel, Sample: true, Faults: cfg.faults})
 	if err != nil {
 		return errors.Join(err, flush(ctx, tel))
 	}
