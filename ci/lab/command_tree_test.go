@@ -101,6 +101,8 @@ func arguments(cmd *cobra.Command, flags ...string) []string {
 		return append(flags, "loki")
 	case "run":
 		return append(flags, "--", "true")
+	case "backup", "restore":
+		return append(flags, "users.backup")
 	case "score", "inspect":
 		return append(flags, "shop")
 	case "trace":

@@ -120,6 +120,16 @@ type Breakable interface {
 	Mend(ctx context.Context) error
 }
 
+// Database is a target whose users can be backed up and restored.
+type Database interface {
+	Target
+	// Backup writes a backup of the users to w, while the lab serves.
+	Backup(ctx context.Context, w io.Writer) error
+	// Restore replaces the users by those of the backup that r has, and says what that
+	// means. It changes nothing when the backup is not good.
+	Restore(ctx context.Context, r io.Reader) (done string, err error)
+}
+
 // Summary describes, for a person, a lab that has come up.
 type Summary struct {
 	// Headline says in a sentence what was done.

@@ -31,6 +31,7 @@ func (l layout) state() string             { return filepath.Join(l.dir, stateNa
 func (l layout) lock() string              { return filepath.Join(l.dir, "lock") }
 func (l layout) bin(name string) string    { return filepath.Join(l.dir, "bin", name) + exeSuffix }
 func (l layout) data(name string) string   { return filepath.Join(l.dir, "data", name) }
+func (l layout) database() string          { return filepath.Join(l.data(target.Backend), "users.db") }
 func (l layout) temp(name string) string   { return filepath.Join(l.dir, "tmp", name) }
 func (l layout) logs() string              { return filepath.Join(l.dir, "logs") }
 func (l layout) log(name string) string    { return filepath.Join(l.logs(), name+".log") }

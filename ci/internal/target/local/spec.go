@@ -152,7 +152,7 @@ func (p plan) spec(name string, program Program) spec {
 		return spec{
 			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
 				"LISTEN_ADDR="+p.at(p.ports.Backend),
-				"DATABASE_PATH="+data+"/users.db", "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+				"DATABASE_PATH="+p.layout.relative(p.layout.database()), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend
