@@ -124,10 +124,10 @@ func awaitTaken(ctx context.Context, database string) (replaced string, err erro
 func report(w io.Writer, info sqlite.BackupInfo, since sqlite.Comparison, replaced string) error {
 	text := fmt.Sprintf("restored %d users as they were on %s\n", info.Users, info.CreatedAt.Format(time.RFC3339))
 	if since.Back > 0 {
-		text += fmt.Sprintf("%d users are back that were deleted since: delete them again\n", since.Back)
+		text += fmt.Sprintf("users who are back, though they were deleted since the backup: %d. Delete them again\n", since.Back)
 	}
 	if since.Lost > 0 {
-		text += fmt.Sprintf("%d users that were created since are in the replaced database alone\n", since.Lost)
+		text += fmt.Sprintf("users who are left out, for they were created since the backup: %d. The replaced database has them\n", since.Lost)
 	}
 	if replaced != "" {
 		text += fmt.Sprintf("the replaced database is %s, with its personal data: delete it when you do not need it any more\n", replaced)

@@ -53,7 +53,7 @@ func TestBackupAndRestoreWhileServing(t *testing.T) {
 		t.Errorf("a second backup: %v %s", err, said)
 	}
 	told.writeUntil(base, time.After(0), func() { said, err = runCommand(t, path, "restore", file) })
-	if err != nil || !strings.Contains(said, "restored ") || !strings.Contains(said, "are in the replaced database alone") {
+	if err != nil || !strings.Contains(said, "restored ") || !strings.Contains(said, "The replaced database has them") {
 		t.Fatalf("restore: %v %s", err, said)
 	}
 	inBackup, found := readUsers(t, file), readUsers(t, path)
