@@ -306,18 +306,3 @@ func TestGuestWideMetrics(t *testing.T) {
 		t.Errorf("Alloy has given up on %v points", lost)
 	}
 }
-
-// Metrics wait on disk while Mimir is away, even when Alloy is killed meanwhile.
-func TestMetricsSurviveAnOutage(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	l.kill("mimir")
-	for i := range 50 {
-		p := point(float64(i))
-		l.mustSend("metrics", export(resource("patient", "service.instance.id", "a"), gauge("outage", p)))
-		time.Sleep(20 * time.Millisecond)
-	}
-	l.kill("alloy")
-	l.lab("up", "--detach")
-	l.has("count_over_time(outage[5m])", 1, 50)
-}

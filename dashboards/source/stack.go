@@ -44,8 +44,8 @@ func summary(p *page) {
 			series("filled", "max(otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)")).
 			Thresholds(colors("green", step{0.2, "orange"}, step{0.8, "red"}))).
 		panel(4, low, number("Metrics behind", units.Seconds, about(
-			"How far Alloy or Tempo's generator is behind with writing samples to Mimir. Tempo writes every 15 s.",
-			"Mimir is down or slow: see the row Mimir."),
+			"How far Tempo's generator is behind with writing what it counts of traces to Mimir. It writes every 15 s.",
+			"Mimir is down or slow: see the row Mimir. What Alloy sends to Mimir waits in its queues: see “Queue filled”."),
 			series("behind", "max(max by (job) (prometheus_remote_storage_highest_timestamp_in_seconds) - max by (job) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds))")).
 			Thresholds(colors("green", step{30, "orange"}, step{120, "red"}))).
 		panel(4, low, number("Memory", units.BytesIEC, about(
@@ -77,18 +77,19 @@ func collector(p *page) {
 			"Attempts per second that Alloy told senders to repeat, because it was short of memory or a queue was full, over a minute. Normally 0. What is sent again is counted again.",
 			"give Alloy more memory (memory_limiter in config/alloy/config.alloy), or find out why its queues do not empty. docs/runbooks/TelemetryRefused.md says more."),
 			series("{{signal}}", "sum by (signal) (signal:telemetry_refused:increase1m) / 60")),
-		graph("Waiting to be sent", units.Short, about(
-			"Spans, log lines and samples that wait in Alloy's queues on disk, and in those of Tempo's generator for its metrics.",
+		graph("Waiting to be sent", units.BytesIEC, about(
+			"What waits in Alloy's queues on disk.",
 			"if a line rises and never falls, its store is down or too slow."),
-			series("spans to Tempo", `sum(otelcol_exporter_queue_size{data_type="traces", component_id="otelcol.exporter.otlphttp.tempo"})`),
-			series("log lines to Loki", `sum(otelcol_exporter_queue_size{data_type="logs", component_id="otelcol.exporter.otlphttp.loki"})`),
-			series("samples of {{job}} to Mimir", "sum by (job) (prometheus_remote_storage_samples_pending)")),
+			series("traces to Tempo", `sum(otelcol_exporter_queue_size{data_type="traces", component_id="otelcol.exporter.otlphttp.tempo"})`),
+			series("logs to Loki", `sum(otelcol_exporter_queue_size{data_type="logs", component_id="otelcol.exporter.otlphttp.loki"})`),
+			series("services' metrics to Mimir", `sum(otelcol_exporter_queue_size{data_type="metrics", component_id="otelcol.exporter.otlphttp.mimir"})`),
+			series("the stack's metrics to Mimir", `sum(otelcol_exporter_queue_size{data_type="metrics", component_id="otelcol.exporter.otlphttp.scraped"})`)),
 		graph("Sent", units.CountsPerSecond, about(
-			"Spans, log lines and samples per second that the stores have accepted from Alloy. In the long run they are as many as Alloy received, plus the samples that it scrapes from the stack.",
+			"Spans, log lines and metric points per second that the stores have accepted from Alloy. In the long run they are as many as Alloy received, plus the points that it scrapes from the stack.",
 			"compare with Received: what is missing waits in a queue."),
 			series("spans", sumBy("", rate("otelcol_exporter_sent_spans_total"))),
 			series("log lines", sumBy("", rate("otelcol_exporter_sent_log_records_total"))),
-			series("samples", sumBy("", rate(`prometheus_remote_storage_samples_total{job="alloy"}`)))))
+			series("metric points", sumBy("", rate("otelcol_exporter_sent_metric_points_total")))))
 }
 
 func logStore(p *page) {

@@ -19,8 +19,8 @@ func TestCollectorFitsItsPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	queues := float64(strings.Count(string(config), `sys.env("LAB_QUEUE_BYTES")`))
-	if queues != 3 {
-		t.Fatalf("%v queues of config.alloy have their size from the environment, want 3", queues)
+	if queues != 4 {
+		t.Fatalf("%v queues of config.alloy have their size from the environment, want 4", queues)
 	}
 	forEach(t, func(t *testing.T, l *lab) {
 		w := l.workload(t, "observability/alloy")

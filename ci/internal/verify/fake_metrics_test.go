@@ -82,9 +82,7 @@ var stack = map[string]string{
 	"alloy": `up otelcol_exporter_sent_spans_total otelcol_exporter_sent_log_records_total otelcol_exporter_sent_metric_points_total
 		otelcol_receiver_accepted_spans_total otelcol_receiver_refused_spans_total otelcol_receiver_failed_spans_total
 		otelcol_receiver_accepted_log_records_total otelcol_receiver_refused_log_records_total otelcol_receiver_failed_log_records_total
-		otelcol_receiver_accepted_metric_points_total otelcol_receiver_refused_metric_points_total otelcol_receiver_failed_metric_points_total
-		prometheus_remote_storage_samples_total prometheus_remote_storage_samples_failed_total prometheus_remote_storage_exemplars_failed_total
-		prometheus_remote_storage_histograms_failed_total`,
+		otelcol_receiver_accepted_metric_points_total otelcol_receiver_refused_metric_points_total otelcol_receiver_failed_metric_points_total`,
 	"loki": `up loki_distributor_lines_received_total`,
 	"tempo": `up tempo_receiver_refused_spans tempo_discarded_spans_total tempo_metrics_generator_spans_discarded_total
 		tempo_metrics_generator_registry_series_limited_total tempo_distributor_spans_received_total
@@ -109,6 +107,7 @@ func (f *fake) seed() {
 	for _, exporter := range []string{"loki", "tempo"} {
 		f.set(queueOf(exporter), 0, 10*time.Minute)
 	}
+	f.set(queueOf("scraped"), 90000, 10*time.Minute) // the scrape before this one
 	for _, l := range []labels{
 		{"__name__": "go_goroutine_count", "service_name": "frontend"},
 		{"__name__": "go_goroutine_count", "service_name": "backend"},

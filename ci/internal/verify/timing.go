@@ -23,7 +23,7 @@ type timing struct {
 
 	// export is the time within which the services' metrics reach Mimir, and the
 	// stack's own, when nothing is wrong: OTEL_METRIC_EXPORT_INTERVAL and Alloy's
-	// scrapes (5 s on every target), its remote write (1 s) and a margin. Counters
+	// scrapes (5 s on every target), its queue (1 s) and a margin. Counters
 	// are compared when the services have been at rest for this long.
 	export time.Duration
 	// alive is the time within which a series that is still written has a sample: three
