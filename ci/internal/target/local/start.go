@@ -105,10 +105,8 @@ func (l *Lab) startOne(s spec) (Process, *exec.Cmd, error) {
 	if err := os.Mkdir(temp, 0o755); err != nil {
 		return Process{}, nil, err
 	}
-	if s.name == target.Alloy {
-		if err := l.checkQueue(); err != nil {
-			return Process{}, nil, err
-		}
+	if err := l.checkFiles(s.name); err != nil {
+		return Process{}, nil, err
 	}
 	log := l.layout.log(s.name)
 	if _, err := os.Stat(log); err == nil {
