@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
@@ -121,6 +122,8 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 	var group errgroup.Group
 	group.SetLimit(o.Parallel)
 	stores := newTurns()
+	gate := &compose.Gate{GRPC: hostOf(o.At.OTLPGRPC), HTTP: hostOf(o.At.OTLPHTTP)}
+	defer gate.Close()
 	names := groupNames(all)
 	for i, c := range all {
 		group.Go(func() error {
@@ -128,7 +131,7 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 				return nil
 			}
 			r := newRunner(c, o)
-			r.out.group, r.turns = names[i], stores
+			r.out.group, r.turns, r.gate = names[i], stores, gate
 			r.run(ctx)
 			outcomes[i] = r.out
 			if o.Progress != nil && ctx.Err() == nil {
@@ -150,6 +153,12 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 		result.Places = append(result.Places, out.places...)
 	}
 	return result, nil
+}
+
+// hostOf is the host and port of a base URL.
+func hostOf(base string) string {
+	_, host, _ := strings.Cut(base, "://")
+	return host
 }
 
 // maxAsking bounds the questions that one store is asked at a time, by all cases together:

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose/composetest"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -28,6 +29,7 @@ import (
 
 // TestMain is also the application of the tests: CHECK_APPLICATION says what it does.
 func TestMain(m *testing.M) {
+	composetest.Main()
 	switch mode := os.Getenv("CHECK_APPLICATION"); mode {
 	case "":
 		os.Exit(m.Run())
@@ -245,14 +247,9 @@ func TestPursue(t *testing.T) {
 }
 
 func TestSkips(t *testing.T) {
-	compose := cases.Case{Name: "c", Fixture: cases.Fixture{Kind: cases.Compose, Files: []string{"docker-compose.yml"}}}
-	r, err := Run(t.Context(), []cases.Case{compose}, options(Judge{}))
-	if err != nil || !strings.Contains(text(r), "skip c | case") || !strings.Contains(text(r), "run:") {
-		t.Errorf("%v\n%s", err, text(r))
-	}
 	profiles := aCase(t, "works")
 	profiles.Expected = cases.Expected{Profiles: []cases.ProfilesExpectation{{Query: cases.Query{Text: "p"}}}, ComposeLogs: []string{"resource lab"}}
-	if r, err = Run(t.Context(), []cases.Case{profiles}, options(Judge{})); err != nil || r.Report.Count() != (report.Count{Passed: 3, Skipped: 1}) {
+	if r, err := Run(t.Context(), []cases.Case{profiles}, options(Judge{})); err != nil || r.Report.Count() != (report.Count{Passed: 3, Skipped: 1}) {
 		t.Errorf("%v %+v\n%s", err, r.Report.Count(), text(r))
 	}
 }

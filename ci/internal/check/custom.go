@@ -23,6 +23,10 @@ func (r *runner) custom(ctx context.Context, i int, script cases.CustomCheck) re
 	if !script.Inline {
 		c.Name += " " + filepath.ToSlash(script.Script)
 	}
+	if r.At.InCluster() {
+		c.Status, c.Expected, c.Detail = report.Skip, "", "a script does not run in a cluster, where there is no shell"
+		return c
+	}
 	exit, output, err := r.script(ctx, script)
 	for err == nil && exit != (application.Exit{}) && time.Since(began) < r.Timeout && wait.For(ctx, cmp.Or(r.c.Interval, askEvery)) == nil {
 		exit, output, err = r.script(ctx, script)
@@ -88,7 +92,11 @@ func (r *runner) script(ctx context.Context, script cases.CustomCheck) (applicat
 
 // scriptEnvironment is what OATS gives its scripts, and where this lab's stores are.
 func (r *runner) scriptEnvironment() []string {
+	fixture := cases.Remote
+	if r.containers != nil {
+		fixture = cases.Compose
+	}
 	return append(os.Environ(),
-		"OATS_FIXTURE_TYPE=remote", "OATS_GRAFANA_URL="+r.At.Grafana, "OATS_APP_URL="+r.base, "OATS_OTLP_HTTP="+r.At.OTLPHTTP,
+		"OATS_FIXTURE_TYPE="+string(fixture), "OATS_GRAFANA_URL="+r.At.Grafana, "OATS_APP_URL="+r.base, "OATS_OTLP_HTTP="+r.At.OTLPHTTP,
 		"LAB_RUN_ID="+r.scope.RunID, "LAB_TEMPO_URL="+r.At.Tempo, "LAB_LOKI_URL="+r.At.Loki, "LAB_MIMIR_URL="+r.At.Mimir)
 }

@@ -93,7 +93,11 @@ func named(key string, i int, q cases.Query) string {
 // container's log is.
 func (r *runner) outputQuestion(i int, text string) question {
 	q := question{name: fmt.Sprintf("compose-logs[%d] %.60s", i, text), rows: "lines", at: r.c.At}
-	if r.app == nil {
+	switch {
+	case r.containers != nil:
+		q.ask = func(ctx context.Context, _ judge.Scope) judge.Verdict { return r.composeLogs(ctx, text) }
+		return q
+	case r.app == nil:
 		q.skip = "the case starts no application whose output could be looked at"
 		return q
 	}

@@ -69,17 +69,21 @@ func (r *runner) input(ctx context.Context) bool {
 	for i, in := range r.c.Input {
 		began := time.Now()
 		c := report.Check{Name: fmt.Sprintf("input[%d] %s %s", i, cmp.Or(in.Method, http.MethodGet), in.Path), Status: report.Pass}
+		if in.Container != nil {
+			c.Name = fmt.Sprintf("input[%d] in %s: %.60s", i, in.Container.Service, strings.Join(in.Container.Command, " "))
+		}
 		err := r.send(ctx, in)
 		if ctx.Err() != nil {
 			return false
 		}
 		c.Measured = fmt.Sprintf("%d × %d", max(1, in.Count), in.Status)
+		if in.Container != nil {
+			c.Measured = "exit code 0"
+		}
 		c.Duration = time.Since(began)
 		if err != nil {
 			c.Status, c.Measured, c.Expected = report.Fail, firstLine(err.Error()), fmt.Sprintf("status %d", in.Status)
-			if r.app != nil {
-				c.Detail = r.app.lastOutput()
-			}
+			c.Detail = r.lastOutput(ctx)
 		}
 		r.out.add(in.At, c)
 		if err != nil {
@@ -92,7 +96,7 @@ func (r *runner) input(ctx context.Context) bool {
 // send sends the requests of one input: one after the other, or at the rate.
 func (r *runner) send(ctx context.Context, in cases.Input) error {
 	if in.Container != nil {
-		return errors.New("a command in a container needs a compose fixture")
+		return r.runInContainer(ctx, *in.Container)
 	}
 	target, err := r.urlOf(in)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/application"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
@@ -30,6 +30,11 @@ type runner struct {
 	remembering sync.Mutex // guards scope.TraceIDs while requests are sent
 	app         *app       // nil when the case starts none
 	base        string     // the application's base URL; "" when there is no application
+
+	// The compose fixture: the way of its telemetry, its containers, and a folder for them.
+	gate          *compose.Gate
+	containers    *compose.Project
+	containersDir string
 }
 
 func newRunner(c cases.Case, o Options) *runner {
@@ -40,14 +45,21 @@ func newRunner(c cases.Case, o Options) *runner {
 func (r *runner) run(ctx context.Context) {
 	began := time.Now()
 	defer func() { r.out.took = time.Since(began) }()
-	if reason := r.cannotRun(); reason != "" {
+	if reason := r.cannotRun(ctx); reason != "" {
 		r.out.add(r.c.At, report.Check{Name: "case", Status: report.Skip, Detail: reason})
 		return
 	}
 	r.scope = judge.Scope{Since: began, RunID: r.RunID}
 	r.base = strings.TrimSuffix(r.App, "/")
-	if r.c.Run != nil || r.c.Seed.Inline {
+	inContainers := r.c.Run == nil && !r.c.Fixture.StackOnly()
+	if r.c.Run != nil || r.c.Seed.Inline || inContainers {
 		r.scope.RunID = runid.New()
+	}
+	if inContainers {
+		defer r.endContainers(ctx)
+		if !r.startContainers(ctx) {
+			return
+		}
 	}
 	if r.c.Run != nil {
 		ok := r.start(ctx)
@@ -104,19 +116,6 @@ func (r *runner) silent(ctx context.Context) {
 	})
 }
 
-// cannotRun says why this machine cannot run the case; "" when it can.
-func (r *runner) cannotRun() string {
-	f := r.c.Fixture
-	if f.StackOnly() || r.c.Run != nil {
-		return ""
-	}
-	way := "Start the application as a command, with the key run:, or by `lab run -- COMMAND` and a case with fixture: remote"
-	if _, err := exec.LookPath("docker"); err != nil {
-		return fmt.Sprintf("the %s fixture needs Docker, which is not on this machine. %s.", f.Kind, way)
-	}
-	return fmt.Sprintf("lab check starts no containers of a %s fixture. %s.", f.Kind, way)
-}
-
 // app is the case's application.
 type app struct {
 	process *application.Process
@@ -146,9 +145,14 @@ func (a *app) lastOutput() string {
 	if err != nil || len(raw) == 0 {
 		return "The application has printed nothing."
 	}
+	return "The application's output ends:\n" + endOf(raw)
+}
+
+// endOf is the last lines of an output, each with two spaces before it.
+func endOf(raw []byte) string {
 	lines := strings.Split(strings.TrimRight(string(raw), "\n"), "\n")
 	text := strings.Join(lines[max(0, len(lines)-15):], "\n")
-	return "The application's output ends:\n  " + strings.ReplaceAll(text[max(0, len(text)-3000):], "\n", "\n  ")
+	return "  " + strings.ReplaceAll(text[max(0, len(text)-3000):], "\n", "\n  ")
 }
 
 // start starts the application and waits until it is ready. It returns false after a

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/relay"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
@@ -81,7 +82,7 @@ func (t *Target) forward(ctx context.Context, listen, host string, routes []Rout
 	for i, r := range routes {
 		to := net.JoinHostPort(host, strconv.Itoa(there[i]))
 		t.say(fmt.Sprintf("%s: %s → %s", r.name, open[i].Addr(), to))
-		all.Go(func() error { return cluster.Forward(ctx, open[i], to, t.say) })
+		all.Go(func() error { return relay.Serve(ctx, open[i], to, t.say) })
 	}
 	return all.Wait()
 }

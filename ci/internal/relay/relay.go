@@ -1,12 +1,11 @@
-package cluster
+// Package relay passes connections on to another address.
+package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -14,10 +13,10 @@ import (
 // dialWithin bounds the wait until a target accepts a connection.
 const dialWithin = 10 * time.Second
 
-// Forward passes every connection to ln on to the address target. When ctx ends, it closes
+// Serve passes every connection to ln on to the address target. When ctx ends, it closes
 // ln and all connections, and returns nil. When it cannot reach the target, it closes the
 // connection and reports the error to progress.
-func Forward(ctx context.Context, ln net.Listener, target string, progress func(line string)) error {
+func Serve(ctx context.Context, ln net.Listener, target string, progress func(line string)) error {
 	var open sync.WaitGroup
 	defer open.Wait()
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
@@ -64,18 +63,4 @@ func carry(to, from net.Conn) {
 	}
 	to.Close()
 	from.Close()
-}
-
-// RuntimeHost returns the name of the machine on which the container runtime publishes
-// ports, from the value of DOCKER_HOST. It fails when the value is a socket on this
-// machine, or does not name a machine.
-func RuntimeHost(dockerHost string) (string, error) {
-	u, err := url.Parse(dockerHost)
-	switch {
-	case dockerHost == "" || err == nil && (u.Scheme == "unix" || u.Scheme == "npipe"):
-		return "", errors.New("the container runtime is on this machine, and so are the ports that it publishes: you need no forwarding")
-	case err != nil || u.Scheme != "tcp" && u.Scheme != "ssh" || u.Hostname() == "":
-		return "", fmt.Errorf("DOCKER_HOST is %q: want tcp://HOST:PORT or ssh://HOST to know where ports are published", dockerHost)
-	}
-	return u.Hostname(), nil
 }

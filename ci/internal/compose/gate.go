@@ -1,0 +1,104 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/relay"
+)
+
+// The ports at which containers expect OTLP over gRPC and over HTTP.
+const (
+	grpcPort = "4317"
+	httpPort = "4318"
+)
+
+// Gate lets containers reach the lab's OTLP endpoint, which listens on this machine's
+// loopback address alone. It opens the usual ports on the address that Docker's containers
+// know as host-gateway, and no other machine reaches that. The zero value is closed.
+type Gate struct {
+	// GRPC and HTTP are the lab's, as host:port.
+	GRPC, HTTP string
+
+	once   sync.Once
+	err    error
+	cancel context.CancelFunc
+	served sync.WaitGroup
+}
+
+// Open opens the gate; again, it returns what the first call did.
+func (g *Gate) Open(ctx context.Context) error {
+	g.once.Do(func() {
+		address := "127.0.0.1" // Docker Desktop leads host-gateway there
+		if runtime.GOOS == "linux" {
+			if address, g.err = bridge(ctx); g.err != nil {
+				return
+			}
+		}
+		g.err = g.listen(context.WithoutCancel(ctx), address)
+	})
+	return g.err
+}
+
+// listen opens both ports on the address.
+func (g *Gate) listen(ctx context.Context, address string) error {
+	ctx, g.cancel = context.WithCancel(ctx)
+	for port, lab := range map[string]string{grpcPort: g.GRPC, httpPort: g.HTTP} {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, port))
+		if err != nil && strings.HasSuffix(lab, ":"+port) && reaches(ctx, net.JoinHostPort(address, port)) {
+			continue // the lab itself listens there
+		}
+		if err != nil {
+			return fmt.Errorf("containers send their telemetry to port %s of this machine, at %s, which cannot be opened: %w", port, address, err)
+		}
+		g.served.Go(func() { _ = relay.Serve(ctx, l, lab, func(string) {}) })
+	}
+	return nil
+}
+
+// reaches tells whether a program listens at the address.
+func reaches(ctx context.Context, address string) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	return err == nil && conn.Close() == nil
+}
+
+// Close closes the gate and all connections through it.
+func (g *Gate) Close() {
+	if g.cancel != nil {
+		g.cancel()
+	}
+	g.served.Wait()
+}
+
+// bridge returns the address of this machine on Docker's own network.
+func bridge(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "docker", "network", "inspect", "bridge", "--format", "{{range .IPAM.Config}}{{.Gateway}} {{end}}").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("docker network inspect bridge: %s", lastLine(out, err))
+	}
+	for _, field := range strings.Fields(string(out)) {
+		ip := net.ParseIP(field)
+		if ip == nil || ip.To4() == nil {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(field, "0"))
+		if err != nil {
+			return "", fmt.Errorf("the containers of this Docker do not reach this machine: its network's address %s is another machine's", field)
+		}
+		return field, l.Close()
+	}
+	return "", errors.New("the containers of this Docker do not reach this machine: its network has no address here")
+}
+
+// Opened returns a gate that counts as open, for tests that need no way to a lab.
+func Opened() *Gate {
+	g := &Gate{}
+	g.once.Do(func() {})
+	return g
+}
