@@ -116,32 +116,48 @@ func traces(p *page) {
 }
 
 const (
-	noStatements = dashboards.DoesNotApply + "the chosen services measure no database calls (db.client.operation.duration)"
+	noStatements = dashboards.DoesNotApply + "the chosen services call no database: they have neither db.client.operation.duration nor CLIENT spans with db.system.name"
 	noGo         = dashboards.DoesNotApply + "the chosen services send no metrics of a Go runtime"
 )
 
 func database(p *page) {
-	const all = "db_client_operation_duration_seconds_count{" + chosen + "}"
-	const failed = "db_client_operation_duration_seconds_count{" + chosen + `, error_type!=""}`
-	every := "sum(" + rate(all) + ")"
+	every := "sum(" + statements() + ")"
+	failed := "sum(" + rate(statementCount+"{"+chosen+`, error_type!=""}`) + " or " + unmeasured(spansCount, ", "+failedSpan) + ")"
+	const by, legend = "db_operation_name, db_collection_name", "{{db_operation_name}} {{db_collection_name}}"
 	p.row("SQL").line(normal,
 		graph("Duration of statements, p95", units.Seconds, about(
 			"95 % of the statements took less. Each dot is one statement and leads to its trace, which has the SQL with placeholders. A statement without a table is a delay or failure on request.",
 			"a slow SELECT needs an index or fewer rows; a slow INSERT or DELETE waits for the one writer that SQLite allows."),
-			series("{{db_operation_name}} {{db_collection_name}}",
-				quantile("0.95", "db_operation_name, db_collection_name", "db_client_operation_duration_seconds_bucket{"+chosen+"}"), exemplars)).
+			series(legend, quantile("0.95", by, "db_client_operation_duration_seconds_bucket{"+chosen+"}")+
+				" or histogram_quantile(0.95, "+sumBy(by+", le", unmeasured(spansBucket, ""))+") >= 0", exemplars)).
 			NoValue(noStatements),
 		stacked(graph("Statements", units.OpsPerSecond, about(
-			"Statements per second by operation and table.",
+			"Statements per second by operation and table; by span where a service does not measure its statements.",
 			"if statements grow faster than requests, there is a query in a loop."),
-			series("{{db_operation_name}} {{db_collection_name}}", sumBy("db_operation_name, db_collection_name", rate(all)))).
+			series(legend, sumBy(by, statements()))).
 			NoValue(noStatements)),
 		limited(graph("Failed statements", units.PercentUnit, about(
 			"Share of the statements that failed.",
 			"“Errors in the logs” on the Overview has the database's own message. The lab's traffic asks for some failures."),
-			series("failed", "(sum("+rate(failed)+") or 0 * "+every+") / ("+every+" > 0)")).
+			series("failed", "("+failed+" or 0 * "+every+") / ("+every+" > 0)")).
 			NoValue(noStatements),
 			step{objective, "red"}))
+}
+
+// statementCount counts the calls to databases, by the current semantic conventions.
+const statementCount = "db_client_operation_duration_seconds_count"
+
+// statements is the rate of the calls to databases: as services measure them, and by their
+// CLIENT spans where a service does not.
+func statements() string {
+	return "(" + rate(statementCount+"{"+chosen+"}") + " or " + unmeasured(spansCount, "") + ")"
+}
+
+// unmeasured is the rate of the CLIENT spans of calls to databases, of the services that do
+// not measure these. The span's name stands for the operation.
+func unmeasured(spans, labels string) string {
+	return "label_replace(" + rate(spans+"{"+chosen+`, span_kind="SPAN_KIND_CLIENT", db_system!=""`+labels+"}") +
+		" unless on (service_name) count by (service_name) (" + statementCount + "{" + chosen + `}), "db_operation_name", "$1", "span_name", "(.+)")`
 }
 
 func runtime(p *page) {
