@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"time"
 
@@ -31,6 +32,7 @@ type checkFlags struct {
 	parallel               int
 	timeout, absentTimeout time.Duration
 	evidence               string
+	packed                 string // the files of the cases, for a `lab check` in a cluster
 	files                  reportFiles
 }
 
@@ -53,9 +55,13 @@ as its expectations, with ids, times and varying numbers taken out. With --init 
 writes a first case for a service that is sending, to FILE or standard output. Read what
 was written before you rely on it.
 
+With --target kind the cases run in the cluster, as a Job: they start no application and no
+script there. Name the Service of one that is deployed by --app, and give the case
+fixture: remote.
+
 Without a lab that is up, check brings one up, which stays; with --up it starts a lab of its
 own and takes that lab down afterwards.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return e.check(cmd.Context(), &f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return e.check(cmd, &f, args) },
 	}
 	e.registerTarget(cmd)
 	f.up.register(cmd)
@@ -74,6 +80,10 @@ own and takes that lab down afterwards.`,
 	flags.StringVar(&f.evidence, "evidence", "", "keep what the applications print in this `FOLDER`")
 	flags.StringVarP(&f.output, "output", "o", "table", "table, json, junit or markdown")
 	f.files.register(cmd)
+	flags.StringVar(&f.packed, "packed", "", "the files of the cases, as `lab check` gives them to its Job in a cluster")
+	_ = flags.MarkHidden("packed")
+	onlyOn(flags, []string{target.Local}, "up", "watch", "record", "init", "evidence")
+	onlyOn(flags, []string{target.InCluster}, "packed")
 	cmd.MarkFlagsMutuallyExclusive("record", "watch", "init", "up")
 	for _, file := range []string{"junit", "json", "markdown"} {
 		cmd.MarkFlagsMutuallyExclusive("watch", file) // such a file has one report
@@ -92,7 +102,8 @@ func (f *checkFlags) valid() error {
 	return nil
 }
 
-func (e *env) check(ctx context.Context, f *checkFlags, paths []string) error {
+func (e *env) check(cmd *cobra.Command, f *checkFlags, paths []string) error {
+	ctx := cmd.Context()
 	format, err := report.ParseFormat(f.output)
 	if err != nil {
 		return usageError{err}
@@ -103,9 +114,22 @@ func (e *env) check(ctx context.Context, f *checkFlags, paths []string) error {
 	if f.init != "" {
 		return e.initCase(ctx, f, paths)
 	}
+	if f.packed != "" {
+		dir, err := os.MkdirTemp("", "lab-check-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if paths, err = unpackCases(f.packed, dir); err != nil {
+			return fmt.Errorf("unpacking the cases: %w", err)
+		}
+	}
 	all, err := e.loadCases(paths, f.tags)
 	if err != nil {
 		return err
+	}
+	if e.target.name != target.Local {
+		return e.checkInCluster(cmd, f, all, format)
 	}
 	files, err := f.files.create()
 	if err != nil {

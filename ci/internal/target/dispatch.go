@@ -91,6 +91,9 @@ func reach(ctx context.Context, t Reachable, components []string) (Addresses, er
 func decode(done Executed, command string, remark func(string), into any) error {
 	doc, rest := findJSON(done.Output)
 	text := strings.TrimSpace(string(rest))
+	if said, ok := strings.CutPrefix(text, "lab: "); ok && doc == nil && done.ExitCode != 0 {
+		return errors.New(said)
+	}
 	if doc == nil {
 		return fmt.Errorf("%s ended in the cluster with exit code %d and printed no result:\n%s", command, done.ExitCode, text)
 	}
