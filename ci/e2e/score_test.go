@@ -16,6 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/facts"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // scored is the JSON of `lab score`.
@@ -198,6 +199,28 @@ func TestScoreOfBadEmitters(t *testing.T) {
 		t.Logf("found %v", s.kinds())
 		return ok && slices.Equal(s.kinds(), want)
 	})
+	l.inspectorStopped()
+}
+
+// inspectorStopped stops the inspector: no sender is refused or held up by it, the stores get
+// everything, and the copy's own series are not among the lab's.
+func (l *testLab) inspectorStopped() {
+	l.Helper()
+	dropped := func() float64 {
+		return l.counter(target.Alloy, `otelcol_exporter_(send|enqueue)_failed_.+component_path="/inspector.copy.lab"`)
+	}
+	before := dropped()
+	l.kill(target.Inspector)
+	began := time.Now()
+	for range 3 {
+		l.sendEverything()
+	}
+	if took := time.Since(began); took > time.Minute {
+		l.Errorf("senders waited for %s", took)
+	}
+	l.eventually("Alloy counts what it drops of the copy", func() bool { return dropped() > before })
+	l.nothingElseLost()
+	l.has(`{__name__=~"otelcol_(exporter|processor_batch)_.+",component_path=~".*copy.*"}`, 0, -1)
 }
 
 // careless is a service with a finding of each kind.

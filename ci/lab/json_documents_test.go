@@ -46,6 +46,10 @@ func documents() map[string]any {
 					Log: "backend.log", Detail: "503 draining",
 				}},
 			}},
+			Forward: &target.Copy{
+				Sent: target.Items{Spans: 7, LogRecords: 8, MetricPoints: 9}, GivenUp: target.Items{Spans: 1, LogRecords: 2, MetricPoints: 3},
+				QueueBytes: 1 << 20, QueueCapacityBytes: 8 << 20,
+			},
 		},
 		kindSnapshot: snapshot.Listing{
 			Target: target.Local, Commit: "c0ffee", Taken: at, OK: true, Counts: map[snapshot.State]int{snapshot.Shown: 1}, Duration: 1.5,

@@ -11,6 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/inspector"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/score"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/services"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
@@ -72,10 +73,10 @@ func listServices(ctx context.Context, at target.Addresses, since time.Duration)
 		return list, err
 	}
 	for i := range list.Services {
-		scored, err := scoreOf(ctx, at, list.Services[i].Name, "")
+		seen, err := inspector.Client{URL: at.Inspector}.Facts(ctx, list.Services[i].Name, "")
 		switch {
 		case err == nil:
-			list.Services[i].Score = &scored.Score
+			list.Services[i].Score = new(score.Evaluate(seen, time.Now()).Score)
 		case errors.Is(err, inspector.ErrNoFacts): // it sent nothing since the lab keeps facts
 		default:
 			list.NoScore = err.Error()

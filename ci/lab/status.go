@@ -78,6 +78,10 @@ func statusTable(w io.Writer, s target.Status, now time.Time) error {
 			}
 		}
 	}
+	if f := s.Forward; f != nil {
+		fmt.Fprintf(w, "The copy for another endpoint: sent %s; given up %s; %.1f of %.1f MiB wait.\n",
+			items(f.Sent), items(f.GivenUp), float64(f.QueueBytes)/(1<<20), float64(f.QueueCapacityBytes)/(1<<20))
+	}
 	what := "Everything is ready"
 	switch {
 	case len(s.Components) == 0:
@@ -87,6 +91,14 @@ func statusTable(w io.Writer, s target.Status, now time.Time) error {
 	}
 	_, err := fmt.Fprintf(w, "%s; %d MB of memory in all.\n", what, s.MemoryBytes>>20)
 	return err
+}
+
+// items names the numbers of spans, log records and metric points.
+func items(n target.Items) string {
+	if n == (target.Items{}) {
+		return "nothing"
+	}
+	return fmt.Sprintf("%d spans, %d log records, %d metric points", n.Spans, n.LogRecords, n.MetricPoints)
 }
 
 // instance names a process by its id, and a pod by its name.

@@ -23,6 +23,7 @@ func TestStatusTable(t *testing.T) {
 			{Name: "tempo", PID: 77, State: "not ready", MemoryBytes: 5 << 20, Detail: "503 starting"},
 		}},
 	}}
+	s.Forward = &target.Copy{Sent: target.Items{Spans: 12, MetricPoints: 3}, QueueBytes: 3 << 19, QueueCapacityBytes: 8 << 20}
 	s.Sum()
 	var b strings.Builder
 	if err := statusTable(&b, s, now); err != nil {
@@ -36,6 +37,7 @@ loki       0/1    –           no pod yet
 tempo      0/1    process 77  not ready         0         5 MB    –    http://127.0.0.1:3200
 
 tempo: 503 starting
+The copy for another endpoint: sent 12 spans, 0 log records, 3 metric points; given up nothing; 1.5 of 8.0 MiB wait.
 3 of 4 components are not ready; 66 MB of memory in all.
 `
 	if b.String() != want {

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
 // components are the programs of the stack by their jobs, as Alloy scrapes them.
@@ -90,7 +92,25 @@ func collector(p *page) {
 			series("spans", sumBy("", rate("otelcol_exporter_sent_spans_total"))),
 			series("log lines", sumBy("", rate("otelcol_exporter_sent_log_records_total"))),
 			series("metric points", sumBy("", rate("otelcol_exporter_sent_metric_points_total")))))
+	p.line(normal,
+		graph("Copy for another endpoint", units.CountsPerSecond, about(
+			"Spans, log lines and metric points per second of the copy that `lab up --forward` sends to another endpoint, and what of it was given up: because the endpoint refused it or was away (send), or because its queue was full (enqueue).",
+			"`lab logs alloy` has the endpoint's own words. The lab itself loses nothing. docs/runbooks/ForwardFailing.md says more."),
+			series("spans", sumBy("", rate("lab_forward_copy_exporter_sent_spans_total"))),
+			series("log lines", sumBy("", rate("lab_forward_copy_exporter_sent_log_records_total"))),
+			series("metric points", sumBy("", rate("lab_forward_copy_exporter_sent_metric_points_total"))),
+			series("{{signal}} given up: {{reason}}", sumBy("signal, reason", rate("lab_forward_copy_given_up_total")))).
+			NoValue(noForward),
+		limited(graph("Queue of the copy", units.PercentUnit, about(
+			"How full the queue of that copy is, which is in Alloy's memory. At 100 % what comes is given up.",
+			"the endpoint is away, or slower than what comes."),
+			series("filled", "max(lab_forward_copy_exporter_queue_size / lab_forward_copy_exporter_queue_capacity)")).
+			Max(1).
+			NoValue(noForward),
+			step{0.8, "red"}))
 }
+
+const noForward = dashboards.DoesNotApply + "the lab sends no copy to another endpoint (lab up --forward)"
 
 func logStore(p *page) {
 	p.row("Loki, the logs").line(normal,

@@ -122,9 +122,9 @@ func TestLosses(t *testing.T) {
 	spans := 0
 	alloy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `# TYPE otelcol_exporter_enqueue_failed_spans_total counter
-otelcol_exporter_enqueue_failed_spans_total{component_id="otelcol.exporter.otlphttp.inspector",x="a b"} %d
-otelcol_exporter_send_failed_spans_total{component_id="otelcol.exporter.otlphttp.inspector"} 1
-otelcol_exporter_enqueue_failed_log_records_total{component_id="otelcol.exporter.otlphttp.loki"} 9
+otelcol_exporter_enqueue_failed_spans_total{component_path="/inspector.copy.lab",component_id="otelcol.exporter.otlphttp.inspector",x="a b"} %d
+otelcol_exporter_send_failed_spans_total{component_path="/inspector.copy.lab",component_id="otelcol.exporter.otlphttp.inspector"} 1
+otelcol_exporter_enqueue_failed_log_records_total{component_path="/",component_id="otelcol.exporter.otlphttp.loki"} 9
 `, spans)
 	}))
 	defer alloy.Close()
@@ -143,7 +143,7 @@ otelcol_exporter_enqueue_failed_log_records_total{component_id="otelcol.exporter
 // TestWatch lets Alloy drop spans while no facts are asked for.
 func TestWatch(t *testing.T) {
 	alloy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, `otelcol_exporter_enqueue_failed_spans_total{component_id="otelcol.exporter.otlphttp.inspector"} 4`)
+		fmt.Fprintln(w, `otelcol_exporter_enqueue_failed_spans_total{component_path="/inspector.copy.lab",component_id="otelcol.exporter.otlphttp.inspector"} 4`)
 	}))
 	defer alloy.Close()
 	s := NewServer(&Losses{URL: alloy.URL, HTTP: alloy.Client()})

@@ -19,6 +19,28 @@ type Status struct {
 	MemoryBytes int64 `json:"memory_bytes"`
 	// Components are the lab's, in the order in which data flows.
 	Components []Component `json:"components"`
+	// Forward is what became of the copy for another endpoint; absent where Alloy makes
+	// none, or cannot be asked.
+	Forward *Copy `json:"forward,omitempty"`
+}
+
+// Copy is what became of a copy of the telemetry since Alloy started.
+type Copy struct {
+	// Sent is what was taken.
+	Sent Items `json:"sent"`
+	// GivenUp is what was refused for good, or had no room in the queue.
+	GivenUp Items `json:"given_up"`
+	// QueueBytes and QueueCapacityBytes are what waits and what has room, for a copy whose
+	// queue counts bytes.
+	QueueBytes         int64 `json:"queue_bytes"`
+	QueueCapacityBytes int64 `json:"queue_capacity_bytes"`
+}
+
+// Items counts telemetry by its kind.
+type Items struct {
+	Spans        uint64 `json:"spans"`
+	LogRecords   uint64 `json:"log_records"`
+	MetricPoints uint64 `json:"metric_points"`
 }
 
 // Component is one component of the lab.

@@ -66,6 +66,7 @@ func (v *verifier) readBaseline(ctx context.Context, at time.Time) baseline {
 	for _, l := range losses {
 		selectors = append(selectors, l.selector())
 	}
+	selectors = append(selectors, forwarding.selector())
 	b := baseline{}
 	for i, c := range v.readAll(ctx, selectors, at) {
 		b[selectors[i]] = c

@@ -75,6 +75,13 @@ var losses = []loss{
 	{name: "Mimir's ruler failed to query or write", job: "mimir", counter: `cortex_ruler_(queries|write_requests)_failed_total`, companion: ruleEvaluations},
 }
 
+// forwarding is what the endpoint of `lab up --forward` did not take. It is no loss of the
+// lab, and not there without --forward.
+var forwarding = loss{
+	name: "nothing of the copy was given up", job: "alloy",
+	counter: `lab_forward_copy_given_up_total`, companion: `lab_forward_copy_exporter_queue_size`,
+}
+
 // selector matches what the component counts as lost. Mimir counts an exemplar as too
 // old when it has it already: the SDK exports the exemplar of an idle histogram
 // again and again. So that reason is left out.
@@ -111,6 +118,23 @@ func (v *verifier) nothingLost(ctx context.Context, before baseline, arrived tim
 		v.add("nothing lost", l.name, "0", outcomes[i], took[i])
 	}
 	v.queuesEmpty(ctx)
+	v.forwarded(ctx, before)
+}
+
+// forwarded checks, where Alloy sends a copy to another endpoint, that it has given up
+// nothing of the copy.
+func (v *verifier) forwarded(ctx context.Context, before baseline) {
+	_, forwards, err := v.mimir.Scalar(ctx, sumOver(forwarding.present(), v.timing.alive), time.Now())
+	if err == nil && !forwards {
+		return
+	}
+	v.check("forward", forwarding.name, "0", func() (string, error) {
+		measured, err := v.lost(ctx, forwarding, before.get(forwarding.selector()))
+		if err != nil {
+			err = fmt.Errorf("%w. The endpoint of --forward refused the copy, or was away", err)
+		}
+		return measured, err
+	})
 }
 
 // lost compares a counter with what it was.

@@ -1,12 +1,16 @@
 package kind
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/copies"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
 // Status implements [target.Target].
@@ -23,7 +27,25 @@ func (t *Target) Status(ctx context.Context) (target.Status, error) {
 	if ports.grafana, err = c.HostPort(ctx, target.GrafanaNodePort); err != nil {
 		return target.Status{}, err
 	}
-	return describe(t.o.Name, found, ports), nil
+	s := describe(t.o.Name, found, ports)
+	s.Forward = forwarded(ctx, c)
+	return s, nil
+}
+
+// forwarded asks Alloy, through the API server, what became of the copy for another
+// endpoint; nil when there is none, or when Alloy does not answer.
+func forwarded(ctx context.Context, c *cluster.Cluster) *target.Copy {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	metrics, err := c.Kubectl(ctx, nil, "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s-0:%d/proxy/metrics",
+		target.NamespaceObservability, target.Alloy, target.ClusterPorts().Alloy))
+	if err != nil {
+		return nil
+	}
+	if forward, made, err := copies.Read(bytes.NewReader(metrics), copies.Forward); err == nil && made {
+		return &forward
+	}
+	return nil
 }
 
 // describe turns the workloads' status into the form that all targets share.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/copies"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -29,6 +30,9 @@ func (l *Lab) Status(ctx context.Context) (*State, target.Status, error) {
 			c.Ready = 1
 		}
 		s.Components = append(s.Components, c)
+	}
+	if c, made, err := copies.Ask(ctx, client, state.Addresses.Alloy, copies.Forward); err == nil && made {
+		s.Forward = &c
 	}
 	s.Sum()
 	return state, s, nil
