@@ -116,7 +116,7 @@ func traces(p *page) {
 }
 
 const (
-	noStatements = dashboards.DoesNotApply + "the chosen services call no database: they have neither db.client.operation.duration nor CLIENT spans with db.system.name"
+	noStatements = dashboards.DoesNotApply + "the chosen services make no database calls: they have neither db.client.operation.duration nor CLIENT spans with db.system.name"
 	noGo         = dashboards.DoesNotApply + "the chosen services send no metrics of a Go runtime"
 )
 
