@@ -53,14 +53,15 @@ func (e *env) imageLock(file string) (images.Lock, error) {
 
 // stack returns the stack of the checkout or of this program, with the images of the lock
 // in a file, or of the usual lock if that file is "". archives may name a directory with
-// images as files.
-func (e *env) stack(mode stack.Mode, cache, lock, archives string) (*stack.Stack, error) {
+// images as files. full is for a stack without lean programs.
+func (e *env) stack(mode stack.Mode, cache, lock, archives string, full bool) (*stack.Stack, error) {
 	pinned, err := e.imageLock(lock)
 	if err != nil {
 		return nil, err
 	}
+	files := checkout.Find()
 	return stack.New(stack.Config{
-		Root: checkout.Find().Root, Cache: cache, Mode: mode, Images: pinned, Archives: archives, Progress: stack.Render(e.progress()),
+		Root: files.Root, Files: files, Full: full, Cache: cache, Mode: mode, Images: pinned, Archives: archives, Progress: stack.Render(e.progress()),
 	})
 }
 

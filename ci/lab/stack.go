@@ -10,10 +10,11 @@ import (
 type stackFlags struct {
 	mode                    stack.Mode
 	cache, images, archives string
+	full                    bool
 }
 
 func (f *stackFlags) open(e *env) (*stack.Stack, error) {
-	return e.stack(f.mode, f.cache, f.images, f.archives)
+	return e.stack(f.mode, f.cache, f.images, f.archives, f.full)
 }
 
 func stackCommand(e *env) *cobra.Command {

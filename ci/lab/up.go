@@ -24,8 +24,9 @@ It also takes over a lab that runs already, or that a crashed run has left behin
 
 The programs come from where it is quickest (--stack auto): from PATH, from an
 earlier run, out of the images that config/images.json pins (on Linux, with a registry
-in reach), or compiled from source, which takes about half an hour on two cores
-and happens once. --images FILE takes another lock, such as a mirror's.
+in reach), or compiled from source, which takes about a quarter of an hour on two cores
+and happens once. --images FILE takes another lock, such as a mirror's. What is compiled
+has only what the lab runs; ` + "`lab stack build --full`" + ` compiles the rest.
 
 Outside of a checkout, up takes the configuration that is built into lab, and installs
 the services as Go packages of lab's own version, which takes a minute or two the first

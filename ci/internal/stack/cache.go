@@ -24,6 +24,9 @@ type stored struct {
 	Home        string   `json:"home,omitempty"`
 	Loader      string   `json:"loader,omitempty"`
 	LibraryPath []string `json:"library_path,omitempty"`
+	// Lean and Components are as in Program.
+	Lean       bool     `json:"lean,omitempty"`
+	Components []string `json:"components,omitempty"`
 }
 
 // cached returns the program in the finished directory dir, or errAbsent.
@@ -41,7 +44,7 @@ func cached(name string, source Mode, dir string) (Program, error) {
 	}
 	p := Program{
 		Name: name, Version: st.Version, Source: source,
-		Path: filepath.Join(dir, st.Path),
+		Path: filepath.Join(dir, st.Path), Lean: st.Lean, Components: st.Components,
 	}
 	if st.Home != "" {
 		p.Home = filepath.Join(dir, st.Home)

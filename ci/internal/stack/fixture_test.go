@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,8 @@ type fixture struct {
 	lock        images.Lock
 	specs       []spec
 	progress    func(Event)
+	full        bool
+	files       fs.FS
 	probe       time.Duration
 }
 
@@ -74,7 +77,7 @@ func (f *fixture) write(t *testing.T, file, content string) {
 func (f *fixture) stack(t *testing.T) *Stack {
 	t.Helper()
 	s, err := newStack(Config{
-		Root: f.root, Cache: f.cache, Mode: f.mode, Images: f.lock, Archives: f.archives, Progress: f.progress, ProbeTimeout: f.probe,
+		Root: f.root, Cache: f.cache, Mode: f.mode, Images: f.lock, Archives: f.archives, Progress: f.progress, Full: f.full, Files: f.files, ProbeTimeout: f.probe,
 	}, f.specs)
 	if err != nil {
 		t.Fatalf("New() = %v", err)

@@ -214,7 +214,7 @@ func TestImageCancelledResumes(t *testing.T) {
 }
 
 // A layer that breaks off in the middle is taken up again. If it breaks off again and
-// again, nothing is compiled unasked: that takes half an hour.
+// again, nothing is compiled unasked: that takes a quarter of an hour.
 func TestAutoAfterABreak(t *testing.T) {
 	reg := newRegistry(t)
 	img := imageOf(t, layerWith(staticELF()+strings.Repeat("x", 5000)))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,34 +16,43 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
-// sourceDir is where the compiled program of pin is, or will be.
-func (s *Stack) sourceDir(sp spec, pin Pin, tc toolchain) (string, error) {
-	key, err := sourceKey(sp, pin, tc)
+// sourceDir is where the program that r compiles is, or will be.
+func (s *Stack) sourceDir(r recipe, tc toolchain) (string, error) {
+	key, err := r.key(tc)
 	if err != nil {
-		return "", fmt.Errorf("source pin of %s: %w", sp.name, err)
+		return "", fmt.Errorf("source pin of %s: %w", r.spec.name, err)
 	}
-	return filepath.Join(s.cfg.Cache, "source", fmt.Sprintf("%s-%s-%s", sp.name, pin.Release, key)), nil
+	return filepath.Join(s.cfg.Cache, "source", fmt.Sprintf("%s-%s-%s", r.spec.name, r.pin.Release, key)), nil
 }
 
 // compiled returns the program of sp when it has been compiled before, else
-// errAbsent.
+// errAbsent. One with all of upstream goes before a lean one.
 func (s *Stack) compiled(ctx context.Context, sp spec) (Program, error) {
-	pin, ok := s.pins[sp.name]
-	if !ok {
+	recipes, err := s.wanted(sp)
+	if err != nil {
+		return Program{}, err
+	}
+	if len(recipes) == 0 {
 		return Program{}, errAbsent
 	}
+	pin := recipes[0].pin
 	if pin.Dir == "" {
-		return s.anyCompiled(sp, pin)
+		return s.anyCompiled(pin, recipes)
 	}
 	tc, err := goToolchain(ctx, pin)
 	if err != nil {
 		return Program{}, err
 	}
-	dir, err := s.sourceDir(sp, pin, tc)
-	if err != nil {
-		return Program{}, err
+	for _, r := range recipes {
+		dir, err := s.sourceDir(r, tc)
+		if err != nil {
+			return Program{}, err
+		}
+		if p, err := cached(sp.name, Source, dir); !errors.Is(err, errAbsent) {
+			return p, err
+		}
 	}
-	return cached(sp.name, Source, dir)
+	return Program{}, errAbsent
 }
 
 // errNoSources says that the checkout is missing that a compile needs.
@@ -51,33 +61,46 @@ var errNoSources = errors.New("needs the lab's sources: run `git clone https://g
 
 // anyCompiled returns the program of that release that was compiled last. Without a
 // checkout there are no module files to compute a key from. For a release they decide
-// little more than which Go has compiled it.
-func (s *Stack) anyCompiled(sp spec, pin Pin) (Program, error) {
-	files, err := filepath.Glob(filepath.Join(s.cfg.Cache, "source", sp.name+"-"+pin.Release+"-*", descriptor))
+// little more than which Go has compiled it. A lean program is taken if it has every
+// component of the configuration, and no other is there.
+func (s *Stack) anyCompiled(pin Pin, recipes []recipe) (Program, error) {
+	files, err := filepath.Glob(filepath.Join(s.cfg.Cache, "source", pin.Name+"-"+pin.Release+"-*", descriptor))
 	if err != nil {
 		return Program{}, err
 	}
 	var newest time.Time
 	found, err := Program{}, errAbsent
 	for _, file := range files {
+		p, cacheErr := cached(pin.Name, Source, filepath.Dir(file))
 		info, statErr := os.Stat(file)
-		if statErr != nil || info.ModTime().Before(newest) {
+		if cacheErr != nil || statErr != nil || p.Version != pin.Release {
 			continue
 		}
-		if p, cacheErr := cached(sp.name, Source, filepath.Dir(file)); cacheErr == nil && p.Version == pin.Release {
+		enough := slices.ContainsFunc(recipes, func(r recipe) bool { return r.makes(p) })
+		better := err != nil || found.Lean && !p.Lean || found.Lean == p.Lean && info.ModTime().After(newest)
+		if enough && better {
 			found, err, newest = p, nil, info.ModTime()
 		}
 	}
 	return found, err
 }
 
-// compile builds sp from its module. If an earlier compile of the same pin has done
-// that, compile returns its result.
+// compile builds sp from its module, by the recipe with the least in it that is wanted.
+// If an earlier compile of the same pin has done that, compile returns its result.
 func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
-	pin, ok := s.pins[sp.name]
-	if !ok {
+	recipes, err := s.wanted(sp)
+	if err != nil {
+		return Program{}, err
+	}
+	if len(recipes) == 0 {
 		return Program{}, fmt.Errorf("%s cannot be compiled from a Go module: %w", sp.name, errAbsent)
 	}
+	return s.compileBy(ctx, recipes[len(recipes)-1])
+}
+
+// compileBy is compile by one recipe.
+func (s *Stack) compileBy(ctx context.Context, r recipe) (Program, error) {
+	sp, pin := r.spec, r.pin
 	if pin.Dir == "" {
 		return Program{}, fmt.Errorf("%s %s is not on this machine, and compiling it %w", sp.name, pin.Release, errNoSources)
 	}
@@ -88,23 +111,23 @@ func (s *Stack) compile(ctx context.Context, sp spec) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
-	dir, err := s.sourceDir(sp, pin, tc)
+	dir, err := s.sourceDir(r, tc)
 	if err != nil {
 		return Program{}, err
 	}
 	return s.once(ctx, sp, Source, dir, func(progress *tracker) error {
-		b := &build{stack: s, spec: sp, pin: pin, toolchain: tc, dir: dir, progress: progress}
+		b := &build{recipe: r, stack: s, toolchain: tc, dir: dir, progress: progress}
 		return b.run(ctx)
 	})
 }
 
 // build is one compile, under the program's lock.
 type build struct {
+	recipe
 	stack     *Stack
-	spec      spec
-	pin       Pin
 	toolchain toolchain
-	dir       string // the finished directory
+	more      []string // flags beside those of the recipe
+	dir       string   // the finished directory
 	progress  *tracker
 }
 
@@ -137,7 +160,15 @@ func (b *build) run(ctx context.Context) (err error) {
 	if err := b.stack.checkModuleSpace(b.pin, b.toolchain); err != nil {
 		return fmt.Errorf("compile %s: %w", b.spec.name, err)
 	}
-	stale, all, err := countStale(ctx, b.spec, b.pin, log, func(n int) { b.progress.set(PhaseModules, int64(n), 0) })
+	b.more = quicker
+	if b.lean != nil && b.lean.list != "" {
+		file, err := b.overlay(ctx)
+		if err != nil {
+			return fail(fmt.Errorf("leaving out what the lab does not run: %w", err))
+		}
+		b.more = append(slices.Clone(quicker), "-overlay="+file)
+	}
+	stale, all, err := countStale(ctx, b.pin, append(b.flags(), b.more...), log, func(n int) { b.progress.set(PhaseModules, int64(n), 0) })
 	if err != nil {
 		return fail(err)
 	}
@@ -152,7 +183,7 @@ func (b *build) run(ctx context.Context) (err error) {
 	if err := b.goBuild(ctx, log, tmp, program, stale); err != nil {
 		return fail(err)
 	}
-	if err := finish(tmp, b.dir, stored{Version: b.pin.Release, Path: program}); err != nil {
+	if err := finish(tmp, b.dir, stored{Version: b.pin.Release, Path: program, Lean: b.lean != nil, Components: b.components}); err != nil {
 		return fmt.Errorf("compile %s: %w", b.spec.name, err)
 	}
 	b.progress.set(PhaseDone, int64(stale), int64(stale))
@@ -168,7 +199,8 @@ func (b *build) goBuild(ctx context.Context, log io.Writer, tmp, program string,
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return err
 	}
-	args := append([]string{"build", "-v"}, buildFlags(b.spec, b.pin)...)
+	args := append([]string{"build", "-v"}, b.flags()...)
+	args = append(args, b.more...)
 	args = append(args, "-o", filepath.Join(tmp, program), b.pin.Package)
 	fmt.Fprintf(log, "cd %s && go %s\n", b.pin.Dir, strings.Join(args, " "))
 	count := newCounter(stale, runtime.GOMAXPROCS(0))

@@ -27,6 +27,8 @@ type spec struct {
 	// homeInImage is Grafana's home in its image, with public/ and conf/.
 	homeInImage string
 	optional    bool
+	// lean says what of the program need not be compiled; nil where all of it must be.
+	lean *lean
 }
 
 // specs lists the programs in the order in which they are fetched and built.
@@ -36,21 +38,25 @@ func specs() []spec {
 			name: "loki", module: "github.com/grafana/loki/v3",
 			versionVar: "github.com/grafana/loki/v3/pkg/util/build.Version",
 			inImage:    []string{"/usr/bin/loki"},
+			lean:       leanStorage(),
 		},
 		{
 			name: "tempo", module: "github.com/grafana/tempo",
 			versionVar: "main.Version",
 			inImage:    []string{"/tempo"},
+			lean:       leanStorage(),
 		},
 		{
 			name: "mimir", module: "github.com/grafana/mimir",
 			versionVar: "github.com/grafana/mimir/pkg/util/version.Version",
 			inImage:    []string{"/bin/mimir"},
+			lean:       leanStorage(),
 		},
 		{
 			name: "alloy", module: "github.com/grafana/alloy", vPrefix: true,
 			versionVar: "github.com/grafana/alloy/internal/build.Version",
 			inImage:    []string{"/bin/alloy"},
+			lean:       leanAlloy(),
 		},
 		{
 			name: "grafana", optional: true,

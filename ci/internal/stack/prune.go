@@ -60,14 +60,20 @@ func (s *Stack) Old(ctx context.Context) ([]Old, error) {
 // source, and those of its image, for any processor.
 func (s *Stack) current(ctx context.Context, sp spec) ([]string, error) {
 	var dirs []string
-	if pin, ok := s.pins[sp.name]; ok && pin.Dir == "" {
-		dirs = append(dirs, filepath.Join(s.cfg.Cache, "source", sp.name+"-"+pin.Release+"-"))
-	} else if ok {
-		tc, err := goToolchain(ctx, pin)
+	recipes, err := s.recipes(sp)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range recipes {
+		if r.pin.Dir == "" {
+			dirs = append(dirs, filepath.Join(s.cfg.Cache, "source", sp.name+"-"+r.pin.Release+"-"))
+			continue
+		}
+		tc, err := goToolchain(ctx, r.pin)
 		if err != nil {
 			return nil, err // only Go can tell which of them is current
 		}
-		dir, err := s.sourceDir(sp, pin, tc)
+		dir, err := s.sourceDir(r, tc)
 		if err != nil {
 			return nil, err
 		}

@@ -137,7 +137,7 @@ func TestPruneDeletesWhatWasKilled(t *testing.T) {
 	}
 }
 
-// A compile can hold the lock for half an hour: whoever waits for it is told.
+// A compile can hold the lock for a quarter of an hour: whoever waits for it is told.
 func TestPruneSaysThatItWaits(t *testing.T) {
 	f := newFixture(t)
 	f.inCache(t, "source/loki-1.2.2-0123456789abcdef", 1)

@@ -151,9 +151,9 @@ func (c *choice) get(ctx context.Context, sp spec) (p Program, why string, err e
 		return p, "the registry answers", err
 	}
 	// The registry has the image, and what has arrived is kept. A compile instead
-	// takes half an hour: that is for the person to choose.
+	// takes a quarter of an hour: that is for the person to choose.
 	if _, ok := errors.AsType[*downloadError](err); ok {
-		return p, "", fmt.Errorf("%w\nCall it again to go on where the download stopped, or with --stack source to compile instead (about half an hour)", err)
+		return p, "", fmt.Errorf("%w\nCall it again to go on where the download stopped, or with --stack source to compile instead (about a quarter of an hour)", err)
 	}
 	c.report(Event{Program: sp.name, Phase: PhaseFailed, Err: err})
 	p, sourceErr := c.compile(ctx, sp)
@@ -236,6 +236,15 @@ func (c *choice) reason() string {
 		parts = append(parts, part)
 	}
 	line := "stack: " + strings.Join(parts, "; ")
+	var lean []string
+	for _, t := range c.taken {
+		if t.Lean {
+			lean = append(lean, t.Name)
+		}
+	}
+	if len(lean) > 0 {
+		line += fmt.Sprintf("; lean, with what the lab runs: %s (`lab stack build --full` compiles the rest)", strings.Join(lean, ", "))
+	}
 	if c.ready > 0 {
 		line += fmt.Sprintf("; %d of %d were there already", c.ready, len(c.taken))
 	}

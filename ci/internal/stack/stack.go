@@ -15,7 +15,8 @@
 //
 //	images/NAME-DIGEST-ARCH/   a program taken out of an image
 //	source/NAME-RELEASE-KEY/   a program compiled; KEY covers everything that
-//	                           decides the result (see sourceKey)
+//	                           decides the result (see recipe)
+//	overlay/NAME/              what the last lean compile of NAME has changed of upstream
 //	blobs/                     layers of images that are not finished (see registry.Store)
 //	logs/build-NAME.log        the last compile of NAME
 //	locks/, tmp/               one lock file per program, and work in progress
@@ -27,6 +28,8 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -83,6 +86,11 @@ type Config struct {
 	Mode Mode
 	// Images is the image lock.
 	Images images.Lock
+	// Files has config/alloy, which says what a lean program must have in it; nil is Root.
+	// Without both, any lean program will do.
+	Files fs.FS
+	// Full is set if no lean program will do: see Lean in [Program].
+	Full bool
 	// Archives is a folder with images as files, as `lab images pull --to` and pack write
 	// them. A program whose image is there is taken out of it, and not asked of a
 	// registry. It may be "".
@@ -131,6 +139,9 @@ func newStack(cfg Config, specs []spec) (*Stack, error) {
 			return nil, err
 		}
 	}
+	if cfg.Files == nil && cfg.Root != "" {
+		cfg.Files = os.DirFS(cfg.Root)
+	}
 	if cfg.ProbeTimeout == 0 {
 		cfg.ProbeTimeout = 3 * time.Second
 	}
@@ -165,6 +176,10 @@ type Program struct {
 	// libraries, because this machine's may be others, or not there at all.
 	Loader      string
 	LibraryPath []string
+	// Lean says that parts of the program that the lab never runs were left out when it was
+	// compiled. Components names those that a lean Alloy has at least.
+	Lean       bool
+	Components []string
 }
 
 // Command returns the file to execute, and the arguments that go in front of the

@@ -52,7 +52,7 @@ func TestBusyLocalhost(t *testing.T) {
 	}
 }
 
-// Ports are looked for when the programs are there, which may take half an hour.
+// Ports are looked for when the programs are there, which may take a quarter of an hour.
 func TestFreePortsAreChosenLate(t *testing.T) {
 	l, _ := testLab(t)
 	l.cfg.Programs = func(context.Context) (map[string]Program, error) {

@@ -96,7 +96,7 @@ func (l *Lab) Up(ctx context.Context) (state *State, started []string, err error
 func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if !l.cfg.FreePorts {
 		if _, err := l.ports(state); err != nil {
-			return nil, err // before the programs are compiled, which may take half an hour
+			return nil, err // before the programs are compiled, which may take a quarter of an hour
 		}
 	}
 	if err := l.cfg.Retention.Check(); err != nil {
