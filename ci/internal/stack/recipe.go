@@ -76,7 +76,7 @@ func (r recipe) flags() []string {
 // linker throws away (-w) what the compiler writes for debuggers: without it, a compile
 // takes 7 % less. They are no part of the key, so that programs compiled without them
 // count.
-var quicker = []string{}
+var quicker = []string{"-gcflags=all=-dwarf=false"}
 
 // key is a hash of everything that decides the result of a compile: the module files,
 // our own Go files, the flags, the toolchain, the platform, and what is left out.
