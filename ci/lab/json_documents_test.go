@@ -90,7 +90,6 @@ func documents() map[string]any {
 				Rows: []bench.Row{{Name: "r", Unit: bench.Seconds, Median: 2.5, Least: 2, Most: 3, Runs: 3, AtMost: new(3.0), AtLeast: new(1.0)}},
 			}},
 		},
-		kindInspection:  filled[inspect.Inspection](at),
 		kindChaos:       filled[chaos.Result](at),
 		kindObservation: filled[chaos.Observation](at),
 		kindInspection:  filled[inspect.Inspection](at),
@@ -129,9 +128,6 @@ func fill(v reflect.Value, at time.Time) {
 		v.SetString("text")
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), at)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
 	case reflect.Uint64:
