@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // lean says what is left out of a program when it is compiled lean: parts that the lab
@@ -83,11 +84,16 @@ func leanAlloy() *lean {
 // `otelcol.receiver.otlp "apps" {`.
 var named = regexp.MustCompile(`(?m)^[ \t]*([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)[ \t]+(?:"[^"\n]*"[ \t]*)?\{`)
 
+// imported matches the import of a module, whose label is the first word of the names of
+// the components that the module declares.
+var imported = regexp.MustCompile(`(?m)^[ \t]*import\.[a-z]+[ \t]+"([^"\n]*)"`)
+
 // components returns the sorted names of all components that a lean program has at
-// least: those that the configuration in files names, below config/alloy, and more. Among
-// the names can be those of the configuration's own modules, which no package has.
+// least: those that the configuration in files names, below config/alloy, and more. The
+// components of modules that the configuration imports are its own, and do not count.
 func (l *lean) components(files fs.FS) ([]string, error) {
 	names := slices.Clone(l.more)
+	own := []string{"import"} // a block of the language
 	if files == nil || l.list == "" {
 		return names, nil
 	}
@@ -96,6 +102,9 @@ func (l *lean) components(files fs.FS) ([]string, error) {
 			return err
 		}
 		text, err := fs.ReadFile(files, file)
+		for _, m := range imported.FindAllSubmatch(text, -1) {
+			own = append(own, string(m[1]))
+		}
 		for _, m := range named.FindAllSubmatch(text, -1) {
 			names = append(names, string(m[1]))
 		}
@@ -107,6 +116,10 @@ func (l *lean) components(files fs.FS) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the components in config/alloy: %w", err)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		first, _, _ := strings.Cut(name, ".")
+		return slices.Contains(own, first)
+	})
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }

@@ -166,6 +166,11 @@ declare "copy" {
 	otelcol.exporter.otlphttp "backend"   {
 	}
 }
+import.file "inspector" {
+	filename = "x"
+}
+inspector.copy "lab" {
+}
 prometheus.exporter.self  {
 }
 logging {
