@@ -68,7 +68,7 @@ var losses = []loss{
 	{name: "Tempo's generator discarded spans", job: "tempo", counter: `tempo_metrics_generator_spans_discarded_total`, where: `,reason!="span_metrics_filtered"`},
 	{name: "Tempo's generator had too many series", job: "tempo", counter: `tempo_metrics_generator_registry_series_limited_total`},
 	{name: "Tempo's generator failed to write samples", job: "tempo", counter: `prometheus_remote_storage_(samples|histograms|exemplars)_(failed|dropped)_total`, where: `,reason!="dropped_series"`},
-	{name: "Mimir discarded samples", job: "mimir", counter: `cortex_discarded_samples_total`, companion: mimirReceived, where: `,reason!="rate_limited"`},
+	{name: "Mimir discarded samples", job: "mimir", counter: `cortex_discarded_samples_total`, companion: mimirReceived, where: `,reason!~"rate_limited|sample_duplicate_timestamp"`},
 	{name: "Mimir discarded requests", job: "mimir", counter: `cortex_discarded_requests_total`, companion: mimirReceived, where: `,reason!="rate_limited"`},
 	{name: "Mimir discarded exemplars", job: "mimir", counter: `cortex_discarded_exemplars_total`, companion: `cortex_distributor_received_exemplars_total`},
 	{name: "Mimir's ruler failed to evaluate rules", job: "mimir", counter: `cortex_prometheus_rule_evaluation_failures_total`, companion: ruleEvaluations},
