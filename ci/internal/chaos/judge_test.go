@@ -1,0 +1,162 @@
+package chaos
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const prefix = "0123456789abcdef"
+
+// perfect is an observation of a hundred seconds with a request a second, in which nothing
+// is lost: requests 1 to 10 create users 1 to 10, request 11 deletes user 1, and the rest
+// reads.
+func perfect() Observation {
+	b := Observation{TracePrefix: prefix, Started: start, Freshness: map[string][]Fresh{}}
+	for n := 1; n <= 100; n++ {
+		a := traffic.Answer{N: n, TraceID: traffic.TraceID(prefix, n), Kind: traffic.List, Status: 200, Sent: at(n), Ended: at(n).Add(10 * time.Millisecond)}
+		switch {
+		case n <= 10:
+			a.Kind, a.Status, a.UserID = traffic.Create, 201, int64(n)
+		case n == 11:
+			a.Kind, a.Status, a.UserID = traffic.Delete, 204, 1
+		}
+		b.Answers = append(b.Answers, a)
+	}
+	for n := 2; n <= 10; n++ {
+		b.Users = append(b.Users, traffic.User{ID: int64(n), Name: traffic.Name(n), Email: traffic.Email(prefix, n)})
+	}
+	b.Account = verify.Account{Exemplars: 5, Torn: map[int]string{}, Services: map[string]*verify.ServiceAccount{}}
+	for _, service := range services {
+		b.Account.Services[service] = &verify.ServiceAccount{Requests: 100, Most: 101, Before: 1, Counted: 101}
+	}
+	for _, signal := range signals {
+		b.Freshness[signal] = []Fresh{{At: at(40), Data: at(38)}, {At: at(65), Data: at(61)}}
+	}
+	return b
+}
+
+func at(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
+
+// killed is a scenario that kills a component at second 50 and starts it again at 60.
+func killed(component string) (Scenario, Outcome) {
+	s := Scenario{Name: "kill-" + component, Promises: promisesFor(true, component), Alert: downAlerts[component]}
+	return s, Outcome{Name: s.Name, Healed: at(60), Actions: []Action{{At: at(50), Done: at(50).Add(20 * time.Millisecond), What: "kill", Component: component}}}
+}
+
+// Each fault breaks one promise; without a fault all are kept.
+func TestFaultsBreakPromises(t *testing.T) {
+	both := func(b *Observation, do func(*verify.ServiceAccount)) {
+		do(b.Account.Services[target.Frontend])
+	}
+	for name, c := range map[string]struct {
+		component string // that is killed
+		fault     func(*Observation)
+		broken    []string
+		promised  int // losses that a promise allows
+	}{
+		"nothing is lost":           {target.Loki, func(*Observation) {}, nil, 0},
+		"a user is dropped":         {target.Loki, func(b *Observation) { b.Users = b.Users[1:] }, []string{Users}, 0},
+		"a user is not whole":       {target.Loki, func(b *Observation) { b.Users[0].Name = "" }, []string{Users}, 0},
+		"a user is there twice":     {target.Loki, func(b *Observation) { u := b.Users[0]; u.ID = 99; b.Users = append(b.Users, u) }, []string{Users}, 0},
+		"a deleted user is back":    {target.Loki, func(b *Observation) { b.Users = append(b.Users, traffic.User{ID: 1}) }, []string{Users}, 0},
+		"the users cannot be read":  {target.Loki, func(b *Observation) { b.UsersProblem = "no answer" }, []string{Users}, 0},
+		"a trace is lost":           {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{49} }) }, []string{Traces}, 0},
+		"a trace is torn":           {target.Loki, func(b *Observation) { b.Account.Torn[49] = "torn" }, []string{Traces}, 0},
+		"a span is there twice":     {target.Loki, func(b *Observation) { b.Account.Doubled = []int{49} }, []string{Traces}, 0},
+		"a line is lost":            {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoLine = []int{49} }) }, []string{Lines}, 0},
+		"a line is there twice":     {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.TwoLines = []int{49} }) }, []string{Lines}, 0},
+		"a count is lost":           {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted-- }) }, []string{Counters}, 0},
+		"a request counts twice":    {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted++ }) }, []string{Counters}, 0},
+		"an exemplar leads nowhere": {target.Loki, func(b *Observation) { b.Account.Dead = []string{traffic.TraceID(prefix, 3)} }, []string{Exemplars}, 0},
+		"no exemplar is stored":     {target.Loki, func(b *Observation) { b.Account.Exemplars = 0 }, []string{Exemplars}, 0},
+		"a signal stays old":        {target.Loki, func(b *Observation) { b.Freshness[logLine] = b.Freshness[logLine][:1] }, []string{Freshness}, 0},
+		"a signal is slow":          {target.Loki, func(b *Observation) { b.Freshness[metric][1].At = at(121) }, []string{Freshness}, 0},
+		"a request fails":           {target.Loki, func(b *Observation) { b.Answers[54].Status = 502 }, []string{Unnoticed}, 0},
+		"the traces cannot be read": {target.Loki, func(b *Observation) { b.Account.Problems = []string{"traces: no answer"} }, []string{Traces}, 0},
+
+		"a killed service's last second is lost": {target.Frontend, func(b *Observation) {
+			both(b, func(s *verify.ServiceAccount) { s.NoSpan, s.NoLine, s.Counted = []int{49}, []int{49}, s.Counted-5 })
+		}, nil, 7},
+		"a killed service loses more": {target.Frontend, func(b *Observation) {
+			both(b, func(s *verify.ServiceAccount) { s.NoSpan, s.NoLine, s.Counted = []int{47}, []int{47}, s.Counted-9 })
+		}, []string{Traces, Lines, Counters}, 7},
+		"another service's last second is lost": {target.Backend, func(b *Observation) {
+			both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{49} })
+		}, []string{Traces}, 0},
+		"what Tempo had not written is lost": {target.Tempo, func(b *Observation) {
+			both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{46, 49} })
+		}, nil, 2},
+		"Tempo loses more than it had not written": {target.Tempo, func(b *Observation) {
+			both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{40} })
+		}, []string{Traces}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, o := killed(c.component)
+			b := perfect()
+			c.fault(&b)
+			o.judge(s, false, b)
+			if got := o.broken(); !slices.Equal(got, c.broken) {
+				t.Errorf("broken are %v, want %v\n%+v", got, c.broken, o.Verdicts)
+			}
+			if got := o.Traces.Promised + o.Lines.Promised + o.Counters.Promised; got != c.promised {
+				t.Errorf("%d losses are promised, want %d", got, c.promised)
+			}
+			if len(o.Verdicts) != len(s.Promises) {
+				t.Errorf("%d verdicts on %d promises", len(o.Verdicts), len(s.Promises))
+			}
+		})
+	}
+}
+
+// A request without an answer may be stored or not, and counted or not.
+func TestUnansweredRequests(t *testing.T) {
+	for _, counted := range []float64{99, 101} {
+		s, o := killed(target.Backend)
+		b := perfect()
+		b.Answers[49].Status, b.Answers[50].Status = 0, 502
+		b.Account.Services[target.Frontend] = &verify.ServiceAccount{Requests: 99, Most: 101, Before: 1, Counted: counted + 1}
+		b.Account.Services[target.Backend] = &verify.ServiceAccount{Requests: 98, Most: 101, Before: 1, Counted: counted}
+		if b.Account.Services[target.Frontend].Counted > 101 {
+			b.Account.Services[target.Frontend].Counted = 101
+		}
+		o.judge(s, false, b)
+		if broken := o.broken(); len(broken) > 0 {
+			t.Errorf("counted %.0f: broken are %v: %+v", counted, broken, o.Verdicts)
+		}
+		if o.Requests != (RequestCounts{Sent: 100, Acknowledged: 98, Refused: 1, Unanswered: 1}) {
+			t.Errorf("requests %+v", o.Requests)
+		}
+	}
+}
+
+// An alert that was awaited must have fired and be over.
+func TestAlerts(t *testing.T) {
+	for name, c := range map[string]struct {
+		alerts  []FiredAlert
+		awaited bool
+		want    string
+	}{
+		"not awaited":           {nil, false, NotTested},
+		"did not fire":          {nil, true, Broken},
+		"fires still":           {[]FiredAlert{{Name: "LokiDown", Fired: at(55)}}, true, Broken},
+		"fired and is over":     {[]FiredAlert{{Name: "LokiDown", Fired: at(55), Resolved: at(70)}}, true, Kept},
+		"over, and not awaited": {[]FiredAlert{{Name: "LokiDown", Fired: at(55), Resolved: at(70)}}, false, Kept},
+		"another fired":         {[]FiredAlert{{Name: "TempoDown", Fired: at(55), Resolved: at(70)}}, true, Broken},
+	} {
+		s, o := killed(target.Loki)
+		b := perfect()
+		b.Alerts = c.alerts
+		o.judge(s, c.awaited, b)
+		i := slices.IndexFunc(o.Verdicts, func(v Verdict) bool { return v.Promise == Alerts })
+		if i < 0 || o.Verdicts[i].Outcome != c.want {
+			t.Errorf("%s: %+v, want %s", name, o.Verdicts[i], c.want)
+		}
+	}
+}
