@@ -67,8 +67,8 @@ func parseListQuery(raw string) (limit int, cursor users.Cursor, err error) {
 	limit = defaultLimit
 	if text := query.Get("limit"); text != "" {
 		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > sqlite.MaxLimit {
-			return 0, cursor, httpx.Errorf(http.StatusBadRequest, "The limit must be a number from 1 to %d.", sqlite.MaxLimit)
+		if err != nil || limit < 1 || limit > users.MaxLimit {
+			return 0, cursor, httpx.Errorf(http.StatusBadRequest, "The limit must be a number from 1 to %d.", users.MaxLimit)
 		}
 	}
 	cursor, err = users.ParseCursor(query.Get("cursor"))

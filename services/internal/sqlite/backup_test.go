@@ -83,7 +83,7 @@ func TestBackupUnderWrites(t *testing.T) {
 		r := restored(t, backup)
 		wantIntact(t, r)
 		got := map[users.User]bool{}
-		for _, u := range r.all(t, MaxLimit) {
+		for _, u := range r.all(t, users.MaxLimit) {
 			got[u] = true
 		}
 		for _, u := range want {
@@ -121,7 +121,7 @@ func TestBackupWithoutDeletedUsers(t *testing.T) {
 	if gone, missing := traces(t, path, gone), len(kept)-traces(t, path, kept); gone != 0 || missing != 0 {
 		t.Errorf("%d deleted users are in the backup, %d others are not", gone, missing)
 	}
-	if got := len(restored(t, backup).all(t, MaxLimit)); got != len(kept) {
+	if got := len(restored(t, backup).all(t, users.MaxLimit)); got != len(kept) {
 		t.Errorf("%d users are restored, want %d", got, len(kept))
 	}
 }

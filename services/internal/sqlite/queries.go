@@ -5,74 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
+	"strconv"
 
 	"modernc.org/sqlite"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
-// List returns up to limit users after the cursor, in the order of their ids. A limit
-// outside 1..[MaxLimit] becomes the nearest bound.
-func (s *Store) List(ctx context.Context, limit int, after users.Cursor) (users.Page, error) {
-	limit = max(1, min(limit, MaxLimit))
-	if err := s.injectFault(ctx); err != nil {
-		return users.Page{}, err
-	}
-	var rows []row
-	// One row more than the limit tells whether there is a next page.
-	err := s.reader.NewSelect().Model(&rows).
-		Column("id", "name", "email", "created_at").
-		Where("id > ?", after.After).
-		Order("id").
-		Limit(int64(limit) + 1).
-		Scan(ctx)
-	if err != nil {
-		return users.Page{}, domainError("listing users", err)
-	}
-	var page users.Page
-	if len(rows) > limit {
-		rows = rows[:limit]
-		page.Next = users.Cursor{After: rows[limit-1].ID}
-	}
-	page.Users = make([]users.User, len(rows))
-	for i, r := range rows {
-		page.Users[i] = r.user()
-	}
-	return page, nil
-}
-
-// Get returns one user, or [users.ErrNotFound].
-func (s *Store) Get(ctx context.Context, id int64) (users.User, error) {
-	if err := s.injectFault(ctx); err != nil {
-		return users.User{}, err
-	}
-	var r row
-	err := s.reader.NewSelect().Model(&r).Column("id", "name", "email", "created_at").Where("id = ?", id).Scan(ctx)
-	if err != nil {
-		return users.User{}, domainError("getting a user", err)
-	}
-	return r.user(), nil
-}
-
-// Create stores a user, which must be valid (see [users.New.Normalize]), and returns
-// the user with its id. If the e-mail address is taken, it returns
-// [users.ErrEmailTaken].
+// Create stores a user; see [usersql.Statements.Create].
 func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
-	if err := s.injectFault(ctx); err != nil {
-		return users.User{}, err
+	u, err := s.Statements.Create(ctx, n)
+	if err == nil {
+		s.count.Add(1)
 	}
-	r := row{
-		Name:      n.Name,
-		Email:     n.Email,
-		EmailKey:  users.EmailKey(n.Email),
-		CreatedAt: s.cfg.Now().UTC().Truncate(time.Second),
-	}
-	if _, err := s.writer.NewInsert().Model(&r).Exec(ctx); err != nil {
-		return users.User{}, domainError("creating a user", err)
-	}
-	s.count.Add(1)
-	return r.user(), nil
+	return u, err
 }
 
 // Delete removes a user, or returns [users.ErrNotFound] if there is none.
@@ -81,38 +27,19 @@ func (s *Store) Create(ctx context.Context, n users.New) (users.User, error) {
 // it at once; the scrubber removes the rest after ScrubDelay, or when the store is
 // closed.
 func (s *Store) Delete(ctx context.Context, id int64) error {
-	if err := s.injectFault(ctx); err != nil {
+	if err := s.Statements.Delete(ctx, id); err != nil {
 		return err
 	}
-	result, err := s.writer.NewDelete().Model((*row)(nil)).Where("id = ?", id).Exec(ctx)
-	if err != nil {
-		return domainError("deleting a user", err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return domainError("deleting a user", err)
-	}
-	if n == 0 {
-		return users.ErrNotFound
-	}
-	s.count.Add(-n)
+	s.count.Add(-1)
 	s.requestScrub()
 	return nil
 }
 
 // Stats returns a summary of the users.
 func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
-	if err := s.injectFault(ctx); err != nil {
-		return users.Stats{}, err
-	}
-	var stats users.Stats
-	since := s.cfg.Now().UTC().Add(-24 * time.Hour).Truncate(time.Second)
-	err := s.reader.NewSelect().Model((*row)(nil)).
-		ColumnExpr("COUNT(*)").
-		ColumnExpr("(SELECT COUNT(*) FROM users WHERE created_at >= ?)", since).
-		Scan(ctx, &stats.Users, &stats.CreatedLast24h)
+	stats, err := s.Statements.Stats(ctx)
 	if err != nil {
-		return users.Stats{}, domainError("counting users", err)
+		return users.Stats{}, err
 	}
 	if stats.DatabaseSize, err = s.size(); err != nil {
 		return users.Stats{}, fmt.Errorf("measuring the database: %w", err)
@@ -136,8 +63,8 @@ func domainError(doing string, err error) error {
 		return users.ErrNotFound
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch code := e.Code(); {
-		case code == codeUnique, code == codePrimaryKey:
+		switch found := e.Code(); {
+		case found == codeUnique, found == codePrimaryKey:
 			// SQLite's message adds nothing to the domain's error.
 			return users.ErrEmailTaken
 		case isBusy(err):
@@ -155,4 +82,12 @@ func isBusy(err error) bool {
 	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (e.Code()&0xff == codeBusy || e.Code()&0xff == codeLocked)
+}
+
+// code returns SQLite's result code of an error, "" if it has none.
+func code(err error) string {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return strconv.Itoa(e.Code())
+	}
+	return ""
 }

@@ -42,19 +42,21 @@ func TakeStaged(ctx context.Context, path string) (replaced string, err error) {
 	return replaced, nil
 }
 
+// lastIDQuery asks for the last id that a database has given.
+const lastIDQuery = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'users'"
+
 // keepIDs makes the staged database give ids that come after those of the database at
 // path. A database that cannot be read has none that are known.
 func keepIDs(ctx context.Context, path, staged string) error {
 	if _, err := os.Stat(path); err != nil {
 		return nil // there is no database
 	}
-	const last = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'users'"
 	var given, known int64
 	old, err := openPool(path, 1, writerPatience, "")
 	if err != nil {
 		return err
 	}
-	err = old.DB.QueryRowContext(ctx, last).Scan(&given)
+	err = old.DB.QueryRowContext(ctx, lastIDQuery).Scan(&given)
 	_ = old.Close() // which joins the log with its database
 	if err != nil {
 		return nil //nolint:nilerr // a damaged database is replaced, too
@@ -64,7 +66,7 @@ func keepIDs(ctx context.Context, path, staged string) error {
 		return err
 	}
 	defer func() { _ = pool.Close() }()
-	if err := pool.DB.QueryRowContext(ctx, last).Scan(&known); err != nil || known >= given {
+	if err := pool.DB.QueryRowContext(ctx, lastIDQuery).Scan(&known); err != nil || known >= given {
 		return err
 	}
 	_, err = pool.DB.ExecContext(ctx, "DELETE FROM sqlite_sequence WHERE name = 'users'; INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?)", given)

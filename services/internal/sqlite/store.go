@@ -21,14 +21,15 @@ import (
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
 	"modernc.org/sqlite"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
-	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/usersql"
 )
 
-// MaxLimit is the largest page that [Store.List] returns.
-const MaxLimit = 200
+// scope is the instrumentation scope of this package's spans and metrics.
+const scope = "github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
 
 // The sizes of the pools. A sleeping query occupies its connection. Faults have their
 // own pool, so that slow queries delay neither other reads nor the readiness probe.
@@ -63,6 +64,8 @@ type Config struct {
 // Store is an open database. Its methods are safe for concurrent use. They return
 // errors of package users where there is a matching one, and SQLite's errors otherwise.
 type Store struct {
+	*usersql.Statements
+
 	cfg      Config
 	writer   *bun.DB // one connection
 	reader   *bun.DB // query_only
@@ -82,19 +85,7 @@ type Store struct {
 }
 
 // row is a row of the table users.
-type row struct {
-	bun.BaseModel `bun:"table:users,alias:u"`
-
-	ID        int64     `bun:"id,pk,autoincrement"`
-	Name      string    `bun:"name"`
-	Email     string    `bun:"email"`
-	EmailKey  string    `bun:"email_key"`
-	CreatedAt time.Time `bun:"created_at"`
-}
-
-func (r row) user() users.User {
-	return users.User{ID: r.ID, Name: r.Name, Email: r.Email, CreatedAt: r.CreatedAt.UTC()}
-}
+type row = usersql.Row
 
 // Open opens the database, or creates it, and applies the migrations that are missing.
 // The caller must call [Store.Close].
@@ -106,7 +97,9 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		cfg.ScrubDelay = time.Second
 	}
 	clean := closedCleanly(cfg.Path)
-	hook, err := newQueryHook(cfg.Telemetry, namespace(cfg.Path))
+	hook, err := usersql.NewQueryHook(cfg.Telemetry, usersql.Database{
+		Scope: scope, System: dbconv.SystemNameSQLite, Namespace: namespace(cfg.Path), Code: code,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.writer = hook.on(writer)
+	s.writer = hook.On(writer)
 	if err := migrateUp(ctx, writer, cfg.Sample); err != nil {
 		return nil, err
 	}
@@ -128,12 +121,13 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if s.untraced, err = openPool(cfg.Path, readerConnections, writerPatience, queryOnly); err != nil {
 		return nil, err
 	}
-	s.reader = hook.on(s.untraced)
+	s.reader = hook.On(s.untraced)
+	s.Statements = &usersql.Statements{Reader: s.reader, Writer: s.writer, Before: s.injectFault, Error: domainError, Now: cfg.Now}
 	if cfg.Faults {
 		if s.faultPool, err = openPool(cfg.Path, faultConnections, writerPatience, queryOnly); err != nil {
 			return nil, err
 		}
-		s.faults = hook.on(s.faultPool)
+		s.faults = hook.On(s.faultPool)
 	}
 	if s.probe, err = openPool(cfg.Path, 1, probePatience, queryOnly); err != nil {
 		return nil, err

@@ -11,94 +11,8 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/users/storetest"
 )
-
-func TestCreateGetDelete(t *testing.T) {
-	created := time.Date(2026, 1, 2, 15, 4, 5, 987654321, time.FixedZone("", 3600))
-	l := newHarness(t, Config{Now: func() time.Time { return created }})
-	u := l.create(t, "Ada", "Ada@Example.com")
-	want := users.User{ID: 1, Name: "Ada", Email: "Ada@Example.com", CreatedAt: time.Date(2026, 1, 2, 14, 4, 5, 0, time.UTC)}
-	if u != want {
-		t.Errorf("Create() = %v, want %v", u, want)
-	}
-	if got, err := l.Get(t.Context(), u.ID); err != nil || got != want {
-		t.Errorf("Get() = %v, %v; want %v", got, err, want)
-	}
-	if n := l.Count(); n != 1 {
-		t.Errorf("Count() = %d, want 1", n)
-	}
-	if err := l.Delete(t.Context(), u.ID); err != nil {
-		t.Errorf("Delete() = %v", err)
-	}
-	if _, err := l.Get(t.Context(), u.ID); !errors.Is(err, users.ErrNotFound) {
-		t.Errorf("Get() after Delete = %v, want ErrNotFound", err)
-	}
-	if err := l.Delete(t.Context(), u.ID); !errors.Is(err, users.ErrNotFound) {
-		t.Errorf("second Delete() = %v, want ErrNotFound", err)
-	}
-	if n := l.Count(); n != 0 {
-		t.Errorf("Count() = %d, want 0", n)
-	}
-	// An id is never used again: a cursor or a bookmark must not lead to another user.
-	if next := l.create(t, "Bob", "bob@example.com"); next.ID != 2 {
-		t.Errorf("the next id is %d, want 2", next.ID)
-	}
-}
-
-func TestUniqueEmail(t *testing.T) {
-	l := newHarness(t, Config{})
-	l.create(t, "Ada", "ada@example.com")
-	l.create(t, "Änne", "änne@example.com")
-	for _, email := range []string{"ada@example.com", "ADA@EXAMPLE.COM", "ÄNNE@example.com"} {
-		if _, err := l.Create(t.Context(), users.New{Name: "B", Email: email}); !errors.Is(err, users.ErrEmailTaken) {
-			t.Errorf("Create(%q) = %v, want ErrEmailTaken", email, err)
-		}
-	}
-	if n := l.Count(); n != 2 {
-		t.Errorf("Count() = %d, want 2", n)
-	}
-}
-
-// Values are stored unchanged, even if they look like SQL.
-func TestHostileValues(t *testing.T) {
-	l := newHarness(t, Config{})
-	for i, name := range []string{"Robert'); DROP TABLE users;--", `"?" ?0 :a @b $c`, "%s %d {{.}}", `\'; --`, "阿达 🙂"} {
-		u := l.create(t, name, fmt.Sprintf("%d'\"?@example.com", i))
-		got, err := l.Get(t.Context(), u.ID)
-		if err != nil || got != u || got.Name != name {
-			t.Errorf("%q came back as %v, %v", name, got, err)
-		}
-	}
-}
-
-func TestListPages(t *testing.T) {
-	l := newHarness(t, Config{})
-	var want []users.User
-	for i := range 25 {
-		want = append(want, l.create(t, "N", fmt.Sprintf("%d@example.com", i)))
-	}
-	for _, limit := range []int{1, 7, 24, 25, 26, MaxLimit} {
-		got := l.all(t, limit)
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("in pages of %d: %v, want %v", limit, got, want)
-		}
-	}
-	// A cursor works even if its user has been deleted.
-	first, err := l.List(t.Context(), 5, users.Cursor{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Delete(t.Context(), first.Next.After); err != nil {
-		t.Fatal(err)
-	}
-	second, err := l.List(t.Context(), 5, first.Next)
-	if err != nil || len(second.Users) != 5 || second.Users[0].ID != 6 {
-		t.Errorf("the page behind a deleted user is %v, %v", second, err)
-	}
-	if page, err := l.List(t.Context(), 0, users.Cursor{After: 1 << 60}); err != nil || page.Users == nil || len(page.Users) != 0 || page.Next.After != 0 {
-		t.Errorf("a cursor from nowhere gives %v, %v", page, err)
-	}
-}
 
 func TestStats(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
@@ -177,7 +91,7 @@ func TestConcurrency(t *testing.T) {
 					return
 				default:
 				}
-				page, err := l.List(context.Background(), MaxLimit, users.Cursor{})
+				page, err := l.List(context.Background(), users.MaxLimit, users.Cursor{})
 				if err != nil {
 					t.Errorf("List() = %v", err)
 					return
@@ -296,4 +210,10 @@ func TestPing(t *testing.T) {
 	if n := len(l.spans.Started()); n != spans {
 		t.Errorf("Ping made %d spans", n-spans)
 	}
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) storetest.Store {
+		return newHarness(t, Config{Now: now}).Store
+	})
 }

@@ -23,6 +23,9 @@ var (
 	// ErrBusy means that the store stayed locked for too long. A retry a little later
 	// will probably succeed.
 	ErrBusy = &Error{"the store is busy", "busy"}
+	// ErrUnavailable means that the store cannot be reached. A retry will succeed once it
+	// can.
+	ErrUnavailable = &Error{"the store cannot be reached", "unavailable"}
 	// ErrBadCursor means that the cursor does not come from a page.
 	ErrBadCursor = &Error{"the cursor is not valid", "bad_cursor"}
 	// ErrBadID means that no user can have this id.

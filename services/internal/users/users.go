@@ -110,6 +110,9 @@ type Stats struct {
 	DatabaseSize int64
 }
 
+// MaxLimit is the largest number of users on a page.
+const MaxLimit = 200
+
 // Page is a part of the list of users, in the order of their ids.
 type Page struct {
 	Users []User

@@ -1,11 +1,10 @@
-package sqlite
+package usersql
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -17,13 +16,23 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
 	"go.opentelemetry.io/otel/trace"
-	"modernc.org/sqlite"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
-// scope is the instrumentation scope of this package's spans and metrics.
-const scope = "github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
+// Database describes a database to the telemetry of its queries.
+type Database struct {
+	// Scope is the instrumentation scope of the spans and metrics.
+	Scope string
+	// System is the value of db.system.name.
+	System dbconv.SystemNameAttr
+	// Namespace is the value of db.namespace.
+	Namespace string
+	// Server has server.address and server.port, where there is a server.
+	Server []attribute.KeyValue
+	// Code returns the database's code of an error, "" if it has none.
+	Code func(error) string
+}
 
 // durationBuckets are in seconds. Those of the semantic conventions begin at 1 ms, but
 // nearly every query here takes less. The last buckets are for injected faults, which
@@ -32,31 +41,31 @@ var durationBuckets = metric.WithExplicitBucketBoundaries(
 	0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 )
 
-// queryHook records a client span and db.client.operation.duration for every query, as
+// QueryHook records a client span and db.client.operation.duration for every query, as
 // the semantic conventions for SQL databases define them.
-type queryHook struct {
-	tracer    trace.Tracer
-	duration  dbconv.ClientOperationDuration
-	namespace string
+type QueryHook struct {
+	tracer   trace.Tracer
+	duration dbconv.ClientOperationDuration
+	database Database
 	// statements are the *statement of each kind.
 	statements sync.Map
 }
 
-// newQueryHook returns the hook; nil if telemetry is off.
-func newQueryHook(t *telemetry.Telemetry, namespace string) (*queryHook, error) {
+// NewQueryHook returns the hook for the queries to a database; nil if telemetry is off.
+func NewQueryHook(t *telemetry.Telemetry, d Database) (*QueryHook, error) {
 	if t.Off {
 		return nil, nil
 	}
-	duration, err := dbconv.NewClientOperationDuration(t.MeterProvider.Meter(scope), durationBuckets)
+	duration, err := dbconv.NewClientOperationDuration(t.MeterProvider.Meter(d.Scope), durationBuckets)
 	if err != nil {
 		return nil, err
 	}
-	return &queryHook{tracer: t.TracerProvider.Tracer(scope), duration: duration, namespace: namespace}, nil
+	return &QueryHook{tracer: t.TracerProvider.Tracer(d.Scope), duration: duration, database: d}, nil
 }
 
-// on returns the database with the hook. If telemetry is off, it is the database as it is,
+// On returns the database with the hook. If telemetry is off, it is the database as it is,
 // and h is nil.
-func (h *queryHook) on(db *bun.DB) *bun.DB {
+func (h *QueryHook) On(db *bun.DB) *bun.DB {
 	if h == nil {
 		return db
 	}
@@ -75,14 +84,15 @@ type kind struct{ operation, collection string }
 
 // statement describes a query. There are as many as operations times tables, so each is
 // made once.
-func (h *queryHook) statement(event *bun.QueryEvent) *statement {
+func (h *QueryHook) statement(event *bun.QueryEvent) *statement {
 	k := kind{event.Operation(), table(event.Model)}
 	if known, ok := h.statements.Load(k); ok {
 		return known.(*statement)
 	}
 	s := &statement{span: k.operation, attrs: []attribute.KeyValue{
-		semconv.DBSystemNameSQLite, semconv.DBNamespace(h.namespace), semconv.DBOperationName(k.operation),
+		semconv.DBSystemNameKey.String(string(h.database.System)), semconv.DBNamespace(h.database.Namespace), semconv.DBOperationName(k.operation),
 	}}
+	s.attrs = append(s.attrs, h.database.Server...)
 	if k.collection != "" {
 		s.attrs = append(s.attrs, semconv.DBCollectionName(k.collection))
 		s.span += " " + k.collection
@@ -94,7 +104,7 @@ func (h *queryHook) statement(event *bun.QueryEvent) *statement {
 }
 
 // BeforeQuery implements [bun.QueryHook].
-func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
+func (h *QueryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) context.Context {
 	s := h.statement(event)
 	ctx, span := h.tracer.Start(ctx, s.span,
 		trace.WithSpanKind(trace.SpanKindClient),
@@ -109,13 +119,13 @@ func (h *queryHook) BeforeQuery(ctx context.Context, event *bun.QueryEvent) cont
 }
 
 // AfterQuery implements [bun.QueryHook].
-func (h *queryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
+func (h *QueryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 	end := time.Now()
 	span := trace.SpanFromContext(ctx)
 	s, took := h.statement(event), end.Sub(event.StartTime).Seconds()
-	if failed := errorAttributes(event.Err); len(failed) > 0 {
+	if failed := h.errorAttributes(event.Err); len(failed) > 0 {
 		span.SetAttributes(failed...)
-		// Without a description, because SQLite's messages may quote values of the
+		// Without a description, because the databases' messages may quote values of the
 		// statement.
 		span.SetStatus(codes.Error, "")
 		h.duration.RecordSet(ctx, took, attribute.NewSet(append(s.attrs, failed...)...))
@@ -126,12 +136,11 @@ func (h *queryHook) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
 }
 
 // errorAttributes describes a failed query. A query that finds no row has not failed.
-func errorAttributes(err error) []attribute.KeyValue {
+func (h *QueryHook) errorAttributes(err error) []attribute.KeyValue {
 	if err == nil || errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		code := strconv.Itoa(e.Code())
+	if code := h.database.Code(err); code != "" {
 		return []attribute.KeyValue{semconv.ErrorTypeKey.String(code), semconv.DBResponseStatusCode(code)}
 	}
 	return []attribute.KeyValue{semconv.ErrorType(err)}

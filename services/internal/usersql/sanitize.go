@@ -1,4 +1,4 @@
-package sqlite
+package usersql
 
 import "strings"
 
@@ -7,7 +7,7 @@ import "strings"
 //
 // It works on the finished statement and not on Bun's template, because a template may
 // contain values too, such as the number of a LIMIT. It need not understand the
-// statement. In SQLite, a value is a number or stands in single quotes; a name is a
+// statement. In SQLite and PostgreSQL, a value is a number or stands in single quotes; a name is a
 // word or stands in double quotes, backquotes or brackets.
 func sanitizeQuery(query string) string {
 	var b strings.Builder
