@@ -18,18 +18,29 @@ const takenWithin = 30 * time.Second
 
 // isCommand reports whether the arguments are those of [command].
 func isCommand(args []string) bool {
-	return len(args) == 2 && (args[0] == "backup" || args[0] == "restore")
+	switch len(args) {
+	case 1:
+		return args[0] == "migrate-database"
+	case 2:
+		return args[0] == "backup" || args[0] == "restore"
+	}
+	return false
 }
 
-// command runs `backend backup FILE` or `backend restore FILE` for the database that the
-// environment names, while a backend serves from it or not. "-" as FILE stands for
+// command runs `backend backup FILE`, `backend restore FILE` or `backend migrate-database`
+// for the database that the environment names, while a backend serves from it or not. "-" as FILE stands for
 // standard output or input. What was done goes to standard output, unless the backup does.
 func command(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer) error {
 	cfg, err := readConfig(getenv)
 	if err != nil {
 		return err
 	}
-	if args[0] == "backup" {
+	switch {
+	case args[0] == "migrate-database":
+		return migrateDatabase(ctx, cfg, stdout)
+	case cfg.databaseURL != "":
+		return errors.New("the users are in PostgreSQL (DATABASE_URL): use pg_dump and pg_restore")
+	case args[0] == "backup":
 		return backup(ctx, cfg.databasePath, args[1], stdout)
 	}
 	return restore(ctx, cfg.databasePath, args[1], stdin, stdout)

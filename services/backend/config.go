@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
@@ -13,7 +14,8 @@ import (
 // config is the configuration from the environment.
 type config struct {
 	listenAddr    string        // LISTEN_ADDR, default ":8081"
-	databasePath  string        // DATABASE_PATH, default "users.db"
+	databaseURL   string        // DATABASE_URL of a PostgreSQL database; without it, the users are in databasePath
+	databasePath  string        // DATABASE_PATH of an SQLite file, default "users.db"
 	faults        bool          // LAB_FAULTS, default false
 	shutdownDelay time.Duration // SHUTDOWN_DELAY, default 0s
 	maxInFlight   int           // MAX_REQUESTS_IN_FLIGHT, default httpx.DefaultMaxInFlight
@@ -23,12 +25,17 @@ type config struct {
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		listenAddr:   orDefault(getenv("LISTEN_ADDR"), ":8081"),
+		databaseURL:  getenv("DATABASE_URL"),
 		databasePath: orDefault(getenv("DATABASE_PATH"), "users.db"),
 		faults:       fault.Enabled(getenv),
 	}
 	var errs []error
 	if _, _, err := net.SplitHostPort(cfg.listenAddr); err != nil {
 		errs = append(errs, fmt.Errorf("LISTEN_ADDR: %w", err))
+	}
+	if cfg.databaseURL != "" && !strings.HasPrefix(cfg.databaseURL, "postgres://") && !strings.HasPrefix(cfg.databaseURL, "postgresql://") {
+		// The value is a secret, and is not repeated.
+		errs = append(errs, errors.New("DATABASE_URL: want postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 	}
 	if text := getenv("SHUTDOWN_DELAY"); text != "" {
 		delay, err := time.ParseDuration(text)

@@ -32,6 +32,10 @@ func classify(err error) *httpx.Error {
 		e := httpx.Errorf(http.StatusServiceUnavailable, "The database is busy.")
 		e.RetryAfter = time.Second
 		return e
+	case errors.Is(err, users.ErrUnavailable):
+		e := httpx.Errorf(http.StatusServiceUnavailable, "The database cannot be reached.")
+		e.RetryAfter = time.Second
+		return e
 	}
 	return nil
 }

@@ -1,10 +1,11 @@
-// Command backend serves the users API from an SQLite database, and sends traces,
+// Command backend serves the users API from an SQLite file or a PostgreSQL database, and sends traces,
 // metrics and logs over OTLP. Environment variables configure it: those that readConfig
 // reads, and the standard OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it
 // serves its profiles there.
 //
-// `backend backup FILE` and `backend restore FILE` work on the same database instead,
-// while another backend serves from it or not.
+// `backend backup FILE` and `backend restore FILE` work on the same SQLite file instead,
+// while another backend serves from it or not. `backend migrate-database` copies the users
+// from the SQLite file into the PostgreSQL database.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/heap"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/postgres"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	store, err := openRestorable(ctx, sqlite.Config{Path: cfg.databasePath, Telemetry: tel, Sample: true, Faults: cfg.faults})
+	store, err := openDatabase(ctx, cfg, tel)
 	if err != nil {
 		return errors.Join(err, flush(ctx, tel))
 	}
@@ -76,6 +78,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		ShutdownDelay: cfg.shutdownDelay,
 		Close:         store.Close,
 	})
+}
+
+// database is an open store.
+type database interface {
+	store
+	// Ping returns an error if the users cannot be read.
+	Ping(ctx context.Context) error
+	// Close closes the store after its last query.
+	Close() error
+}
+
+// openDatabase opens the database that the configuration names.
+func openDatabase(ctx context.Context, cfg config, tel *telemetry.Telemetry) (database, error) {
+	if cfg.databaseURL != "" {
+		return postgres.Open(ctx, postgres.Config{URL: cfg.databaseURL, Telemetry: tel, Sample: true, Faults: cfg.faults})
+	}
+	return openRestorable(ctx, sqlite.Config{Path: cfg.databasePath, Telemetry: tel, Sample: true, Faults: cfg.faults})
 }
 
 // flush shuts the telemetry down after a failed start. It takes one second at most,

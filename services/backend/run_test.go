@@ -117,6 +117,7 @@ func TestRunFails(t *testing.T) {
 		{"argument", []string{"-h"}, environment{}, []string{`unexpected argument "-h"`}},
 		{"bad environment", nil, environment{"LISTEN_ADDR": "8081", "SHUTDOWN_DELAY": "soon"}, []string{"LISTEN_ADDR", "SHUTDOWN_DELAY"}},
 		{"nothing in flight", nil, environment{"MAX_REQUESTS_IN_FLIGHT": "0"}, []string{"MAX_REQUESTS_IN_FLIGHT"}},
+		{"bad URL", nil, environment{"DATABASE_URL": "mysql://secret@host"}, []string{"DATABASE_URL"}},
 		{"negative delay", nil, environment{"SHUTDOWN_DELAY": "-1s"}, []string{"SHUTDOWN_DELAY: -1s is negative"}},
 		{"no folder", nil, environment{"DATABASE_PATH": filepath.Join(dir, "missing", "users.db")}, []string{"opening database", "missing"}},
 		{"port taken", nil, environment{"LISTEN_ADDR": taken.Addr().String(), "DATABASE_PATH": filepath.Join(dir, "users.db")}, []string{"listening", taken.Addr().String()}},
