@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,7 +100,7 @@ func (e *env) backup(ctx context.Context, database target.Database, name string,
 		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: %d users, schema %s, %s MB in %.1f s. Restore it with `%s restore %s`.\n",
-		name, info.Users, info.Schema, megabytes(file.Size()), time.Since(begin).Seconds(), command.Name(), filepath.Base(name))
+		name, info.Users, info.Schema, megabytes(file.Size()), time.Since(begin).Seconds(), command.Name(), name)
 	return err
 }
 

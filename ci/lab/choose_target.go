@@ -52,7 +52,7 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 		t, err = local.New(local.Options{
 			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives, false) },
-			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, Retention: f.retention.periods(), Sampling: kept,
+			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, DatabaseURL: e.getenv("LAB_DATABASE_URL"), Retention: f.retention.periods(), Sampling: kept,
 			Say: e.say, Line: e.line,
 		})
 	case target.Kind:

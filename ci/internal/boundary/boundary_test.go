@@ -64,7 +64,12 @@ var may = map[string][]string{
 	"services/internal/telemetry": nil,
 	"services/internal/users":     nil,
 	"services/internal/httpx":     {"services/internal/telemetry"},
-	"services/internal/sqlite":    {"services/internal/fault", "services/internal/telemetry", "services/internal/users"},
+	"services/internal/usersql":   {"services/internal/telemetry", "services/internal/users"},
+	"services/internal/sqlite":    {"services/internal/fault", "services/internal/telemetry", "services/internal/users", "services/internal/usersql"},
+	"services/internal/postgres":  {"services/internal/fault", "services/internal/telemetry", "services/internal/users", "services/internal/usersql"},
+
+	"services/internal/users/storetest":       {"services/internal/users"},
+	"services/internal/postgres/postgrestest": nil,
 }
 
 // rules are the boundaries. Each tells whether an import breaks it.
@@ -83,7 +88,8 @@ var rules = []struct {
 		return bottom && !e.test && !slices.Contains(allowed, e.to)
 	}},
 	{"only the backend has a database", func(e edge) bool {
-		return e.to == "services/internal/sqlite" && e.from != "services/backend" && e.from != e.to
+		return slices.Contains([]string{"services/internal/sqlite", "services/internal/postgres", "services/internal/usersql"}, e.to) &&
+			e.from != "services/backend" && !slices.Contains(may[e.from], e.to) && e.from != e.to
 	}},
 	{"a package for tests is imported by tests alone", func(e edge) bool {
 		return strings.HasSuffix(path.Base(e.to), "test") && !e.test

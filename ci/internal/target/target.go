@@ -128,6 +128,9 @@ type Database interface {
 	// Restore replaces the users by those of the backup that r has, and says what that
 	// means. It changes nothing when the backup is not good.
 	Restore(ctx context.Context, r io.Reader) (done string, err error)
+	// MigrateDatabase copies the users from the backend's SQLite file into its PostgreSQL
+	// database, which must be empty, and says how many there are.
+	MigrateDatabase(ctx context.Context) (done string, err error)
 }
 
 // Summary describes, for a person, a lab that has come up.

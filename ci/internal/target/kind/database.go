@@ -26,6 +26,12 @@ func (t *Target) Restore(ctx context.Context, r io.Reader) (done string, err err
 	return strings.TrimSpace(said.String()), err
 }
 
+// MigrateDatabase implements [target.Database]: the backend of a Kind cluster has its SQLite
+// file only.
+func (t *Target) MigrateDatabase(context.Context) (string, error) {
+	return "", fmt.Errorf("migrate-database: %w", target.ErrNotHere)
+}
+
 // backendProgram is where ko puts the backend in its image.
 const backendProgram = "/ko-app/backend"
 

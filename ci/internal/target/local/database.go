@@ -30,6 +30,13 @@ func (t *Target) Restore(ctx context.Context, r io.Reader) (done string, err err
 	return strings.TrimSpace(said.String()), err
 }
 
+// MigrateDatabase implements [target.Database]. The lab must be down.
+func (t *Target) MigrateDatabase(ctx context.Context) (done string, err error) {
+	var said strings.Builder
+	err = t.backend(ctx, nil, &said, "migrate-database")
+	return strings.TrimSpace(said.String()), err
+}
+
 // backend runs a command of the lab's backend on the lab's database.
 func (t *Target) backend(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
 	dir, err := t.o.Dir()
@@ -50,7 +57,8 @@ func (t *Target) backend(ctx context.Context, stdin io.Reader, stdout io.Writer,
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = l.dir
-	cmd.Env = append(environment(os.Environ()), "DATABASE_PATH="+l.relative(l.database()))
+	// With the whole path, which the command may tell the user.
+	cmd.Env = append(append(environment(os.Environ()), l.databases(t.o.DatabaseURL)...), "DATABASE_PATH="+l.database())
 	cmd.Stdin, cmd.Stdout = stdin, stdout
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint

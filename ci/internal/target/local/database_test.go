@@ -37,10 +37,11 @@ func TestDatabaseCommands(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "bin"), 0o755), os.WriteFile(layout{dir}.bin(target.Backend), []byte(script), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if err := lab.Backup(t.Context(), &backup); err != nil || backup.String() != "backup - data/backend/users.db\n" {
+	database := layout{dir}.database()
+	if err := lab.Backup(t.Context(), &backup); err != nil || backup.String() != "backup - "+database+"\n" {
 		t.Errorf("Backup() wrote %q, %v", backup.String(), err)
 	}
-	if done, err := lab.Restore(t.Context(), strings.NewReader("users")); err != nil || done != "restore - data/backend/users.db\nusers" {
+	if done, err := lab.Restore(t.Context(), strings.NewReader("users")); err != nil || done != "restore - "+database+"\nusers" {
 		t.Errorf("Restore() = %q, %v", done, err)
 	}
 	write(t, filepath.Join(dir, "broken"), "")

@@ -61,6 +61,9 @@ type Config struct {
 	// Origins are the pages that may send telemetry from a browser, such as
 	// https://app.example.com. Without any, those on localhost may.
 	Origins []string
+	// DatabaseURL is the PostgreSQL database that the backend keeps the users in, such
+	// as postgres://user:password@host:5432/name; "" is its SQLite file in the lab's folder.
+	DatabaseURL string
 	// Retention is how long the databases keep data; a signal without a period is
 	// kept for [retention.Least].
 	Retention retention.Periods

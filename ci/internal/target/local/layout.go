@@ -39,6 +39,15 @@ func (l layout) config(file string) string { return filepath.Join(l.dir, "config
 func (l layout) rules() string             { return l.config("rules") }
 func (l layout) dashboards() string        { return l.config("dashboards") }
 
+// databases are the variables that tell the backend where the users are.
+func (l layout) databases(url string) []string {
+	env := []string{"DATABASE_PATH=" + l.relative(l.database())}
+	if url != "" {
+		env = append(env, "DATABASE_URL="+url)
+	}
+	return env
+}
+
 // stateName and ownerName are files in the lab's folder.
 const (
 	stateName = "state.json"

@@ -71,6 +71,8 @@ type plan struct {
 	faults    bool
 	origins   []string
 	listen    string // the address that components listen on
+	// databaseURL is the backend's PostgreSQL database; "" is its SQLite file.
+	databaseURL string
 	// retention is how long the three backends keep data.
 	retention retention.Periods
 	// sampling is which traces are kept.
@@ -150,9 +152,8 @@ func (p plan) spec(name string, program Program) spec {
 		return p.inspector(base)
 	case target.Backend:
 		return spec{
-			env: append(otel("grpc", p.ports.AlloyOTLPGRPC),
-				"LISTEN_ADDR="+p.at(p.ports.Backend),
-				"DATABASE_PATH="+p.layout.relative(p.layout.database()), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+			env: append(otel("grpc", p.ports.AlloyOTLPGRPC), append(p.layout.databases(p.databaseURL),
+				"LISTEN_ADDR="+p.at(p.ports.Backend), "LAB_FAULTS="+strconv.FormatBool(p.faults))...),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend

@@ -43,6 +43,8 @@ type Options struct {
 	Faults bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
 	Origins []string
+	// DatabaseURL is a PostgreSQL database for the backend; see [Config].
+	DatabaseURL string
 	// Retention is how long the backends keep data; see [Config].
 	Retention retention.Periods
 	// Sampling is which traces are kept; see [Config].
@@ -113,7 +115,7 @@ func (t *Target) wanted() (*Lab, error) {
 	}
 	cfg := Config{
 		Self: self, Inspect: t.o.Inspect, Forward: t.o.Forward,
-		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, Retention: t.o.Retention, Sampling: t.o.Sampling,
+		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, DatabaseURL: t.o.DatabaseURL, Retention: t.o.Retention, Sampling: t.o.Sampling,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil

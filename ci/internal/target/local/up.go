@@ -140,7 +140,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		inspect: l.cfg.Inspect, forward: l.cfg.Forward, faults: l.cfg.Faults, origins: l.cfg.Origins, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention, sampling: l.cfg.Sampling,
+		inspect: l.cfg.Inspect, forward: l.cfg.Forward, faults: l.cfg.Faults, origins: l.cfg.Origins, databaseURL: l.cfg.DatabaseURL, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention, sampling: l.cfg.Sampling,
 	}.specs()
 }
 
