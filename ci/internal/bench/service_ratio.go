@@ -13,6 +13,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
 )
 
 // serviceGoal is the goal of both ratios of the instrumented service.
@@ -90,7 +91,7 @@ func serviceRatio(ctx context.Context, o Options) ([]Row, []string, error) {
 	}
 	return rows, []string{
 		"One backend, started twice: telemetry on (every request a server span, a query span, a log record and two measurements, exported over gRPC to a receiver that drops them), and off (no SDK, no otelhttp, no propagator; the log on standard output stays).",
-		fmt.Sprintf("Processor time: of the service's process, user and system, at %d requests at a time. p99: at a constant rate, low enough that both answer at once.", connections),
+		fmt.Sprintf("At a constant rate of %d requests a second. Processor time: of the service's process, user and system, with the exports of the second afterwards.", serviceRate),
 	}, nil
 }
 
@@ -136,75 +137,68 @@ func startService(ctx context.Context, dir, name, with string, env ...string) (*
 	return p, err
 }
 
+// The rate of the requests to the service: as many as it answers without a queue, so that
+// its exporter keeps up, and drops nothing whose cost would then be missing.
+const serviceRate = 1000
+
+// exportDelay is the time after which what a service has recorded is exported: a second,
+// and a margin.
+const exportDelay = 1200 * time.Millisecond
+
 // compareService measures one operation in turns.
 func compareService(ctx context.Context, o Options, op operation, on, off *program) ([]Row, error) {
-	rounds, busy, steady, rate := 5, 3*time.Second, 3*time.Second, 300
+	rounds, d := 5, 5*time.Second
 	if o.Short {
-		rounds, busy, steady = 3, time.Second, 0
+		rounds, d = 2, 1200*time.Millisecond
 	}
 	var processor, p99 [2][]float64
 	for round := range rounds {
 		for side, p := range []*program{on, off} {
 			o.step("%s, round %d of %d, %s", op.name, round+1, rounds, p.name)
 			if round == 0 { // a service is slower until its pools are full
-				if _, err := closedLoop(ctx, op.next(p.url), busy/2); err != nil {
+				if _, err := closedLoop(ctx, op.next(p.url), d/4); err != nil {
 					return nil, err
 				}
 			}
 			profiled := func() {}
 			if round == rounds-1 { // the others are for the figure
-				profiled = profile(ctx, o, p, op.name, busy)
+				profiled = profile(ctx, o, p, op.name, d)
 			}
-			cost, err := processorPerRequest(ctx, p, op, busy)
+			cost, r, err := costOf(ctx, p, op, d)
 			profiled()
 			if err != nil {
 				return nil, err
 			}
-			processor[side] = append(processor[side], cost)
-			if steady == 0 {
-				continue
-			}
-			r, err := constantRate(ctx, op.next(p.url), rate, steady)
-			if err == nil {
-				err = r.check()
-			}
-			if err != nil {
-				return nil, err
-			}
-			p99[side] = append(p99[side], r.p99.Seconds())
+			processor[side], p99[side] = append(processor[side], cost), append(p99[side], r.p99.Seconds())
 		}
 	}
-	rows := []Row{
+	return []Row{
 		row(op.name+", processor time a request, on ÷ off", Ratio, ratios(processor[0], processor[1])...).under(serviceGoal),
 		row(op.name+", processor time a request, on", Seconds, processor[0]...),
 		row(op.name+", processor time a request, off", Seconds, processor[1]...),
-	}
-	if len(p99[0]) > 0 {
-		rows = append(rows,
-			row(fmt.Sprintf("%s, p99 at %d/s, on ÷ off", op.name, rate), Ratio, ratios(p99[0], p99[1])...).under(serviceGoal),
-			row(fmt.Sprintf("%s, p99 at %d/s, on", op.name, rate), Seconds, p99[0]...),
-			row(fmt.Sprintf("%s, p99 at %d/s, off", op.name, rate), Seconds, p99[1]...))
-	}
-	return rows, nil
+		row(op.name+", p99, on ÷ off", Ratio, ratios(p99[0], p99[1])...).under(serviceGoal),
+		row(op.name+", p99, on", Seconds, p99[0]...),
+		row(op.name+", p99, off", Seconds, p99[1]...),
+	}, nil
 }
 
-// processorPerRequest is the processor time of the program for each of as many requests as
-// it answers.
-func processorPerRequest(ctx context.Context, p *program, op operation, d time.Duration) (float64, error) {
+// costOf is the processor time of the program for each request, with what it exports
+// afterwards.
+func costOf(ctx context.Context, p *program, op operation, d time.Duration) (float64, loadResult, error) {
 	before, err := p.measure()
 	if err != nil {
-		return 0, err
+		return 0, loadResult{}, err
 	}
-	r, err := closedLoop(ctx, op.next(p.url), d)
+	r, err := constantRate(ctx, op.next(p.url), serviceRate, d)
 	if err == nil {
 		err = r.check()
 	}
+	if err == nil {
+		err = wait.For(ctx, exportDelay)
+	}
 	if err != nil {
-		return 0, err
+		return 0, r, err
 	}
 	after, err := p.measure()
-	if err != nil {
-		return 0, err
-	}
-	return (after.processor - before.processor) / float64(r.requests), nil
+	return (after.processor - before.processor) / float64(r.requests), r, err
 }
