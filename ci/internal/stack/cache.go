@@ -24,6 +24,11 @@ type stored struct {
 	Home        string   `json:"home,omitempty"`
 	Loader      string   `json:"loader,omitempty"`
 	LibraryPath []string `json:"library_path,omitempty"`
+	// CompileSeconds is how long the last compile took, of CompiledPackages packages; the
+	// others of Packages were in Go's cache. `lab bench compile` reads them.
+	CompileSeconds   float64 `json:"compile_seconds,omitempty"`
+	CompiledPackages int     `json:"compiled_packages,omitempty"`
+	Packages         int     `json:"packages,omitempty"`
 	// Lean and Components are as in Program.
 	Lean       bool     `json:"lean,omitempty"`
 	Components []string `json:"components,omitempty"`

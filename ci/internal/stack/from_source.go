@@ -180,10 +180,15 @@ func (b *build) run(ctx context.Context) (err error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
+	begin := time.Now()
 	if err := b.goBuild(ctx, log, tmp, program, stale); err != nil {
 		return fail(err)
 	}
-	if err := finish(tmp, b.dir, stored{Version: b.pin.Release, Path: program, Lean: b.lean != nil, Components: b.components}); err != nil {
+	made := stored{
+		Version: b.pin.Release, Path: program, Lean: b.lean != nil, Components: b.components,
+		CompileSeconds: time.Since(begin).Seconds(), CompiledPackages: stale, Packages: all,
+	}
+	if err := finish(tmp, b.dir, made); err != nil {
 		return fmt.Errorf("compile %s: %w", b.spec.name, err)
 	}
 	b.progress.set(PhaseDone, int64(stale), int64(stale))
