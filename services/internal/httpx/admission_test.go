@@ -42,9 +42,9 @@ func TestAdmissionWaits(t *testing.T) {
 		}
 		// A queue that stands: with always one waiting, later ones wait less.
 		var others sync.WaitGroup
-		for i := range 12 {
+		for i := range 6 {
 			others.Go(func() {
-				time.Sleep(time.Duration(i) * maxWait / 10)
+				time.Sleep(time.Duration(i) * maxWait / 5)
 				a.enter(ctx)
 			})
 		}
@@ -97,7 +97,7 @@ func TestAdmissionBoundsItsQueue(t *testing.T) {
 
 // full is a router all of whose places are taken, with a queue that is full, too.
 func full(t *testing.T) (l *harness, release func()) {
-	l = newHarness(t, RouterConfig{MaxInFlight: 1})
+	l = newHarness(t, RouterConfig{MaxInFlight: 1, ServerName: "test:8080"})
 	hold, entered := make(chan struct{}), make(chan struct{}, 1)
 	l.Handle("GET /held/{id}", func(w http.ResponseWriter, _ *http.Request) error {
 		entered <- struct{}{}
@@ -160,13 +160,32 @@ func TestRequestsOverTheBoundAreRejected(t *testing.T) {
 	if n := l.rejections(t)["queue_full"]; n != 2 {
 		t.Errorf("%d rejections counted, want 2", n)
 	}
-	var counted uint64
+	var counted, served uint64
+	keys := map[int64]string{}
 	for _, point := range l.durations(t) {
 		route, _ := point.Attributes.Value(semconv.HTTPRouteKey)
 		status, _ := point.Attributes.Value(semconv.HTTPResponseStatusCodeKey)
 		if why, _ := point.Attributes.Value(semconv.ErrorTypeKey); status.AsInt64() == 503 && route.AsString() == "/held/{id}" && why.AsString() == "queue_full" {
 			counted += point.Count
 		}
+		if status.AsInt64() == 200 {
+			served += point.Count
+		}
+		var names []string
+		for _, a := range point.Attributes.ToSlice() {
+			if a.Key != semconv.ErrorTypeKey {
+				names = append(names, string(a.Key))
+			}
+		}
+		if route.AsString() == "/held/{id}" {
+			keys[status.AsInt64()] = strings.Join(names, " ")
+		}
+	}
+	if keys[200] != keys[503] {
+		t.Errorf("served requests have the attributes %s, rejected ones %s", keys[200], keys[503])
+	}
+	if served != 1 {
+		t.Errorf("%d of 1 served requests are in the histogram of the rejected ones", served)
 	}
 	if counted != 2 {
 		t.Errorf("%d of 2 rejected requests are in http.server.request.duration", counted)

@@ -3,16 +3,20 @@ package httpx
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 )
 
 // scope is the instrumentation scope of the router's own metric.
@@ -26,14 +30,25 @@ const rejectLogInterval = 10 * time.Second
 // They leave no span and no line in the access log: a service has too much to do
 // already, and so has all that receives its telemetry.
 type rejecter struct {
-	http.Handler
-	mux     *http.ServeMux
-	log     *slog.Logger
-	now     func() time.Time
-	counter metric.Int64Counter
+	mux      *http.ServeMux
+	log      *slog.Logger
+	now      func() time.Time
+	server   []attribute.KeyValue
+	duration httpconv.ServerRequestDuration
+	counter  metric.Int64Counter
+	// sets are the attributes of rejected requests by what they depend on. There are few,
+	// because a client chooses none of their values.
+	sets sync.Map // of rejectedKind to attribute.Set
 
 	rejected atomic.Int64
 	lastLog  atomic.Int64 // when the last line was logged, in Unix nanoseconds
+}
+
+// rejectedKind is what the attributes of a rejected request depend on.
+type rejectedKind struct {
+	method, pattern string
+	major, minor    int
+	why             rejection
 }
 
 func newRejecter(mux *http.ServeMux, cfg RouterConfig) *rejecter {
@@ -48,36 +63,69 @@ func newRejecter(mux *http.ServeMux, cfg RouterConfig) *rejecter {
 	for _, why := range []rejection{rejectedQueueFull, rejectedQueueTimeout} {
 		counter.Add(context.Background(), 0, metric.WithAttributes(semconv.ErrorType(why)))
 	}
-	rj := &rejecter{mux: mux, log: cfg.Telemetry.Logger, now: cfg.Now, counter: counter}
-	opts := []otelhttp.Option{
-		otelhttp.WithTracerProvider(tracenoop.NewTracerProvider()),
-		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
-		otelhttp.WithMeterProvider(cfg.Telemetry.MeterProvider),
+	// The instrument is otelhttp's own, because scope, name and buckets are.
+	duration, err := httpconv.NewServerRequestDuration(
+		cfg.Telemetry.MeterProvider.Meter(otelhttp.ScopeName, metric.WithInstrumentationVersion(otelhttp.Version)),
+		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
+	if err != nil {
+		otel.Handle(err)
 	}
-	if cfg.ServerName != "" {
-		opts = append(opts, otelhttp.WithServerName(cfg.ServerName))
+	rj := &rejecter{mux: mux, log: cfg.Telemetry.Logger, now: cfg.Now, counter: counter, duration: duration}
+	if host, port, err := net.SplitHostPort(cfg.ServerName); err == nil {
+		rj.server = append(rj.server, semconv.ServerAddress(host))
+		if n, err := strconv.Atoi(port); err == nil && n != 80 { // otelhttp leaves out the scheme's own
+			rj.server = append(rj.server, semconv.ServerPort(n))
+		}
+	} else if cfg.ServerName != "" {
+		rj.server = append(rj.server, semconv.ServerAddress(cfg.ServerName))
 	}
-	rj.Handler = otelhttp.NewHandler(http.HandlerFunc(rj.serve), "request", opts...)
 	return rj
 }
 
-// serve answers one request. A client that has disconnected gets no answer, and is
+// reject answers one request. A client that has disconnected gets no answer, and is
 // counted as such.
-func (rj *rejecter) serve(w http.ResponseWriter, r *http.Request) {
-	_, r.Pattern = rj.mux.Handler(r) // otelhttp takes the route from it
-	why := r.Context().Value(requestKey{}).(*request).rejected
-	if why == rejectedGone {
-		w.WriteHeader(StatusClientClosedRequest)
-		return
+func (rj *rejecter) reject(w http.ResponseWriter, r *http.Request, req *request) {
+	e := &Error{Status: StatusClientClosedRequest, Err: req.rejected}
+	if req.rejected == rejectedGone {
+		w.WriteHeader(e.Status)
+	} else {
+		e.Status, e.Detail, e.RetryAfter = http.StatusServiceUnavailable, "The service has too many requests. Try again later.", retryAfter
+		RenderProblem(w, r, e)
+		rj.counter.Add(r.Context(), 1, metric.WithAttributeSet(attribute.NewSet(semconv.ErrorType(req.rejected))))
+		rj.logSometimes(r.Context())
 	}
-	e := &Error{
-		Status: http.StatusServiceUnavailable, Detail: "The service has too many requests. Try again later.",
-		RetryAfter: retryAfter, Err: why,
+	rj.duration.Inst().Record(r.Context(), rj.now().Sub(req.arrived).Seconds(), metric.WithAttributeSet(rj.attributes(r, e)))
+}
+
+// attributes are those that otelhttp gives a request.
+func (rj *rejecter) attributes(r *http.Request, e *Error) attribute.Set {
+	_, pattern := rj.mux.Handler(r)
+	kind := rejectedKind{method: standardMethod(r.Method), pattern: pattern, major: r.ProtoMajor, minor: r.ProtoMinor, why: e.Err.(rejection)}
+	if set, ok := rj.sets.Load(kind); ok {
+		return set.(attribute.Set)
 	}
-	RenderProblem(w, r, e)
-	markFailed(r.Context(), e.Status, e)
-	rj.counter.Add(r.Context(), 1, metric.WithAttributes(semconv.ErrorType(why)))
-	rj.logSometimes(r.Context())
+	attrs := append(slices.Clip(rj.server),
+		semconv.HTTPRequestMethodKey.String(kind.method), semconv.URLScheme("http"), semconv.NetworkProtocolName("http"),
+		semconv.NetworkProtocolVersion(strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor)), semconv.HTTPResponseStatusCode(e.Status))
+	if pattern != "" {
+		attrs = append(attrs, semconv.HTTPRoute(route(pattern)))
+	}
+	if e.Status >= 500 {
+		attrs = append(attrs, semconv.ErrorType(kind.why))
+	}
+	set := attribute.NewSet(attrs...)
+	rj.sets.Store(kind, set)
+	return set
+}
+
+// standardMethod is the method, or _OTHER for one that a client has made up.
+func standardMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return "_OTHER"
 }
 
 // logSometimes logs the first rejection at once, and then says every ten seconds at most

@@ -145,14 +145,14 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveAdmitted serves the request once there is room for it, or rejects it. The time
 // that the request waited is part of its span and of its duration.
 func (rt *Router) serveAdmitted(w http.ResponseWriter, r *http.Request, req *request) {
-	r = r.WithContext(otelhttp.ContextWithStartTime(r.Context(), time.Now()))
+	arrived := time.Now()
 	readAhead(w, r, rt.mux)
 	if req.rejected = rt.admission.enter(r.Context()); req.rejected != "" {
-		rt.rejecter.ServeHTTP(w, r)
+		rt.rejecter.reject(w, r, req)
 		return
 	}
 	defer rt.admission.leave()
-	rt.traced.ServeHTTP(w, r)
+	rt.traced.ServeHTTP(w, r.WithContext(otelhttp.ContextWithStartTime(r.Context(), arrived)))
 }
 
 // toHandler makes h an http.Handler for ServeMux. Such a handler cannot return an
