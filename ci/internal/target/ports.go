@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -96,27 +97,39 @@ func (p Ports) Or(other Ports) Ports {
 	return p
 }
 
-// FreePorts asks the operating system for ports on which no program listens now, at either
-// of the addresses that are called localhost. Another program may take them at any time, so
-// start the lab soon.
+// FreePorts chooses ports on which no program listens now, at either of the addresses that
+// are called localhost. Another program may take them at any time, so start the lab soon.
 func FreePorts() (Ports, error) {
 	var p Ports
+	given := map[int]bool{}
 	for _, f := range p.fields() {
-		for *f.port == 0 {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return Ports{}, fmt.Errorf("finding a free port: %w", err)
+		for tries := 0; *f.port == 0; tries++ {
+			port := lowestFree + rand.IntN(highestFree-lowestFree)
+			if tries > 1000 {
+				return Ports{}, fmt.Errorf("finding a free port between %d and %d: a thousand are taken", lowestFree, highestFree)
 			}
-			// All stay open until the last is found, so that no port is given twice.
+			l, err := net.Listen("tcp", Loopback(port))
+			if err != nil || given[port] {
+				if err == nil {
+					_ = l.Close()
+				}
+				continue
+			}
+			// All stay open until the last is found, so that no other lab is given one.
 			defer l.Close()
-			port := l.Addr().(*net.TCPAddr).Port
-			if !isTakenInIPv6(port) {
+			if given[port] = true; !isTakenInIPv6(port) {
 				*f.port = port
 			}
 		}
 	}
 	return p, nil
 }
+
+// The free ports are between these. Systems give outgoing connections, and programs that
+// ask for any port, a port from 32768 on (Linux) or 49152 (others). One that the lab has
+// of those can be taken while its component is started again; and what then listens there
+// is sent the component's data, and may answer that it never wants it.
+const lowestFree, highestFree = 15000, 32000
 
 // isTakenInIPv6 tells whether another program listens on the port at [::1]. On a machine
 // without IPv6 it returns false.

@@ -68,6 +68,9 @@ func TestDefaultAndFreePorts(t *testing.T) {
 		if *f.port == 0 {
 			t.Errorf("%s has no port", f.name)
 		}
+		if *f.port < lowestFree || *f.port >= highestFree {
+			t.Errorf("%s has the port %d, which the system may give to a connection", f.name, *f.port)
+		}
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -160,9 +163,15 @@ func (l *Lab) startEnded(ctx context.Context, state *State, services bool) error
 		if len(old.Env) == 0 {
 			return fmt.Errorf("another version of lab has started %s and did not note how; `%s up` starts it", name, command.Name())
 		}
-		p, cmd, err := l.startOne(spec{
+		again := spec{
 			name: name, path: old.Path, args: old.Args, env: old.Env, dir: old.Dir, ready: old.Ready, receives: old.Receives, fingerprint: old.Fingerprint,
-		})
+			ports: old.knownPorts(),
+		}
+		// Whoever has taken its port meanwhile would answer in its place.
+		if err := l.awaitPorts(ctx, []spec{again}, true); err != nil {
+			return err
+		}
+		p, cmd, err := l.startOne(again)
 		if err != nil {
 			return err
 		}
@@ -173,6 +182,17 @@ func (l *Lab) startEnded(ctx context.Context, state *State, services bool) error
 		waiting.Go(func() error { return waitReady(waitCtx, p, cmd, p.Receives) })
 	}
 	return waiting.Wait()
+}
+
+// knownPorts are those ports of the process that the lab has noted.
+func (p *Process) knownPorts() []int {
+	ports := slices.Clone(p.Receives)
+	if u, err := url.Parse(p.Ready); err == nil {
+		if n, err := strconv.Atoi(u.Port()); err == nil && !slices.Contains(ports, n) {
+			ports = append(ports, n)
+		}
+	}
+	return ports
 }
 
 // awaitReady waits until a process that runs already is ready.

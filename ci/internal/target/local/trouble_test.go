@@ -55,9 +55,24 @@ func TestUpWaitsForAStolenPort(t *testing.T) {
 	}
 	defer thief.Close()
 
-	impatient, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-	defer cancel()
-	if _, _, err := l.Up(impatient); !errors.Is(err, context.DeadlineExceeded) {
+	// It is given up when it says that it waits.
+	givenUp := errors.New("given up")
+	say := l.cfg.Progress
+	attempt := func(what func(context.Context) error) error {
+		ctx, giveUp := context.WithCancelCause(t.Context())
+		defer giveUp(nil)
+		l.cfg.Progress = func(line string) {
+			if say(line); strings.Contains(line, "waiting up to") {
+				giveUp(givenUp)
+			}
+		}
+		return what(ctx)
+	}
+	// Mending waits, too, and does not take the other program for the component.
+	if err := attempt(l.mend); !errors.Is(err, givenUp) {
+		t.Errorf("while the port is taken, mend() = %v", err)
+	}
+	if err := attempt(func(ctx context.Context) error { _, _, err := l.Up(ctx); return err }); !errors.Is(err, givenUp) {
 		t.Errorf("while the port is taken, Up() = %v", err)
 	}
 	for _, want := range []string{fmt.Sprintf("port %d, which tempo needs", state.Ports.Tempo), fmt.Sprintf("process %d", os.Getpid()), "waiting"} {
@@ -68,7 +83,11 @@ func TestUpWaitsForAStolenPort(t *testing.T) {
 	if n := len(left(l)); n != 5 {
 		t.Errorf("%d of the 5 other components run", n)
 	}
-	time.AfterFunc(500*time.Millisecond, func() { _ = thief.Close() })
+	l.cfg.Progress = func(line string) {
+		if say(line); strings.Contains(line, "waiting up to") {
+			_ = thief.Close()
+		}
+	}
 	if _, started := up(t, l); !slices.Equal(started, []string{"tempo"}) {
 		t.Errorf("once the port was free, Up started %v", started)
 	}

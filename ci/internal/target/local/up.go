@@ -50,6 +50,9 @@ func (l *Lab) Up(ctx context.Context) (state *State, started []string, err error
 	if err := l.roomOnDisk(); err != nil {
 		return nil, nil, err
 	}
+	if warning := openFilesWarning(openFilesLimit()); warning != "" {
+		l.cfg.Progress(warning)
+	}
 	state, err = l.State()
 	if err != nil {
 		if !errors.Is(err, ErrNotUp) {

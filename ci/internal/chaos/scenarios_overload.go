@@ -1,0 +1,167 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
+)
+
+const (
+	// overloadFactor is how many times more requests an overload has than the lab can take.
+	overloadFactor = 3
+	// overloadFor is how long it lasts.
+	overloadFor = 5 * time.Minute
+	// measureFor is how long the measuring of what the lab can take lasts, with so many
+	// clients.
+	measureFor, measureClients = 10 * time.Second, 16
+	// acceptedWithin bounds 99 % of the accepted requests: a quarter of a second of waiting,
+	// and the work of as many requests as are in flight.
+	acceptedWithin = time.Second
+	// mostMemory bounds each component's memory in an overload.
+	mostMemory = 1 << 30
+)
+
+var (
+	overloadAnswers = promise(Promise{ID: "P10", Title: "overload",
+		Text: fmt.Sprintf("With %d times the requests that the lab can take, every request is answered: as usual, or with 503 and Retry-After. Of those that are accepted, 99 %% are answered within %v. Health probes are answered.", overloadFactor, acceptedWithin)})
+	overloadMemory = promise(Promise{ID: "P11", Title: "bounded memory",
+		Text: fmt.Sprintf("Whatever is sent, no component ends, and none takes more than %d MB of memory.", mostMemory>>20)})
+)
+
+var _ = register(Scenario{
+	Name: "overload", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor),
+	Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
+	Targets: []string{target.Local}, Alert: "RequestsRejected",
+	Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor) },
+	Judge:  judgeOverload,
+}, Scenario{
+	Name: "overload-short", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor/5),
+	Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
+	Targets: []string{target.Local}, Alert: "RequestsRejected",
+	Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor/5) },
+	Judge:  judgeOverload,
+})
+
+// injectOverload measures what the lab can take, and then sends more.
+func injectOverload(ctx context.Context, s *Stage, d time.Duration) error {
+	can := capacity(ctx, s.Addresses.Frontend, measureClients, measureFor)
+	s.Say("with " + fmt.Sprint(measureClients) + " clients: " + can.String())
+	if can.Accepted == 0 {
+		return errors.New("the frontend answers no request as usual")
+	}
+	rate := overloadFactor * can.AcceptedRate()
+	s.Note(fmt.Sprintf("flood %.0f/s", rate), target.Frontend)
+	watching := watchComponents(ctx, s)
+	f := overload(ctx, s.Addresses.Frontend, rate, d)
+	s.Note("flood over", target.Frontend)
+	s.Say(f.String())
+	s.fact("flood", f)
+	s.fact("capacity", can)
+	s.fact("components", watching())
+	return context.Cause(ctx)
+}
+
+// fact keeps what the scenario has found out for its Judge, as JSON.
+func (s *Stage) fact(name string, v any) {
+	text, _ := json.Marshal(v) // structs of numbers and texts
+	s.Facts[name] = string(text)
+}
+
+func judgeOverload(s *Stage, _ Observation) []Verdict {
+	var f Flood
+	if err := json.Unmarshal([]byte(s.Facts["flood"]), &f); err != nil {
+		return []Verdict{verdict(overloadAnswers, "not measured", err.Error())}
+	}
+	var complaints []string
+	for _, what := range slices.Sorted(maps.Keys(f.Problems)) {
+		complaints = append(complaints, fmt.Sprintf("%d requests: %s", f.Problems[what], what))
+	}
+	if f.Accepted == 0 {
+		complaints = append(complaints, "no request was accepted")
+	}
+	if f.AcceptedP99 > acceptedWithin.Seconds() {
+		complaints = append(complaints, fmt.Sprintf("99 %% of the accepted requests took up to %.2f s", f.AcceptedP99))
+	}
+	return []Verdict{verdict(overloadAnswers, f.String(), complaints...), judgeComponents(s)}
+}
+
+// verdict is kept without a complaint.
+func verdict(id, measured string, complaints ...string) Verdict {
+	v := Verdict{Promise: id, Title: byID(id).Title, Outcome: Kept, Measured: measured}
+	if len(complaints) > 0 {
+		v.Outcome, v.Detail = Broken, strings.Join(complaints, "\n")
+	}
+	return v
+}
+
+// Seen is what was seen of a component during a harm.
+type Seen struct {
+	PID    int   `json:"pid"`
+	Memory int64 `json:"memory_bytes"` // the most
+	// Ended says that it ended, or was started again.
+	Ended bool `json:"ended"`
+}
+
+// watchComponents looks at the components once a second until the function that it returns
+// is called, which says what was seen.
+func watchComponents(ctx context.Context, s *Stage) func() map[string]*Seen {
+	ctx, stop := context.WithCancel(ctx)
+	seen, done := map[string]*Seen{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if status, err := s.Lab.Status(ctx); err == nil {
+				look(seen, status)
+			}
+			if wait.For(ctx, time.Second) != nil {
+				return
+			}
+		}
+	}()
+	return func() map[string]*Seen {
+		stop()
+		<-done
+		return seen
+	}
+}
+
+func look(seen map[string]*Seen, status target.Status) {
+	for _, c := range status.Components {
+		for _, i := range c.Instances {
+			was := seen[c.Name]
+			if was == nil {
+				was = &Seen{PID: i.PID}
+				seen[c.Name] = was
+			}
+			was.Memory = max(was.Memory, i.MemoryBytes)
+			was.Ended = was.Ended || i.PID != was.PID || i.State == "ended"
+		}
+	}
+}
+
+func judgeComponents(s *Stage) Verdict {
+	var seen map[string]*Seen
+	if err := json.Unmarshal([]byte(s.Facts["components"]), &seen); err != nil || len(seen) == 0 {
+		return verdict(overloadMemory, "not measured", "the components were not seen")
+	}
+	var measured, complaints []string
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		c := seen[name]
+		measured = append(measured, fmt.Sprintf("%s %d MB", name, c.Memory>>20))
+		if c.Memory > mostMemory {
+			complaints = append(complaints, fmt.Sprintf("%s took %d MB", name, c.Memory>>20))
+		}
+		if c.Ended {
+			complaints = append(complaints, name+" has ended")
+		}
+	}
+	return verdict(overloadMemory, strings.Join(measured, ", "), complaints...)
+}
