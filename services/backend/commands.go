@@ -95,7 +95,7 @@ func restore(ctx context.Context, database, name string, stdin io.Reader, stdout
 	if err != nil {
 		return err
 	}
-	replaced := ""
+	var replaced string
 	if sqlite.InUse(ctx, database) {
 		replaced, err = awaitTaken(ctx, database)
 	} else {

@@ -75,10 +75,11 @@ func flood(ctx context.Context, frontend string, rate vegeta.Rate, workers int, 
 	begin := time.Now()
 	for res := range attacker.Attack(floodTarget(frontend), rate, d, "") {
 		f.Sent++
-		switch f.take(res); {
-		case res.Code == http.StatusOK:
+		f.take(res)
+		switch res.Code {
+		case http.StatusOK:
 			accepted = append(accepted, res.Latency)
-		case res.Code == http.StatusServiceUnavailable:
+		case http.StatusServiceUnavailable:
 			rejected = append(rejected, res.Latency)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
@@ -14,7 +15,7 @@ import (
 // Scraped is the promise about what Alloy scrapes.
 var Scraped = promise(Promise{"P20", "the stack's own metrics", "What Alloy scrapes of the stack while Mimir is away is stored when Mimir is back, as long as Alloy's queue for it has room: more than an hour."})
 
-var _ = register(outages()...)
+func init() { register(outages()...) }
 
 // outage is how long a store may be away that is only slow to come back, and longOutage is
 // how long one is away that somebody has to repair.
@@ -61,11 +62,7 @@ func andList(names []string) string {
 		return names[0]
 	}
 	last := len(names) - 1
-	list := names[0]
-	for _, n := range names[1:last] {
-		list += ", " + n
-	}
-	return list + " and " + names[last]
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // scrapeInterval is that of prometheus.scrape "stack" in config/alloy/config.alloy.

@@ -36,19 +36,21 @@ var (
 		Text: fmt.Sprintf("Whatever is sent, no component ends, and none takes more than %d MB of memory.", mostMemory>>20)})
 )
 
-var _ = register(Scenario{
-	Name: "overload", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor),
-	Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
-	Targets: []string{target.Local}, Alert: "RequestsRejected",
-	Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor) },
-	Judge:  judgeOverload,
-}, Scenario{
-	Name: "overload-short", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor/5),
-	Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
-	Targets: []string{target.Local}, Alert: "RequestsRejected",
-	Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor/5) },
-	Judge:  judgeOverload,
-})
+func init() {
+	register(Scenario{
+		Name: "overload", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor),
+		Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
+		Targets: []string{target.Local}, Alert: "RequestsRejected",
+		Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor) },
+		Judge:  judgeOverload,
+	}, Scenario{
+		Name: "overload-short", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor/5),
+		Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
+		Targets: []string{target.Local}, Alert: "RequestsRejected",
+		Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor/5) },
+		Judge:  judgeOverload,
+	})
+}
 
 // injectOverload measures what the lab can take, and then sends more.
 func injectOverload(ctx context.Context, s *Stage, d time.Duration) error {

@@ -39,7 +39,7 @@ var tenants = []struct {
 	{"tenant-trace", "one tenant sends traces of 100 MB", hugeTrace},
 }
 
-var _ = func() bool {
+func init() {
 	for _, t := range tenants {
 		register(Scenario{
 			Name: t.name, About: fmt.Sprintf("%s, for %v", t.about, tenantFor),
@@ -49,8 +49,7 @@ var _ = func() bool {
 			Judge:  judgeTenant,
 		})
 	}
-	return true
-}()
+}
 
 // tenant is a sender of OTLP over HTTP.
 type tenant struct {

@@ -82,7 +82,7 @@ func bridge(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("docker network inspect bridge: %s", lastLine(out, err))
 	}
-	for _, field := range strings.Fields(string(out)) {
+	for field := range strings.FieldsSeq(string(out)) {
 		ip := net.ParseIP(field)
 		if ip == nil || ip.To4() == nil {
 			continue

@@ -42,7 +42,7 @@ func TestInspector(t *testing.T) {
 		f := flows{l.policies}
 		for name, p := range peers {
 			for _, port := range []int32{53, 80, 443, 3000, 3100, 3200, 4317, 4318, 6443, 8080, 8081, 12345} {
-				if f.allowed(peers["inspector"], p, corev1.ProtocolTCP, port) && !(name == "DNS" && port == 53) {
+				if f.allowed(peers["inspector"], p, corev1.ProtocolTCP, port) && (name != "DNS" || port != 53) {
 					have = append(have, fmt.Sprintf("inspector → %s:%d", name, port))
 				}
 				if f.allowed(p, peers["inspector"], corev1.ProtocolTCP, port) {

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -93,7 +94,7 @@ func (a *admission) enter(ctx context.Context) rejection {
 	case <-timer.C:
 		return rejectedQueueTimeout
 	case <-ctx.Done():
-		if context.Cause(ctx) == errDeadline {
+		if errors.Is(context.Cause(ctx), errDeadline) {
 			return rejectedDeadline
 		}
 		return rejectedGone

@@ -45,7 +45,7 @@ func TestAdmissionWaits(t *testing.T) {
 		for i := range 6 {
 			others.Go(func() {
 				time.Sleep(time.Duration(i) * maxWait / 5)
-				a.enter(ctx)
+				_ = a.enter(ctx)
 			})
 		}
 		time.Sleep(maxWait + maxWait/10 + time.Millisecond)
@@ -60,7 +60,7 @@ func TestAdmissionWaits(t *testing.T) {
 func TestAdmissionBoundsItsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAdmission(1)
-		a.enter(t.Context())
+		_ = a.enter(t.Context())
 		var full, late int
 		var mu sync.Mutex
 		var all sync.WaitGroup

@@ -19,7 +19,7 @@ import (
 // includes the connection, and the latter not the export of its span and its log record.
 func BenchmarkRouter(b *testing.B) {
 	tel := &telemetry.Telemetry{
-		Logger:         slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Logger:         slog.New(slog.NewJSONHandler(io.Discard, nil)), //nolint:sloglint // DiscardHandler would make no text
 		TracerProvider: sdktrace.NewTracerProvider(),
 		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 		Propagator:     autoprop.NewTextMapPropagator(),
@@ -35,7 +35,7 @@ func BenchmarkRouter(b *testing.B) {
 				return WriteJSON(w, http.StatusOK, thing{})
 			})
 			if isFull {
-				router.admission.enter(b.Context())
+				_ = router.admission.enter(b.Context())
 				router.admission.waiting.Store(queueFactor)
 			}
 			b.ReportAllocs()

@@ -94,13 +94,13 @@ func (rj *rejecter) reject(w http.ResponseWriter, r *http.Request, req *request)
 		rj.counter.Add(r.Context(), 1, metric.WithAttributeSet(attribute.NewSet(semconv.ErrorType(req.rejected))))
 		rj.logSometimes(r.Context())
 	}
-	rj.duration.Inst().Record(r.Context(), rj.now().Sub(req.arrived).Seconds(), metric.WithAttributeSet(rj.attributes(r, e)))
+	rj.duration.Inst().Record(r.Context(), rj.now().Sub(req.arrived).Seconds(), metric.WithAttributeSet(rj.attributes(r, e, req.rejected)))
 }
 
 // attributes are those that otelhttp gives a request.
-func (rj *rejecter) attributes(r *http.Request, e *Error) attribute.Set {
+func (rj *rejecter) attributes(r *http.Request, e *Error, why rejection) attribute.Set {
 	_, pattern := rj.mux.Handler(r)
-	kind := rejectedKind{method: standardMethod(r.Method), pattern: pattern, major: r.ProtoMajor, minor: r.ProtoMinor, why: e.Err.(rejection)}
+	kind := rejectedKind{method: standardMethod(r.Method), pattern: pattern, major: r.ProtoMajor, minor: r.ProtoMinor, why: why}
 	if set, ok := rj.sets.Load(kind); ok {
 		return set.(attribute.Set)
 	}

@@ -233,7 +233,7 @@ func (s *Store) Count() int64 { return s.count.Load() }
 func (s *Store) countUsers(ctx context.Context) error {
 	n, err := s.untraced.NewSelect().Model((*usersql.Row)(nil)).Count(ctx)
 	if err == nil {
-		s.count.Store(int64(n))
+		s.count.Store(n)
 	}
 	return err
 }

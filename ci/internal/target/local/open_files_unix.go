@@ -11,5 +11,5 @@ func openFilesLimit() uint64 {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	return uint64(limit.Max)
+	return uint64(limit.Max) //nolint:unconvert // it is an int64 on FreeBSD
 }

@@ -36,7 +36,7 @@ func Start(t testing.TB) *Server {
 	}
 	programs := find(t)
 	// Short, because the socket of the server is in it and its path may not be long.
-	dir, err := os.MkdirTemp("", "pg")
+	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // its folders have long names
 	if err != nil {
 		t.Fatal(err)
 	}
