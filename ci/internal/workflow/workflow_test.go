@@ -148,6 +148,9 @@ func TestEveryModuleIsLinted(t *testing.T) {
 			return nil // pins alone
 		}
 		modules++
+		if dir == filepath.Join("ci", "stack", "alloy") {
+			return nil // .ci/run says why
+		}
 		if !linted[filepath.ToSlash(dir)] {
 			t.Errorf(".ci/run does not lint the module in %s", dir)
 		}
