@@ -3,8 +3,6 @@ package main
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
-
-	"github.com/lgtm-lab/lgtm-lab/dashboards"
 )
 
 // components are the programs of the stack by their jobs, as Alloy scrapes them.
@@ -110,7 +108,7 @@ func collector(p *page) {
 			step{0.8, "red"}))
 }
 
-const noForward = dashboards.DoesNotApply + "the lab sends no copy to another endpoint (lab up --forward)"
+const noForward = "No copy is sent to another endpoint (lab up --forward)"
 
 func logStore(p *page) {
 	p.row("Loki, the logs").line(normal,
