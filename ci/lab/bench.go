@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,8 +41,8 @@ func benchCommand(e *env) *cobra.Command {
 			"are built into this program, and exits with 1 when one is worse by more than its margin.",
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, name := range args {
-				if err := oneOf("figure", name, bench.Names()...); err != nil {
-					return err
+				if names := bench.Names(); !slices.Contains(names, name) {
+					return usageError{fmt.Errorf("no figure %q; there are %s", name, strings.Join(names, ", "))}
 				}
 			}
 			return nil
@@ -52,7 +54,6 @@ func benchCommand(e *env) *cobra.Command {
 	flags.BoolVar(&f.short, "short", false, "measure for seconds: enough for a ratio, not for a table")
 	flags.StringVar(&f.compare, "compare", "", "compare with the ratios of this `FILE`, or with \"committed\" ones")
 	flags.StringArrayVar(&f.from, "from", nil, "add the figures of this `FILE`, as -o json wrote it, that are not measured now; may be repeated, the first file that has a figure counts")
-	flags.Lookup("from").DefValue = "" // else the help says "(default [])"
 	flags.BoolVar(&f.measure, "measure", true, "with false, measure nothing, and write what --from has")
 	flags.StringVar(&f.write, "write", "", "write the tables into this Markdown `FILE`, between its marks")
 	flags.StringVar(&f.profiles, "profiles", "", "write profiles of the services' processor time to this `FOLDER`")

@@ -73,7 +73,6 @@ own and takes that lab down afterwards.`,
 	flags.StringVar(&f.app, "app", "", "the `URL` of an application that runs already, for cases that start none")
 	flags.StringVar(&f.runID, "run-id", "", "the run `ID` of that application, as `lab run` prints it")
 	flags.StringSliceVar(&f.tags, "tags", nil, "run only the cases with one of these tags")
-	flags.Lookup("tags").DefValue = "" // else the help says "(default [])"
 	flags.IntVar(&f.parallel, "parallel", check.DefaultParallel, "how many cases run at a time")
 	flags.DurationVar(&f.timeout, "case-timeout", check.DefaultTimeout, "how long an application may take to be ready, and then an expectation to hold")
 	flags.DurationVar(&f.absentTimeout, "absent-timeout", check.DefaultAbsentTimeout, "how long an expectation of absence is asked")

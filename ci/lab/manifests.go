@@ -73,7 +73,6 @@ overlay kind. The lock has the stack's images; name our own images with
 	cmd.Flags().BoolVar(&o.Inspect, "inspect", false, "add the inspector, for lab inspect and lab score; Alloy then makes a copy of all telemetry")
 	cmd.Flags().StringVar(&forwardURL, "forward", "", "send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
 	cmd.Flags().StringSliceVar(&headers, "forward-header", nil, "the `NAME` of a header that the endpoint of --forward wants; may be repeated. Its value comes from the key of this name of the Secret "+forward.Secret+" in the namespace observability")
-	cmd.Flags().Lookup("forward-header").DefValue = "" // else the help says "(default [])"
 	return cmd
 }
 

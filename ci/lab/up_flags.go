@@ -55,7 +55,6 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.StringVar(&f.forward, "forward", "", "send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
 	flags.StringVar(&f.headers, "forward-headers", "", "a `FILE` with the headers that the endpoint of --forward wants, a line for each, such as Authorization: Bearer …")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
-	flags.Lookup("allow-origin").DefValue = "" // else the help says "(default [])"
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
