@@ -16,6 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
 // benchFlags are the flags of bench.
@@ -77,6 +78,9 @@ func (e *env) bench(ctx context.Context, f *benchFlags, names []string) error {
 	margins, err := bench.Margins(f.compare)
 	if err != nil {
 		return err
+	}
+	if e.target.name != target.Local {
+		return usageError{errors.New("bench reads what the processes of this machine take: it has no --target but local")}
 	}
 	t, err := e.wanted(&f.up)
 	if err != nil {
