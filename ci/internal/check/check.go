@@ -131,7 +131,7 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 				return nil
 			}
 			r := newRunner(c, o)
-			r.out.group, r.turns, r.gate = names[i], stores, gate
+			r.out.group, r.turns, r.openGate = names[i], stores, gate.Open
 			r.run(ctx)
 			outcomes[i] = r.out
 			if o.Progress != nil && ctx.Err() == nil {

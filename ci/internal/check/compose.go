@@ -68,7 +68,7 @@ func (r *runner) startContainers(ctx context.Context) bool {
 
 // bringUp brings the containers up in a project of their own.
 func (r *runner) bringUp(ctx context.Context) error {
-	if err := r.gate.Open(ctx); err != nil {
+	if err := r.openGate(ctx); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "lab-check-")

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose/composetest"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
@@ -23,13 +22,10 @@ func runComposed(t *testing.T, ctx context.Context, c cases.Case, o Options) *ou
 	o.Timeout, o.AbsentTimeout = DefaultTimeout, DefaultAbsentTimeout
 	o.At.Name = cmp.Or(o.At.Name, target.Local)
 	r := newRunner(c, o)
-	r.gate = opened()
+	r.openGate = func(context.Context) error { return nil }
 	r.run(ctx)
 	return r.out
 }
-
-// opened is a gate that is open already.
-func opened() *compose.Gate { return compose.Opened() }
 
 // A case with a compose fixture brings its containers up, drives the application where
 // Docker publishes it, asks for its logs, and takes the containers down.

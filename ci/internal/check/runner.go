@@ -31,8 +31,8 @@ type runner struct {
 	app         *app       // nil when the case starts none
 	base        string     // the application's base URL; "" when there is no application
 
-	// The compose fixture: the way of its telemetry, its containers, and a folder for them.
-	gate          *compose.Gate
+	// The compose fixture: what opens the way of its telemetry, its containers, and a folder for them.
+	openGate      func(context.Context) error
 	containers    *compose.Project
 	containersDir string
 }
