@@ -3,8 +3,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -71,18 +69,13 @@ func (r *runner) bringUp(ctx context.Context) error {
 	if err := r.openGate(ctx); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "lab-check-")
-	if err != nil {
-		return err
-	}
-	r.containersDir = dir
 	r.containers = &compose.Project{
 		Name: "lab-check-" + r.scope.RunID, Dir: r.c.Dir(), Files: r.c.Fixture.Files, Env: r.c.Fixture.Env,
 		Attributes: runid.Attribute + "=" + r.scope.RunID,
 	}
 	ctx, cancel := context.WithTimeout(ctx, startContainers)
 	defer cancel()
-	return r.containers.Up(ctx, dir, io.Discard)
+	return r.containers.Up(ctx)
 }
 
 // awaitContainer waits until a service answers at a port of this machine.
@@ -117,7 +110,6 @@ func (r *runner) endContainers(ctx context.Context) {
 			Detail: "`docker compose --project-name " + r.containers.Name + " down --volumes` removes them",
 		})
 	}
-	_ = os.RemoveAll(r.containersDir)
 }
 
 // keepOutput writes what the containers have printed into the folder of the evidence.

@@ -31,10 +31,9 @@ type runner struct {
 	app         *app       // nil when the case starts none
 	base        string     // the application's base URL; "" when there is no application
 
-	// The compose fixture: what opens the way of its telemetry, its containers, and a folder for them.
-	openGate      func(context.Context) error
-	containers    *compose.Project
-	containersDir string
+	// The compose fixture: what opens the way of its telemetry, and its containers.
+	openGate   func(context.Context) error
+	containers *compose.Project
 }
 
 func newRunner(c cases.Case, o Options) *runner {

@@ -5,15 +5,17 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/tail"
 )
 
 // Host is the name under which containers reach the lab's OTLP endpoint, at its usual ports:
@@ -34,7 +36,7 @@ type Project struct {
 	// OTEL_RESOURCE_ATTRIBUTES has them.
 	Attributes string
 
-	overlay string // a file with what the project adds, once it is written
+	overlay string // a temporary file with what the project adds, from Up to Down
 }
 
 // Available says why containers cannot be started here; "" when they can.
@@ -54,9 +56,9 @@ func Available(ctx context.Context) string {
 	return ""
 }
 
-// Up builds and starts the containers, and returns when they run. overlays is the folder
-// that keeps what the project adds to the files. output gets what Docker prints.
-func (p *Project) Up(ctx context.Context, overlays string, output io.Writer) error {
+// Up builds and starts the containers, and returns when they run. After it, also when it has
+// failed, the project needs a Down.
+func (p *Project) Up(ctx context.Context) error {
 	raw, err := p.run(ctx, "--profile", "*", "config", "--format", "json")
 	if err != nil {
 		return err
@@ -65,17 +67,24 @@ func (p *Project) Up(ctx context.Context, overlays string, output io.Writer) err
 	if err != nil {
 		return err
 	}
-	p.overlay = filepath.Join(overlays, p.Name+".json")
-	if err := os.WriteFile(p.overlay, overlay, 0o600); err != nil {
+	if err := p.keep(overlay); err != nil {
 		return err
 	}
-	cmd := p.command(ctx, "up", "--detach", "--build", "--quiet-pull")
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(output, &said), io.MultiWriter(output, &said)
-	if err := cmd.Run(); err != nil {
-		return failed(ctx, "up", said.Bytes(), err)
+	if said, err := p.command(ctx, "up", "--detach", "--build", "--quiet-pull").CombinedOutput(); err != nil {
+		return failed(ctx, "up", said, err)
 	}
 	return nil
+}
+
+// keep writes the overlay into a file that only this user can read.
+func (p *Project) keep(overlay []byte) error {
+	file, err := os.CreateTemp("", p.Name+"-*.json")
+	if err != nil {
+		return err
+	}
+	p.overlay = file.Name()
+	_, err = file.Write(overlay)
+	return errors.Join(err, file.Close())
 }
 
 // extend returns what is added to the project, whose whole configuration is raw: each
@@ -118,6 +127,10 @@ var absent = map[string]any{"image": "lgtm-lab/outside", "scale": 0, "pull_polic
 // Down ends and removes the containers, their networks and their volumes.
 func (p *Project) Down(ctx context.Context) error {
 	_, err := p.run(ctx, "down", "--volumes", "--remove-orphans", "--timeout", "5")
+	if p.overlay != "" {
+		_ = os.Remove(p.overlay)
+		p.overlay = ""
+	}
 	return err
 }
 
@@ -154,13 +167,13 @@ func (p *Project) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return out, failed(ctx, args[len(args)-len(trimFlags(args))], said.Bytes(), err)
+		return out, failed(ctx, withoutFlags(args)[0], said.Bytes(), err)
 	}
 	return out, nil
 }
 
-// trimFlags leaves out the flags before the name of the command, each with a value.
-func trimFlags(args []string) []string {
+// withoutFlags leaves out the flags before the name of the command, each with a value.
+func withoutFlags(args []string) []string {
 	for len(args) > 2 && strings.HasPrefix(args[0], "--") {
 		args = args[2:]
 	}
@@ -169,19 +182,13 @@ func trimFlags(args []string) []string {
 
 func (p *Project) command(ctx context.Context, args ...string) *exec.Cmd {
 	all := []string{"compose", "--project-name", p.Name}
-	for _, file := range p.Files {
+	for _, file := range append(slices.Clone(p.Files), cmp.Or(p.overlay, "-")) {
 		all = append(all, "--file", file)
 	}
-	if p.overlay != "" {
-		all = append(all, "--file", p.overlay)
-	} else {
-		// Before there is one: a file may depend on the service of this name.
-		all = append(all, "--file", "-")
-	}
 	cmd := exec.CommandContext(ctx, "docker", append(all, args...)...)
-	if p.overlay == "" {
-		stand, _ := json.Marshal(map[string]any{"services": map[string]any{Host: absent}})
-		cmd.Stdin = bytes.NewReader(stand)
+	if p.overlay == "" { // a file may depend on the service of this name before the overlay is there
+		standIn, _ := json.Marshal(map[string]any{"services": map[string]any{Host: absent}})
+		cmd.Stdin = bytes.NewReader(standIn)
 	}
 	cmd.Dir, cmd.Env = p.Dir, append(os.Environ(), p.Env...)
 	return cmd
@@ -197,9 +204,9 @@ func failed(ctx context.Context, command string, said []byte, err error) error {
 
 // lastLine is the last line of an output, or else the error.
 func lastLine(out []byte, err error) string {
-	lines := slices.DeleteFunc(strings.Split(string(out), "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
+	lines := tail.Lines(string(out), 1)
 	if len(lines) == 0 {
 		return err.Error()
 	}
-	return strings.TrimSpace(lines[len(lines)-1])
+	return strings.TrimSpace(lines[0])
 }

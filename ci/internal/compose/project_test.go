@@ -23,7 +23,7 @@ const twoServices = `{"name":"x","services":{"app":{"environment":{"OTEL_RESOURC
 func TestProject(t *testing.T) {
 	called := composetest.Docker{Config: twoServices, Port: "127.0.0.1:49153"}.Install(t)
 	p := &Project{Name: "lab-check-1", Dir: t.TempDir(), Files: []string{"a.yml", "b.yml"}, Attributes: "lab.run.id=1"}
-	if err := p.Up(t.Context(), t.TempDir(), io.Discard); err != nil {
+	if err := p.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	address, err := p.Address(t.Context(), "app", 8080)
@@ -62,7 +62,7 @@ func TestProject(t *testing.T) {
 func TestProjectFails(t *testing.T) {
 	composetest.Docker{Config: twoServices, Fails: "up"}.Install(t)
 	p := &Project{Name: "p", Dir: t.TempDir(), Files: []string{"a.yml"}}
-	if err := p.Up(t.Context(), t.TempDir(), io.Discard); err == nil || err.Error() != "docker compose up: no such image" {
+	if err := p.Up(t.Context()); err == nil || err.Error() != "docker compose up: no such image" {
 		t.Errorf("Up = %v", err)
 	}
 	for said, port := range map[string]string{"does not publish": ":0", "": "0.0.0.0:49153"} {
@@ -73,7 +73,7 @@ func TestProjectFails(t *testing.T) {
 		}
 	}
 	composetest.Docker{Config: `{"services":{}}`}.Install(t)
-	if err := (&Project{Name: "p", Files: []string{"a.yml"}}).Up(t.Context(), t.TempDir(), io.Discard); err == nil || !strings.Contains(err.Error(), "a.yml has no services") {
+	if err := (&Project{Name: "p", Files: []string{"a.yml"}}).Up(t.Context()); err == nil || !strings.Contains(err.Error(), "a.yml has no services") {
 		t.Errorf("without services: %v", err)
 	}
 }
