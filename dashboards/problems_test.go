@@ -18,8 +18,9 @@ type checker struct {
 	mayBeEmpty []string
 }
 
-// mayBeEmpty are the panels with a noValue, but for those that begin with DoesNotApply. They are empty when all is well, when the
-// kernel does not measure something, or when the lab was not asked for what they show.
+// mayBeEmpty are the panels with a noValue, but for those that begin with DoesNotApply. They
+// are empty when all is well, when the kernel does not measure something, or when the lab
+// was not asked for what they show.
 var mayBeEmpty = []string{
 	"lab-overview/Alerts",
 	"lab-overview/Errors in the logs",
