@@ -7,6 +7,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/incluster"
@@ -39,22 +40,9 @@ func (e *env) lab() (target.Target, error) { return e.wanted(&upFlags{workers: -
 // wanted returns the target that the command line chooses, for a command that brings a lab
 // up with these flags.
 func (e *env) wanted(f *upFlags) (t target.Target, err error) {
-	kept, err := f.sample.traces()
-	if err != nil {
-		return nil, usageError{err}
-	}
 	switch e.target.name {
 	case target.Local:
-		var other forward.Endpoint
-		if other, err = forward.New(f.forward, f.headers); err != nil {
-			return nil, usageError{err}
-		}
-		t, err = local.New(local.Options{
-			Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
-			Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives, false) },
-			Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, DatabaseURL: e.getenv("LAB_DATABASE_URL"), Retention: f.retention.periods(), Sampling: kept,
-			Say: e.say, Line: e.line,
-		})
+		t, err = e.local(f)
 	case target.Kind:
 		t, err = e.kind(f)
 	case target.InCluster:
@@ -68,13 +56,33 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 	return t, nil
 }
 
+// telemetry returns which traces the flags want kept, and where they want a copy of all
+// telemetry.
+func (f *upFlags) telemetry() (kept sampling.Traces, copied forward.Endpoint, err error) {
+	if kept, err = f.sample.traces(); err != nil {
+		return kept, copied, err
+	}
+	copied, err = forward.New(f.forward, f.headers)
+	return kept, copied, err
+}
+
+// local returns the lab on this machine.
+func (e *env) local(f *upFlags) (*local.Target, error) {
+	kept, other, err := f.telemetry()
+	if err != nil {
+		return nil, err
+	}
+	return local.New(local.Options{
+		Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
+		Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives, false) },
+		Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, DatabaseURL: e.getenv("LAB_DATABASE_URL"), Retention: f.retention.periods(), Sampling: kept,
+		Say: e.say, Line: e.line,
+	})
+}
+
 // kind returns the Kind cluster that --cluster names, for commands without --target.
 func (e *env) kind(f *upFlags) (*kind.Target, error) {
-	kept, err := f.sample.traces()
-	if err != nil {
-		return nil, usageError{err}
-	}
-	other, err := forward.New(f.forward, f.headers)
+	kept, other, err := f.telemetry()
 	if err != nil {
 		return nil, usageError{err}
 	}
