@@ -22,7 +22,7 @@ var exemplarSources = []struct{ name, selector string }{
 	{"of the span metrics", `traces_spanmetrics_latency_bucket{service=~"frontend|backend"}`},
 }
 
-// maxExemplars is how many traces are looked up for each source.
+// maxExemplars is how many traces are followed for each source.
 const maxExemplars = 500
 
 // exemplars checks that each exemplar stored since the traffic began leads to a trace.
@@ -46,7 +46,7 @@ func (v *verifier) exemplars(ctx context.Context) {
 	}
 }
 
-// resolve looks up the traces of the newest exemplars, the oldest of them first: the
+// resolve follows the newest exemplars to their traces, the oldest of them first: the
 // newest exemplar may be stored a moment before its trace.
 func (v *verifier) resolve(ctx context.Context, found []query.Exemplar) (string, error) {
 	traces := map[string]query.Exemplar{}
