@@ -130,7 +130,7 @@ func (v *verifier) forwarded(ctx context.Context, before baseline) {
 		return
 	}
 	v.check("forward", forwarding.name, "0", func() (string, error) {
-		measured, err := v.lost(ctx, forwarding, before.get(forwarding.selector()))
+		measured, err := v.risen(ctx, forwarding.job, before.get(forwarding.selector()))
 		if err != nil {
 			err = fmt.Errorf("%w. The endpoint of --forward refused the copy, or was away", err)
 		}
@@ -138,7 +138,7 @@ func (v *verifier) forwarded(ctx context.Context, before baseline) {
 	})
 }
 
-// lost compares a counter with what it was.
+// lost compares the counter of a loss with what it was, if the component works.
 func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, error) {
 	_, works, err := v.mimir.Scalar(ctx, sumOver(l.present(), v.timing.alive), time.Now())
 	if err != nil {
@@ -150,6 +150,11 @@ func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, er
 	if !works {
 		return "", fmt.Errorf("%s has no sample within %v: %s is not scraped, or counts under another name", l.present(), v.timing.alive, l.job)
 	}
+	return v.risen(ctx, l.job, before)
+}
+
+// risen fails if a counter of the job is not what it was.
+func (v *verifier) risen(ctx context.Context, job string, before counter) (string, error) {
 	by, err := v.rise(ctx, before)
 	switch {
 	case errors.Is(err, errNoSeries) && before.value == 0:
@@ -158,10 +163,10 @@ func (v *verifier) lost(ctx context.Context, l loss, before counter) (string, er
 		return "", err
 	case by > 0:
 		return fmt.Sprintf("%.0f", by), fmt.Errorf("%s has risen from %.0f to %.0f since %s; the log of %s says why",
-			before.selector, before.value, before.value+by, before.at.Format(time.TimeOnly), l.job)
+			before.selector, before.value, before.value+by, before.at.Format(time.TimeOnly), job)
 	case by < 0:
 		return "unknown", fmt.Errorf("%s has fallen from %.0f to %.0f: %s was started again after %s",
-			before.selector, before.value, before.value+by, l.job, before.at.Format(time.TimeOnly))
+			before.selector, before.value, before.value+by, job, before.at.Format(time.TimeOnly))
 	}
 	return "0", nil
 }
