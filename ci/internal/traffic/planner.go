@@ -25,7 +25,7 @@ type planned struct {
 type planner struct {
 	total  int
 	margin int  // requests at the end in which answers under way may come in
-	keep   bool // the users stay after the run
+	keep   bool // users stay after the run, see [Options.KeepUsers]
 
 	mu       sync.Mutex
 	mix      *mix
@@ -155,7 +155,9 @@ func (p *planner) created(n, status int, body []byte) (id int64, wrong string) {
 	}
 	switch {
 	case status == http.StatusCreated && json.Unmarshal(body, &user) == nil && user.ID > 0:
-		p.users.add(user.ID)
+		if !p.keep || user.ID%2 == 0 { // the others are neither read nor deleted: they stay
+			p.users.add(user.ID)
+		}
 		return user.ID, ""
 	case status == http.StatusCreated:
 		p.unknown[n] = true

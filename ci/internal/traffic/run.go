@@ -60,7 +60,8 @@ type Options struct {
 	// Each, if set, gets every request when it has ended. One goroutine calls it.
 	Each func(Answer)
 	// KeepUsers leaves the run's users where they are, for the caller to look at:
-	// [Users] finds them and [Sweep] deletes them.
+	// [Users] finds them and [Sweep] deletes them. About half of the users created are not
+	// deleted during the run either, so that there are some of any age.
 	KeepUsers bool
 	// Progress, if set, is called from one goroutine some five times a second;
 	// see [ProgressTo].
