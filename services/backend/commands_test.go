@@ -40,7 +40,7 @@ func TestBackupAndRestoreWhileServing(t *testing.T) {
 	var before map[string]int64
 	var said string
 	var err error
-	told.writeUntil(base, time.After(200*time.Millisecond), func() {
+	told.writeUntil(base, told.whenThereAre(50), func() {
 		told.mu.Lock()
 		before = maps.Clone(told.created)
 		told.mu.Unlock()
@@ -91,7 +91,7 @@ func TestRestoreWithoutBackend(t *testing.T) {
 	path, file := filepath.Join(dir, "users.db"), filepath.Join(dir, "users.backup")
 	backend := startProcess(t, path)
 	told := &account{created: map[string]int64{}}
-	told.writeUntil(backend.address(t), time.After(100*time.Millisecond), func() {})
+	told.writeUntil(backend.address(t), told.whenThereAre(20), func() {})
 	backend.kill() // the log is still there
 	if said, err := runCommand(t, path, "backup", file); err != nil {
 		t.Fatalf("backup: %v %s", err, said)

@@ -163,6 +163,24 @@ func (a *account) writeUntil(base string, when <-chan time.Time, end func()) {
 	clients.Wait()
 }
 
+// whenThereAre returns a channel that is closed when so many users have been created and
+// not deleted, or after half a minute.
+func (a *account) whenThereAre(users int) <-chan time.Time {
+	there := make(chan time.Time)
+	go func() {
+		defer close(there)
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			a.mu.Lock()
+			enough := len(a.created) >= users
+			a.mu.Unlock()
+			if enough {
+				return
+			}
+		}
+	}()
+	return there
+}
+
 // create creates the next user, and reports whether there was an answer.
 func (a *account) create(client *http.Client, base string) bool {
 	a.mu.Lock()

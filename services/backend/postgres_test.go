@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/postgres/postgrestest"
 )
@@ -42,7 +41,7 @@ func TestPostgres(t *testing.T) {
 	url, path := server.Database(t), filepath.Join(t.TempDir(), "users.db")
 	told := &account{created: map[string]int64{}}
 	sqlite := startProcess(t, path)
-	told.writeUntil(sqlite.address(t), time.After(100*time.Millisecond), func() {})
+	told.writeUntil(sqlite.address(t), told.whenThereAre(20), func() {})
 	migrate := func() (string, error) {
 		self, err := os.Executable()
 		if err != nil {
