@@ -30,8 +30,8 @@ func TestInspector(t *testing.T) {
 			}
 			return
 		}
-		if !strings.HasSuffix(t.Name(), "copies") || copies != "inspector" {
-			t.Errorf("there is an inspector, and Alloy makes the copy %q", copies)
+		if !strings.HasSuffix(t.Name(), "copies") || copies != "inspector" || env(alloy.template.Spec.Containers[0], "GOGC") == "" {
+			t.Errorf("there is an inspector, and Alloy makes the copy %q, with GOGC=%q", copies, env(alloy.template.Spec.Containers[0], "GOGC"))
 		}
 		peers := map[string]peer{"outside": {address: "203.0.113.7"}, "DNS": {namespace: "kube-system", labels: map[string]string{"k8s-app": "kube-dns"}}}
 		for _, w := range l.pods(t) {
