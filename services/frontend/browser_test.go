@@ -17,7 +17,7 @@ func TestBrowser(t *testing.T) {
 	chromium := findChromium(t)
 	backend, backendLogs, kill := startBackend(t)
 	base, _, _ := startFrontend(t, map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "BACKEND_URL": backend,
-		"LAB_FAULTS": "true", "LAB_TRACE_URL": "http://127.0.0.1:3000/explore?left={\"query\":\"{trace_id}\"}"})
+		"LAB_FAULTS": "true", "PUBLIC_ENDPOINT": "false", "LAB_TRACE_URL": "http://127.0.0.1:3000/explore?left={\"query\":\"{trace_id}\"}"})
 	fill(t, base, pageSize)
 
 	browser := startBrowser(t, chromium)

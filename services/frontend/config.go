@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,13 +29,15 @@ type config struct {
 	faults         bool
 	shutdownDelay  time.Duration
 	maxInFlight    int
+	publicEndpoint bool
 }
 
 // readConfig reads LISTEN_ADDR (":8080"), BACKEND_URL ("http://localhost:8081"),
-// LAB_TRACE_URL (none), LAB_FAULTS (off), SHUTDOWN_DELAY ("0s") and
-// MAX_REQUESTS_IN_FLIGHT (defaultMaxInFlight). The error names all wrong variables.
+// LAB_TRACE_URL (none), LAB_FAULTS (off, and so at a public endpoint), SHUTDOWN_DELAY ("0s"),
+// MAX_REQUESTS_IN_FLIGHT (defaultMaxInFlight) and PUBLIC_ENDPOINT (true). The error names
+// all wrong variables.
 func readConfig(getenv func(string) string) (config, error) {
-	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout, faults: fault.Enabled(getenv)}
+	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout}
 	if cfg.listen == "" {
 		cfg.listen = ":8080"
 	}
@@ -58,7 +61,26 @@ func readConfig(getenv func(string) string) (config, error) {
 	if cfg.maxInFlight, err = httpx.MaxInFlight(getenv, defaultMaxInFlight); err != nil {
 		errs = append(errs, err)
 	}
+	if cfg.publicEndpoint, err = parsePublicEndpoint(getenv("PUBLIC_ENDPOINT")); err != nil {
+		errs = append(errs, err)
+	}
+	// The wish for a fault travels in the baggage, which a public endpoint takes from nobody.
+	cfg.faults = fault.Enabled(getenv) && !cfg.publicEndpoint
 	return cfg, errors.Join(errs...)
+}
+
+// parsePublicEndpoint parses PUBLIC_ENDPOINT. A frontend that nobody has configured trusts
+// no caller's trace context. The lab does, because its tools look for traces that they have
+// begun, and ask for faults in the baggage.
+func parsePublicEndpoint(text string) (bool, error) {
+	if text == "" {
+		return true, nil
+	}
+	public, err := strconv.ParseBool(text)
+	if err != nil {
+		return true, fmt.Errorf("PUBLIC_ENDPOINT must be true or false, not %q", text)
+	}
+	return public, nil
 }
 
 // parseBackendURL parses the backend's base address.

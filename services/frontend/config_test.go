@@ -13,7 +13,7 @@ func TestReadConfig(t *testing.T) {
 		ok   bool
 	}{
 		{"nothing set", nil, true},
-		{"all set", map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "BACKEND_URL": "https://b.example/base", "LAB_TRACE_URL": `http://g:3000/explore?left={"q":"{trace_id}"}`, "SHUTDOWN_DELAY": "5s", "LAB_FAULTS": "true", "MAX_REQUESTS_IN_FLIGHT": "7"}, true},
+		{"all set", map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "BACKEND_URL": "https://b.example/base", "LAB_TRACE_URL": `http://g:3000/explore?left={"q":"{trace_id}"}`, "SHUTDOWN_DELAY": "5s", "LAB_FAULTS": "true", "MAX_REQUESTS_IN_FLIGHT": "7", "PUBLIC_ENDPOINT": "false"}, true},
 		{"no port", map[string]string{"LISTEN_ADDR": "localhost"}, false},
 		{"no address", map[string]string{"BACKEND_URL": "localhost:8081"}, false},
 		{"backend with a query", map[string]string{"BACKEND_URL": "http://b?x=1"}, false},
@@ -24,6 +24,7 @@ func TestReadConfig(t *testing.T) {
 		{"no placeholder", map[string]string{"LAB_TRACE_URL": "http://g/trace"}, false},
 		{"delay without unit", map[string]string{"SHUTDOWN_DELAY": "5"}, false},
 		{"nothing in flight", map[string]string{"MAX_REQUESTS_IN_FLIGHT": "0"}, false},
+		{"neither public nor not", map[string]string{"PUBLIC_ENDPOINT": "no"}, false},
 		{"negative delay", map[string]string{"SHUTDOWN_DELAY": "-5s"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -39,7 +40,7 @@ func TestReadConfig(t *testing.T) {
 		})
 	}
 	cfg, err := readConfig(func(string) string { return "" })
-	if err != nil || cfg.listen != ":8080" || cfg.backend.String() != "http://localhost:8081" || cfg.faults || cfg.traceURL != "" || cfg.shutdownDelay != 0*time.Second || cfg.maxInFlight != defaultMaxInFlight {
+	if err != nil || cfg.listen != ":8080" || cfg.backend.String() != "http://localhost:8081" || cfg.faults || cfg.traceURL != "" || cfg.shutdownDelay != 0*time.Second || cfg.maxInFlight != defaultMaxInFlight || !cfg.publicEndpoint {
 		t.Errorf("defaults = %+v, %v", cfg, err)
 	}
 }

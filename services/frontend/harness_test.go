@@ -38,9 +38,10 @@ func newSite(t *testing.T, backendURL string, change func(*config)) *site {
 	}
 	cfg, err := readConfig(func(name string) string {
 		return map[string]string{
-			"BACKEND_URL":   backendURL,
-			"LAB_FAULTS":    "true",
-			"LAB_TRACE_URL": "https://traces.example/t/{trace_id}?a=1&b=2",
+			"BACKEND_URL":     backendURL,
+			"LAB_FAULTS":      "true",
+			"LAB_TRACE_URL":   "https://traces.example/t/{trace_id}?a=1&b=2",
+			"PUBLIC_ENDPOINT": "false",
 		}[name]
 	})
 	if err != nil {

@@ -27,8 +27,9 @@ var proxiedID = regexp.MustCompile(`^[\w-]{1,64}$`)
 // newProxy returns the reverse proxy from /api/… to the backend. The transport adds the
 // trace context and the baggage to the request. The caller's headers of that kind are
 // removed first, because the transport leaves a header alone if it has no value for it:
-// a tracestate could be passed on without its traceparent.
-func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy {
+// a tracestate could be passed on without its traceparent. A public endpoint removes those
+// of formats that it does not know, too.
+func newProxy(b *backendClient, tel *telemetry.Telemetry, public bool) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: b.client.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -39,6 +40,9 @@ func newProxy(b *backendClient, tel *telemetry.Telemetry) *httputil.ReverseProxy
 			r.Out.Header.Set(httpx.HeaderRequestID, httpx.RequestID(r.In.Context()))
 			for _, name := range tel.Propagator.Fields() {
 				r.Out.Header.Del(name)
+			}
+			if public {
+				httpx.RemoveContext(r.Out.Header)
 			}
 			r.Out.Header.Del("Cookie") // the frontend sets no cookies, so these belong to other sites on this host
 		},

@@ -51,12 +51,12 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	s := &server{
-		cfg: cfg, log: tel.Logger, backend: b, proxy: newProxy(b, tel),
+		cfg: cfg, log: tel.Logger, backend: b, proxy: newProxy(b, tel, cfg.publicEndpoint),
 		template: page, crossOrigin: http.NewCrossOriginProtection(),
 	}
 	router := httpx.NewRouter(httpx.RouterConfig{
 		Telemetry: tel, ServerName: cfg.serverName(tel.ServiceName), Timeout: cfg.backendTimeout + answerTime,
-		MaxInFlight: cfg.maxInFlight,
+		MaxInFlight: cfg.maxInFlight, PublicEndpoint: cfg.publicEndpoint,
 	})
 	s.register(router, files)
 	router.Probe("GET /health", httpx.Health)

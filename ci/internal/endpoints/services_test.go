@@ -33,7 +33,7 @@ func TestServices(t *testing.T) {
 	bin := buildServices(t)
 	backend, frontend := freeAddr(t), freeAddr(t)
 	startService(t, filepath.Join(bin, "backend"), backend, "DATABASE_PATH="+filepath.Join(t.TempDir(), "users.db"))
-	startService(t, filepath.Join(bin, "frontend"), frontend, "BACKEND_URL=http://"+backend)
+	startService(t, filepath.Join(bin, "frontend"), frontend, "BACKEND_URL=http://"+backend, "PUBLIC_ENDPOINT=false")
 
 	t.Run("endpoints", func(t *testing.T) {
 		checks := endpoints.Run(t.Context(), endpoints.Target{

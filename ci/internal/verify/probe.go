@@ -77,6 +77,9 @@ func (v *verifier) get(ctx context.Context, path, baggage string) (p *probe, sta
 	defer resp.Body.Close()
 	body, p.err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	p.answered = time.Now()
+	if own := resp.Header.Get("X-Trace-Id"); p.err == nil && own != "" && own != id {
+		p.err = fmt.Errorf("the frontend began the trace %s in the place of %s: it trusts no caller's traceparent, and verify needs one that does: PUBLIC_ENDPOINT=false", own, id)
+	}
 	return p, resp.StatusCode, body
 }
 

@@ -209,6 +209,9 @@ func serviceTamperings() []tampering {
 	}
 	return []tampering{
 		{name: "the one request fails", do: reply(from("probe"), text(500, "no luck")), fails: probeChecks, says: `GET /api/users/1 answered 500, not 200: "no luck"`},
+		{name: "a frontend that trusts no trace context", do: reply(from("probe"), func(a *labtest.Answer) {
+			a.Header.Set("X-Trace-Id", "4bf92f3577b34da6a3ce929d0e0e4736")
+		}), fails: probeChecks, says: "PUBLIC_ENDPOINT=false"},
 		{name: "no users", do: reply(path("other", "/api/users"), text(200, `{"users":[]}`)), fails: probeChecks, says: "not 200 with a user"},
 		{name: "statistics fail", do: reply(path("other", "/api/stats"), text(500, "no luck")), fails: []string{userGauge}, says: `GET /api/stats answered 500`},
 		{name: "statistics without users", do: reply(path("other", "/api/stats"), text(200, "{}")), fails: []string{userGauge}, says: "not 200 with a number of users"},

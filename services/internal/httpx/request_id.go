@@ -16,7 +16,7 @@ const (
 	// HeaderTraceID is the trace's id, 32 lower-case hex digits.
 	HeaderTraceID = "X-Trace-Id"
 	// HeaderTraceSampled is "false" if the trace was not recorded, because of the
-	// caller's traceparent or of OTEL_TRACES_SAMPLER. The trace id then finds log
+	// caller's traceparent (not at a public endpoint) or of OTEL_TRACES_SAMPLER. The trace id then finds log
 	// lines, but no trace. The header is left out if the trace was recorded.
 	HeaderTraceSampled = "X-Trace-Sampled"
 )

@@ -40,6 +40,11 @@ type RouterConfig struct {
 	// connection while a handler runs, and when that read times out, it cancels the
 	// request as if the client had disconnected.
 	Timeout time.Duration
+	// PublicEndpoint says that anybody may send requests, so that a caller's trace context
+	// and baggage are not to be trusted. Each request begins a trace of its own, whose
+	// first span has a link to the caller's span, if there is one; so the service alone
+	// decides what is sampled. The caller's baggage is ignored.
+	PublicEndpoint bool
 	// MaxInFlight is how many requests the handlers work on at once; 0 means
 	// [DefaultMaxInFlight]. Further requests wait for a quarter of a second at most, and
 	// are then rejected with 503 and Retry-After. Probes are always let through.
@@ -90,7 +95,12 @@ func NewRouter(cfg RouterConfig) *Router {
 	opts := []otelhttp.Option{
 		otelhttp.WithTracerProvider(cfg.Telemetry.TracerProvider),
 		otelhttp.WithMeterProvider(cfg.Telemetry.MeterProvider),
-		otelhttp.WithPropagators(cfg.Telemetry.Propagator),
+	}
+	if cfg.PublicEndpoint {
+		opts = append(opts, otelhttp.WithPropagators(spanContextOnly{cfg.Telemetry.Propagator}),
+			otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true }))
+	} else {
+		opts = append(opts, otelhttp.WithPropagators(cfg.Telemetry.Propagator))
 	}
 	if cfg.ServerName != "" {
 		opts = append(opts, otelhttp.WithServerName(cfg.ServerName))
@@ -101,9 +111,10 @@ func NewRouter(cfg RouterConfig) *Router {
 
 // untraced serves requests without telemetry. It takes the caller's trace context and
 // baggage over, as far as OTEL_PROPAGATORS wants it, so that they reach the next service.
+// A public endpoint takes nothing over.
 func (rt *Router) untraced() http.Handler {
 	propagator := rt.cfg.Telemetry.Propagator
-	if len(propagator.Fields()) == 0 {
+	if len(propagator.Fields()) == 0 || rt.cfg.PublicEndpoint {
 		return http.HandlerFunc(rt.serveLogged)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -160,7 +160,7 @@ func (p plan) spec(name string, program Program) spec {
 		return spec{
 			env: append(otel("http/protobuf", p.ports.AlloyOTLPHTTP),
 				"LISTEN_ADDR="+p.at(p.ports.Frontend), "BACKEND_URL="+p.addresses.Backend,
-				"LAB_TRACE_URL="+p.addresses.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults)),
+				"LAB_TRACE_URL="+p.addresses.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults), "PUBLIC_ENDPOINT=false"),
 			ready: base + "/ready", ports: []int{p.ports.Frontend},
 		}
 	}
