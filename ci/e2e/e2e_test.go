@@ -77,8 +77,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// limitParallel lets three tests run at a time, unless -parallel says otherwise. Most of a
-// test's time is waiting, so that two processors are enough for three labs. Each lab needs
+// limitParallel lets four tests run at a time, unless -parallel says otherwise. Most of a
+// test's time is waiting, so that two processors are enough for four labs. Each lab needs
 // 1 GB of memory, so that more processors are no reason for more labs.
 func limitParallel() error {
 	flag.Parse()
@@ -87,7 +87,7 @@ func limitParallel() error {
 	if given {
 		return nil
 	}
-	return flag.Set("test.parallel", "3")
+	return flag.Set("test.parallel", "4")
 }
 
 // sources looks at every file that the lab is made from. `go test` takes a result from its
@@ -161,30 +161,52 @@ func (l *testLab) up(flags ...string) {
 	l.readAddresses()
 }
 
-// down takes the lab down, and gives its ports back.
+// down takes the lab down, and gives its ports back. It kills Tempo first, which takes up to
+// 8 s to stop: the test has ended, and its traces with it.
 func (l *testLab) down() {
 	l.Helper()
 	if l.release != nil {
 		defer l.release()
 	}
+	for _, p := range l.readState().Processes {
+		if p.Name != target.Tempo {
+			continue
+		}
+		if proc, err := os.FindProcess(p.PID); err == nil {
+			_ = proc.Kill() // it may have ended
+		}
+	}
 	l.lab("down")
+}
+
+// labState is what a lab's folder says of it.
+type labState struct {
+	Addresses target.Addresses `json:"target"`
+	Ports     target.Ports     `json:"ports"`
+	Processes []struct {
+		Name string `json:"name"`
+		PID  int    `json:"pid"`
+	} `json:"processes"`
+}
+
+// readState reads the lab's state.
+func (l *testLab) readState() (s labState) {
+	l.Helper()
+	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &s)
+	}
+	if err != nil {
+		l.Fatal(err)
+	}
+	return s
 }
 
 // readAddresses reads where the lab listens.
 func (l *testLab) readAddresses() {
 	l.Helper()
-	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
-	if err != nil {
-		l.Fatal(err)
-	}
-	var state struct {
-		Addresses target.Addresses `json:"target"`
-		Ports     target.Ports     `json:"ports"`
-	}
-	if err := json.Unmarshal(raw, &state); err != nil {
-		l.Fatal(err)
-	}
-	l.addresses, l.ports = state.Addresses, state.Ports
+	s := l.readState()
+	l.addresses, l.ports = s.Addresses, s.Ports
 }
 
 // command returns the lab's command with these arguments, for this lab.
