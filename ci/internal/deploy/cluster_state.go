@@ -134,41 +134,67 @@ const stateKinds = "deployments,statefulsets,daemonsets,replicasets,pods,endpoin
 
 // readState asks the cluster for its state.
 func readState(ctx context.Context, k Kubectl, withEvents bool) (clusterState, error) {
-	raw, err := k.Kubectl(ctx, nil, "get", stateKinds, "--all-namespaces", "--output=json")
-	if err != nil {
-		return clusterState{}, err
+	var items []item
+	for _, where := range scope(k) {
+		raw, err := k.Kubectl(ctx, nil, "get", stateKinds, where, "--output=json")
+		if err != nil {
+			return clusterState{}, err
+		}
+		found, err := parseItems(raw)
+		if err != nil {
+			return clusterState{}, err
+		}
+		items = append(items, found...)
 	}
-	s, err := parseState(raw)
-	if err != nil || !withEvents {
-		return s, err
+	s := stateOf(items)
+	if !withEvents {
+		return s, nil
 	}
-	if raw, err = k.Kubectl(ctx, nil, "get", "events", "--all-namespaces", "--output=json"); err != nil {
-		return s, err
-	}
-	s.events, err = parseEvents(raw)
+	var err error
+	s.events, err = readEvents(ctx, k)
 	return s, err
+}
+
+// scope returns kubectl's flags for the namespaces in which the lab's state is: a call for
+// each.
+func scope(k Kubectl) (flags []string) {
+	if scoped, ok := k.(Scoped); ok {
+		for _, namespace := range scoped.Namespaces() {
+			flags = append(flags, "--namespace="+namespace)
+		}
+		return flags
+	}
+	return []string{"--all-namespaces"}
 }
 
 // parseState reads the JSON output of `kubectl get` about stateKinds.
 func parseState(raw []byte) (clusterState, error) {
+	items, err := parseItems(raw)
+	return stateOf(items), err
+}
+
+func parseItems(raw []byte) ([]item, error) {
 	var list struct{ Items []item }
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return clusterState{}, fmt.Errorf("reading `kubectl get`: %w", err)
+		return nil, fmt.Errorf("reading `kubectl get`: %w", err)
 	}
-	var s clusterState
-	for _, i := range list.Items {
+	return list.Items, nil
+}
+
+func stateOf(items []item) (s clusterState) {
+	for _, i := range items {
 		if i.Kind == "Pod" {
 			s.pods = append(s.pods, i.pod())
 		}
 	}
-	for _, i := range list.Items {
+	for _, i := range items {
 		if (Ref{Kind: i.Kind}).isWorkload() {
-			s.workloads = append(s.workloads, i.workload(list.Items))
+			s.workloads = append(s.workloads, i.workload(items))
 		}
 	}
 	slices.SortFunc(s.workloads, func(a, b Workload) int { return strings.Compare(a.String(), b.String()) })
 	slices.SortFunc(s.pods, func(a, b Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
-	return s, nil
+	return s
 }
 
 func (i item) pod() Pod {

@@ -20,9 +20,20 @@ type Kubectl interface {
 	KubectlTo(ctx context.Context, w io.Writer, stdin io.Reader, args ...string) error
 }
 
+// Scoped is a Kubectl of a cluster that has much besides the lab. The lab's state is read in
+// its namespaces alone.
+type Scoped interface {
+	Kubectl
+	// Namespaces are the lab's.
+	Namespaces() []string
+}
+
 // Manager is the name under which the lab owns fields of the objects that it applies.
 const Manager = "lgtm-lab"
 
 // managedBy is the label of every object that Apply has applied, and of no other. Prune
 // deletes objects that have the label and are not in the manifests any more.
 const managedBy = "app.kubernetes.io/managed-by"
+
+// Selector selects the objects that Apply has applied.
+const Selector = managedBy + "=" + Manager

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,6 +14,28 @@ type Event struct {
 	Type, Reason, Message string
 	Count                 int
 	Last                  time.Time
+}
+
+// readEvents asks the cluster for the events, the oldest first.
+func readEvents(ctx context.Context, k Kubectl) ([]Event, error) {
+	var all []Event
+	for _, where := range scope(k) {
+		raw, err := k.Kubectl(ctx, nil, "get", "events", where, "--output=json")
+		if err != nil {
+			return nil, err
+		}
+		found, err := parseEvents(raw)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	sortEvents(all)
+	return all, nil
+}
+
+func sortEvents(events []Event) {
+	slices.SortStableFunc(events, func(a, b Event) int { return a.Last.Compare(b.Last) })
 }
 
 // parseEvents reads the JSON output of `kubectl get events`. The oldest event comes first.
@@ -44,6 +67,6 @@ func parseEvents(raw []byte) ([]Event, error) {
 		}
 		events = append(events, e)
 	}
-	slices.SortStableFunc(events, func(a, b Event) int { return a.Last.Compare(b.Last) })
+	sortEvents(events)
 	return events, nil
 }

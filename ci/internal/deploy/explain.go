@@ -21,15 +21,16 @@ const (
 
 // Explain returns a screen of text about a rollout that got stuck: the workloads, the
 // reasons, their last events and log lines, and what to do. For any other error it returns
-// the error's own text.
-func Explain(ctx context.Context, k Kubectl, err error) string {
+// the error's own text. flags choose this cluster on a command line of lab, such as
+// "--target kind".
+func Explain(ctx context.Context, k Kubectl, err error, flags string) string {
 	stuck, ok := errors.AsType[*Stuck](err)
 	if !ok {
 		return err.Error()
 	}
 	var events []Event
-	if raw, err := k.Kubectl(ctx, nil, "get", "events", "--all-namespaces", "--output=json"); err == nil {
-		events, _ = parseEvents(raw)
+	if found, err := readEvents(ctx, k); err == nil {
+		events = found
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The lab is not ready: %d of %d workloads have not come up", stuck.All-stuck.Ready, stuck.All)
@@ -39,7 +40,7 @@ func Explain(ctx context.Context, k Kubectl, err error) string {
 	b.WriteString(".\n")
 	for _, f := range stuck.Failures[:min(len(stuck.Failures), explainWorkloads)] {
 		b.WriteString("\n")
-		f.explain(ctx, k, &b, events)
+		f.explain(ctx, k, &b, events, flags)
 	}
 	if rest := stuck.Failures[min(len(stuck.Failures), explainWorkloads):]; len(rest) > 0 {
 		var names []string
@@ -52,7 +53,7 @@ func Explain(ctx context.Context, k Kubectl, err error) string {
 }
 
 // explain writes about one workload.
-func (f Failure) explain(ctx context.Context, k Kubectl, b *strings.Builder, events []Event) {
+func (f Failure) explain(ctx context.Context, k Kubectl, b *strings.Builder, events []Event, flags string) {
 	fmt.Fprintf(b, "%s (%s in %s): %d of %d pods ready%s\n", f.Name, f.Kind, f.Namespace, f.Ready, f.Desired, f.stillServing())
 	pod, hasPod := f.worstPod()
 	if f.Obstacle != nil {
@@ -76,7 +77,7 @@ func (f Failure) explain(ctx context.Context, k Kubectl, b *strings.Builder, eve
 			row(b, "log", line)
 		}
 	}
-	for line := range strings.Lines(f.advice(events, pod)) {
+	for line := range strings.Lines(f.advice(events, pod, flags)) {
 		row(b, "do", line)
 	}
 }
@@ -170,8 +171,8 @@ func podLog(ctx context.Context, k Kubectl, p Pod) []string {
 }
 
 // advice says what to do about the obstacle.
-func (f Failure) advice(events []Event, pod Pod) string {
-	logs := fmt.Sprintf("%s logs %s --target kind", command.Name(), f.Name)
+func (f Failure) advice(events []Event, pod Pod, flags string) string {
+	logs := fmt.Sprintf("%s logs %s %s", command.Name(), f.Name, flags)
 	if f.Obstacle == nil {
 		if e, ok := lastEvent(events, Ref{"Pod", pod.Namespace, pod.Name}, "Unhealthy"); ok {
 			what := "probe"
@@ -186,7 +187,7 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "ErrImageNeverPull":
 		return fmt.Sprintf("The node does not have the image %s. The cluster pulls nothing: build or load it (up does both), or correct its name in the manifest.", o.Image)
 	case "ImagePullBackOff", "InvalidImageName":
-		return fmt.Sprintf("The node cannot get the image %s: correct its name in the manifest or in config/images.json.", o.Image)
+		return fmt.Sprintf("The node cannot get the image %s: correct its name in the manifest or in config/images.json, or let the node pull it: the event says why it could not.", o.Image)
 	case "CreateContainerConfigError", "FailedMount", "FailedAttachVolume":
 		return "A ConfigMap, a Secret or a key that the pod refers to is missing: correct its name in config/kubernetes, then run up again."
 	case "CrashLoopBackOff":
@@ -199,5 +200,5 @@ func (f Failure) advice(events []Event, pod Pod) string {
 	case "FailedCreate":
 		return "The cluster does not admit the pod: correct the setting that the reason above names (for the pod security standard, the securityContext)."
 	}
-	return "More: " + command.Name() + " status --target kind"
+	return "More: " + command.Name() + " status " + flags
 }

@@ -21,6 +21,8 @@ type JobOptions struct {
 	Start time.Duration
 	// Progress gets the lines of progress that the Job prints. It may be nil.
 	Progress func(line string)
+	// Flags choose this cluster on a command line of lab, as [Explain] takes them.
+	Flags string
 }
 
 // JobResult is the result of a Job.
@@ -64,7 +66,7 @@ func RunJob(ctx context.Context, k Kubectl, manifest []byte, o JobOptions) (JobR
 			o.Progress("the job " + job.Name + " could not be deleted: " + err.Error())
 		}
 	}()
-	pod, err := awaitPod(ctx, k, job, o.Start)
+	pod, err := awaitPod(ctx, k, job, o)
 	if err != nil {
 		return JobResult{}, err
 	}
@@ -111,11 +113,11 @@ func jobPod(ctx context.Context, k Kubectl, job Ref) (Pod, bool, error) {
 func (p Pod) started() bool { return p.Phase != "Pending" && p.Phase != "" }
 
 // awaitPod waits until the Job's pod runs. The error explains why a pod cannot start.
-func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod, error) {
+func awaitPod(ctx context.Context, k Kubectl, job Ref, o JobOptions) (Pod, error) {
 	begin := time.Now()
 	asked := begin
 	w := Workload{Ref: job, Desired: 1, Seen: true}
-	r := newRollout([]Ref{job}, begin, limit)
+	r := newRollout([]Ref{job}, begin, o.Start)
 	for {
 		pod, there, err := jobPod(ctx, k, job)
 		if ctx.Err() != nil {
@@ -138,9 +140,9 @@ func awaitPod(ctx context.Context, k Kubectl, job Ref, limit time.Duration) (Pod
 			}
 			s.workloads = []Workload{w}
 			if _, end, err := r.observe(s, now); end {
-				return pod, fmt.Errorf("the job does not start: %s", Explain(ctx, k, err))
+				return pod, fmt.Errorf("the job does not start: %s", Explain(ctx, k, err, o.Flags))
 			}
-		} else if now.Sub(begin) > limit {
+		} else if now.Sub(begin) > o.Start {
 			return pod, fmt.Errorf("the job does not start: %w", err)
 		}
 		if err := wait.For(ctx, 300*time.Millisecond); err != nil {

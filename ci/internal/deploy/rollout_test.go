@@ -367,7 +367,7 @@ func TestExplainGolden(t *testing.T) {
 				{begins: "get events", answers: []string{recorded(t, name+"-events.json")}},
 				{begins: "logs", answers: []string{"one line\n\nand its last words\n"}},
 			}}
-			got := Explain(context.Background(), k, err) + "\n"
+			got := Explain(context.Background(), k, err, "--target kind") + "\n"
 			if lines := strings.Count(got, "\n"); lines > 24 {
 				t.Errorf("%d lines do not fit on a screen", lines)
 			}

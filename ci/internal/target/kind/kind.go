@@ -1,6 +1,6 @@
-// Package kind is the lab in a Kind cluster: the cluster, the images in it, and the
-// lab's workloads. It works through the container runtime and through the kubectl in the
-// cluster's node; see the package cluster below it.
+// Package kind is the lab in a Kind cluster: the cluster and the images in it. It works
+// through the container runtime and through the kubectl in the cluster's node; see the
+// package cluster below it. What the lab does in any cluster is in the package kubernetes.
 package kind
 
 import (
@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
@@ -21,6 +22,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kubernetes"
 )
 
 // Options say which cluster the target is, and how its Up makes it.
@@ -97,8 +99,13 @@ func New(o Options) (*Target, error) {
 	return t, t.ports.or(usualPorts).distinct()
 }
 
-// namespaces are the namespaces of the lab's workloads.
-var namespaces = []string{target.NamespaceApp, target.NamespaceObservability}
+// workloads are the lab's in the cluster c.
+func (t *Target) workloads(c *cluster.Cluster) kubernetes.Workloads {
+	return kubernetes.Workloads{
+		Client: c, Target: target.Kind, Cluster: t.o.Name, Flags: "--target " + target.Kind,
+		KubectlCommand: command.Name() + " cluster kubectl", Pull: corev1.PullNever, Say: t.say,
+	}
+}
 
 // cluster returns a handle on the existing cluster.
 func (t *Target) cluster() *cluster.Cluster {
@@ -156,11 +163,7 @@ func (t *Target) Reset(ctx context.Context) (string, error) { return t.Down(ctx)
 
 // Logs implements [target.Target].
 func (t *Target) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
-	err := deploy.Logs(ctx, t.cluster(), w, name, follow, namespaces...)
-	if errors.Is(err, deploy.ErrUnknown) {
-		return fmt.Errorf("%w: %w", target.ErrUnknownComponent, err)
-	}
-	return t.notUp(err)
+	return t.notUp(t.workloads(t.cluster()).Logs(ctx, w, name, follow))
 }
 
 // TrafficFile implements [target.Target].
