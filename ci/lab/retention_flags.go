@@ -25,6 +25,13 @@ func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 	flags.DurationVar(&f.each.Logs, "retention-logs", 0, "how long Loki keeps logs (default --retention)")
 	flags.DurationVar(&f.each.Traces, "retention-traces", 0, "how long Tempo keeps traces (default --retention)")
 	flags.DurationVar(&f.each.Metrics, "retention-metrics", 0, "how long Mimir keeps metrics (default --retention)")
+	text = "how long Loki keeps who changed users"
+	if usual == 0 {
+		text += " (default the overlay's)"
+	} else {
+		text += " (default 8760h, a year)"
+	}
+	flags.DurationVar(&f.each.Audit, "retention-audit", 0, text)
 }
 
 // periods returns the period of each signal.

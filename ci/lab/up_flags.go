@@ -59,7 +59,7 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
 	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
-	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "sample-traces", "sample-slow")
+	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit", "sample-traces", "sample-slow")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/sqlite"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
@@ -33,7 +33,7 @@ const defaultLimit = 50
 type api struct {
 	store   store
 	metrics *metrics
-	log     *slog.Logger
+	events  *telemetry.Telemetry
 	version string
 	started time.Time
 	now     func() time.Time
@@ -88,35 +88,39 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) createUser(w http.ResponseWriter, r *http.Request) error {
-	var wanted users.New
-	if err := httpx.DecodeJSON(w, r, &wanted); err != nil {
-		return err
-	}
-	wanted, err := wanted.Normalize()
-	if err != nil {
-		return err
-	}
-	user, err := a.store.Create(r.Context(), wanted)
+	user, err := a.create(w, r)
+	a.audit(r, eventUserCreate, user.ID, err)
 	if err != nil {
 		return err
 	}
 	a.metrics.created.Add(r.Context(), 1)
-	// Only the id is logged, because a log must not have personal data.
-	a.log.InfoContext(r.Context(), "user created", slog.Int64("user.id", user.ID))
 	w.Header().Set("Location", "/users/"+strconv.FormatInt(user.ID, 10))
 	return httpx.WriteJSON(w, http.StatusCreated, user)
 }
 
+// create reads the request and creates its user.
+func (a *api) create(w http.ResponseWriter, r *http.Request) (users.User, error) {
+	var wanted users.New
+	if err := httpx.DecodeJSON(w, r, &wanted); err != nil {
+		return users.User{}, err
+	}
+	wanted, err := wanted.Normalize()
+	if err != nil {
+		return users.User{}, err
+	}
+	return a.store.Create(r.Context(), wanted)
+}
+
 func (a *api) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	id, err := users.ParseID(r.PathValue("id"))
+	if err == nil {
+		err = a.store.Delete(r.Context(), id)
+	}
+	a.audit(r, eventUserDelete, id, err)
 	if err != nil {
 		return err
 	}
-	if err := a.store.Delete(r.Context(), id); err != nil {
-		return err
-	}
 	a.metrics.deleted.Add(r.Context(), 1)
-	a.log.InfoContext(r.Context(), "user deleted", slog.Int64("user.id", id))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -61,6 +63,37 @@ type harness struct {
 	spans   *tracetest.SpanRecorder
 	metrics *sdkmetric.ManualReader
 	out     *buffer
+	logs    *logRecorder
+}
+
+// logRecorder keeps log records, and fails to export each.
+type logRecorder struct {
+	mu      sync.Mutex
+	records []sdklog.Record
+}
+
+func (l *logRecorder) OnEmit(_ context.Context, r *sdklog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, r.Clone())
+	return errors.New("the log is full")
+}
+
+func (*logRecorder) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
+func (*logRecorder) Shutdown(context.Context) error                         { return nil }
+func (*logRecorder) ForceFlush(context.Context) error                       { return nil }
+
+// events returns the records with an event name, and forgets all.
+func (l *logRecorder) events() (found []sdklog.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.records {
+		if r.EventName() != "" {
+			found = append(found, r)
+		}
+	}
+	l.records = nil
+	return found
 }
 
 func noExporters(t testing.TB) {
@@ -72,12 +105,13 @@ func noExporters(t testing.TB) {
 func newHarness(t testing.TB) *harness {
 	t.Helper()
 	noExporters(t)
-	l := &harness{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader(), out: &buffer{}}
+	l := &harness{spans: tracetest.NewSpanRecorder(), metrics: sdkmetric.NewManualReader(), out: &buffer{}, logs: &logRecorder{}}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{
 		ServiceName:    "backend",
 		Stdout:         l.out,
 		SpanProcessors: []sdktrace.SpanProcessor{l.spans},
 		MetricReaders:  []sdkmetric.Reader{l.metrics},
+		LogProcessors:  []sdklog.Processor{l.logs},
 	})
 	if err != nil {
 		t.Fatal(err)

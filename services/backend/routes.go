@@ -20,7 +20,7 @@ func newRouter(cfg config, tel *telemetry.Telemetry, store store, ready *httpx.R
 	if err != nil {
 		return nil, err
 	}
-	a := &api{store: store, metrics: metrics, log: tel.Logger, version: tel.Version, started: time.Now(), now: time.Now}
+	a := &api{store: store, metrics: metrics, events: tel, version: tel.Version, started: time.Now(), now: time.Now}
 	router := httpx.NewRouter(httpx.RouterConfig{
 		Telemetry:   tel,
 		ServerName:  cfg.serverName(tel.ServiceName),

@@ -155,6 +155,9 @@ func newRequest(ctx context.Context, method string, target *url.URL, body any) (
 	if id := httpx.RequestID(ctx); id != "" {
 		req.Header.Set(httpx.HeaderRequestID, id)
 	}
+	if peer := httpx.PeerAddress(ctx); peer != "" {
+		req.Header.Set(httpx.HeaderForwardedFor, peer) // as the proxy does
+	}
 	return req, nil
 }
 

@@ -117,7 +117,7 @@ func TestSettings(t *testing.T) {
 	for _, c := range l.configs {
 		switch {
 		case strings.HasPrefix(c.Name, "stack-"):
-			if diff := cmp.Diff(map[string]string{"LAB_RETENTION_LOGS": "24h", "LAB_RETENTION_TRACES": "72h", "LAB_RETENTION_METRICS": "24h",
+			if diff := cmp.Diff(map[string]string{"LAB_RETENTION_LOGS": "24h", "LAB_RETENTION_TRACES": "72h", "LAB_RETENTION_METRICS": "24h", "LAB_RETENTION_AUDIT": "8760h",
 				"LAB_SAMPLING": "tail", "LAB_SAMPLE_PERCENT": "2.5", "LAB_SAMPLE_SLOW_MS": "1000", "LAB_SAMPLE_WAIT": "10s", "LAB_TEMPO_PROCESSORS": "[local-blocks]",
 				"GRAFANA_URL": "http://localhost:3333"}, c.Data); diff != "" {
 				t.Error(diff)

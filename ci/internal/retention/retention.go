@@ -17,12 +17,18 @@ const Least = 24 * time.Hour
 // 0 leaves what the configuration says.
 type Periods struct {
 	Logs, Traces, Metrics time.Duration
+	// Audit is of the lines that say who changed users. They are kept for a year if it is
+	// 0, however long other lines are.
+	Audit time.Duration
 }
 
-// Or returns the periods with d in the place of those that are 0.
+// UsualAudit is how long the configuration keeps the audit log if nobody says otherwise.
+const UsualAudit = 365 * 24 * time.Hour
+
+// Or returns the periods with d in the place of those that are 0, but for the audit log's.
 func (p Periods) Or(d time.Duration) Periods {
 	for _, s := range p.signals() {
-		if *s.period == 0 {
+		if *s.period == 0 && s.period != &p.Audit {
 			*s.period = d
 		}
 	}
@@ -65,5 +71,6 @@ func (p *Periods) signals() []signal {
 		{"logs", "LAB_RETENTION_LOGS", &p.Logs},
 		{"traces", "LAB_RETENTION_TRACES", &p.Traces},
 		{"metrics", "LAB_RETENTION_METRICS", &p.Metrics},
+		{"the audit log", "LAB_RETENTION_AUDIT", &p.Audit},
 	}
 }

@@ -16,6 +16,10 @@ func TestPeriods(t *testing.T) {
 	if have := p.Environment(); !slices.Equal(have, want) {
 		t.Errorf("%v, want %v", have, want)
 	}
+	p.Audit = 8760 * time.Hour
+	if have := p.Environment(); !slices.Contains(have, "LAB_RETENTION_AUDIT=8760h") {
+		t.Errorf("%v has no period of the audit log", have)
+	}
 	if have := (Periods{}).Environment(); have != nil {
 		t.Errorf("%v of nothing", have)
 	}

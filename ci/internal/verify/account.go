@@ -234,7 +234,7 @@ func (v *verifier) accountLines(ctx context.Context, a *Account, run traffic.Rep
 func (v *verifier) linesPerTrace(ctx context.Context, run traffic.Report, service string, most int) (map[string]float64, error) {
 	perTrace := map[string]float64{}
 	for n := 0; n <= most; n += linesChunk {
-		chunk, err := v.countLines(ctx, run, service, "trace_id", traffic.Block(run.TracePrefix, n))
+		chunk, err := v.countLines(ctx, run, accessLines(service), "trace_id", traffic.Block(run.TracePrefix, n))
 		if err != nil {
 			return perTrace, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -44,8 +45,9 @@ func (v *verifier) completeness(ctx context.Context, before baseline) error {
 		return err
 	}
 	for _, s := range services {
-		v.allLines(ctx, t, s)
+		v.allLines(ctx, t, accessLines(s.service), s.run)
 	}
+	v.allLines(ctx, t, auditLines, t.Statuses[http.StatusCreated]+t.Statuses[http.StatusNoContent])
 	for i, s := range services {
 		v.allCounts(ctx, before.get(requestCounters[i]), s)
 	}
@@ -105,19 +107,37 @@ func (v *verifier) sendTraffic(ctx context.Context) (t traffic.Report) {
 // one query: Loki answers with 500 series at most.
 const linesChunk = 256
 
-// allLines counts the access-log lines of the run, and then those of each trace. A sum
-// alone does not show one missing line beside one doubled line.
-func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
-	v.check("completeness", "access-log lines of the "+s.service, fmt.Sprint(s.run), func() (string, error) {
+// lines are the lines of one kind that requests leave, one for each at most.
+type lines struct {
+	// what says what they are, stream and filter select them in LogQL.
+	what, stream, filter string
+}
+
+// accessLines are a service's lines in the access log.
+func accessLines(service string) lines {
+	return lines{"access-log lines of the " + service, fmt.Sprintf(`{service_name=%q}`, service), ` |~ "^request$"`}
+}
+
+// auditLines say that a user was created or deleted.
+var auditLines = lines{"audit-log lines of changed users", `{service_name="backend", lab_audit="users"}`, ` | lab_audit_result="success"`}
+
+// allLines counts the lines of the run, and then those of each trace. A sum alone does not
+// show one missing line beside one doubled line.
+func (v *verifier) allLines(ctx context.Context, t traffic.Report, l lines, want int) {
+	v.check("completeness", l.what, fmt.Sprint(want), func() (string, error) {
 		got, answered := 0, false
 		err := v.poll(ctx, v.timing.lines, func(ctx context.Context) error {
-			counts, err := v.countLines(ctx, t, s.service, "service_name", t.TracePrefix)
+			counts, err := v.countLines(ctx, t, l, "service_name", t.TracePrefix)
 			if err != nil {
 				return err
 			}
 			answered = true
-			if got = int(counts[s.service]); got != s.run {
-				return fmt.Errorf("Loki has %d access-log lines of the %s for %d requests", got, s.service, s.run)
+			got = 0
+			for _, n := range counts {
+				got += int(n)
+			}
+			if got != want {
+				return fmt.Errorf("Loki has %d %s for %d requests", got, l.what, want)
 			}
 			return nil
 		})
@@ -127,25 +147,25 @@ func (v *verifier) allLines(ctx context.Context, t traffic.Report, s counted) {
 		measured := fmt.Sprint(got)
 		perTrace := map[string]float64{}
 		for n := 0; n <= t.Requests && got > 0; n += linesChunk {
-			chunk, chunkErr := v.countLines(ctx, t, s.service, "trace_id", traffic.Block(t.TracePrefix, n))
+			chunk, chunkErr := v.countLines(ctx, t, l, "trace_id", traffic.Block(t.TracePrefix, n))
 			if chunkErr != nil {
 				return measured, errors.Join(err, chunkErr)
 			}
 			maps.Copy(perTrace, chunk)
 		}
-		return measured, errors.Join(err, v.oddLines(t, s, perTrace))
+		return measured, errors.Join(err, v.oddLines(t, want, perTrace))
 	})
 }
 
 // oddLines names the requests that have no line or several. The report of the traffic
-// does not say which requests reached the backend, so a request may have no line of the
-// backend.
-func (v *verifier) oddLines(t traffic.Report, s counted, perTrace map[string]float64) error {
+// does not say which requests reached the backend and which changed a user, so a request
+// may have none where fewer lines than requests are wanted.
+func (v *verifier) oddLines(t traffic.Report, want int, perTrace map[string]float64) error {
 	var none, many examples
 	for n := 1; n <= t.Requests; n++ {
 		id := traffic.TraceID(t.TracePrefix, n)
 		switch lines := perTrace[id]; {
-		case lines == 0 && s.run == t.Requests:
+		case lines == 0 && want == t.Requests:
 			none.add(id)
 		case lines > 1:
 			many.add(id)
@@ -157,12 +177,12 @@ func (v *verifier) oddLines(t traffic.Report, s counted, perTrace map[string]flo
 		examples(slices.Sorted(maps.Keys(perTrace))).failure("lines have trace ids that no request had"))
 }
 
-// countLines counts the service's access-log lines whose trace id begins with the
-// prefix. It groups them by a label.
-func (v *verifier) countLines(ctx context.Context, t traffic.Report, service, by, prefix string) (map[string]float64, error) {
+// countLines counts the lines whose trace id begins with the prefix. It groups them by a
+// label.
+func (v *verifier) countLines(ctx context.Context, t traffic.Report, l lines, by, prefix string) (map[string]float64, error) {
 	now := time.Now()
-	logQL := fmt.Sprintf(`sum by (%s) (count_over_time({service_name=%q} |~ "^request$" | trace_id=~"%s.*" [%s]))`,
-		by, service, prefix, inQuery(now.Sub(t.Started)+10*time.Second))
+	logQL := fmt.Sprintf(`sum by (%s) (count_over_time(%s%s | trace_id=~"%s.*" [%s]))`,
+		by, l.stream, l.filter, prefix, inQuery(now.Sub(t.Started)+10*time.Second))
 	return v.loki.Count(ctx, logQL, by, now)
 }
 

@@ -184,7 +184,7 @@ func (f *fake) traceRates(w http.ResponseWriter, r *http.Request) {
 }
 
 var logQL = regexp.MustCompile(`^(?:sum by \((\w+)\) \(count_over_time\()?` + // 1: by
-	`\{(\w+)="(\w+)"\}( \|~ "\^request\$")? \| trace_id ?(=~?) ?"([^"]*)"` + // 2 and 3: label, 4: text, 5 and 6: trace id
+	`\{(\w+)="(\w+)"(?:, lab_audit="users")?\}( \|~ "\^request\$"| \| lab_audit_result="success")? \| trace_id ?(=~?) ?"([^"]*)"` + // 2 and 3: label, 4: text, 5 and 6: trace id
 	`(?: \| http_response_status_code >= 500 or duration_ms >= [0-9.]+)?` +
 	`(?: \[(\d+)ms\]\)\))?$`) // 7: window
 
@@ -212,13 +212,14 @@ func (f *fake) logQL(w http.ResponseWriter, r *http.Request) {
 	}
 	traceID := regexp.MustCompile("^(?:" + pattern + ")$")
 	failed := strings.Contains(r.FormValue("query"), ">= 500 or")
+	audit := strings.Contains(m[4], "audit")
 	var lines []query.Line
 	f.mu.Lock()
 	for _, l := range f.logs {
 		if failed && l.Labels["http_response_status_code"] < "500" {
 			continue
 		}
-		if l.Labels[m[2]] == m[3] && traceID.MatchString(l.Labels["trace_id"]) && (m[4] == "" || l.Text == "request") &&
+		if l.Labels[m[2]] == m[3] && traceID.MatchString(l.Labels["trace_id"]) && (m[4] == "" || audit == (l.Text != "request")) &&
 			!l.Time.Before(from) && !l.Time.After(to) {
 			lines = append(lines, l)
 		}

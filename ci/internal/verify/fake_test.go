@@ -196,6 +196,9 @@ func (f *fake) store(x exchange) {
 	for _, s := range spans {
 		if s.Kind == query.Server {
 			lines = append(lines, x.line(s))
+			if s.Service == "backend" && (x.status == http.StatusCreated || x.status == http.StatusNoContent) {
+				lines = append(lines, x.auditLine(s))
+			}
 		}
 		for _, c := range x.counters(s) {
 			by := 1.0
@@ -285,4 +288,11 @@ func (x exchange) line(s query.Span) query.Line {
 		"http_response_status_code": strconv.Itoa(x.status), "http_route": s.Attributes["http.route"],
 		"k8s_namespace_name": "app", "k8s_pod_name": podOf(s.Service),
 	}}
+}
+
+// auditLine is the line of a changed user.
+func (x exchange) auditLine(s query.Span) query.Line {
+	l := x.line(s)
+	l.Text, l.Labels["lab_audit"], l.Labels["lab_audit_result"] = "user created", "users", "success"
+	return l
 }

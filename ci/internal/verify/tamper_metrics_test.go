@@ -303,7 +303,7 @@ func partTamperings() []tampering {
 		ups = append(ups, upOf(job))
 	}
 	fails := map[string][]string{
-		"loki": names([]string{frontLine, backLine, frontLines, backLines, freshLine}, panelsOfLoki, linksOfTheLines),
+		"loki": names([]string{frontLine, backLine, frontLines, backLines, auditTrail, freshLine}, panelsOfLoki, linksOfTheLines),
 		"tempo": names([]string{joined, conventing, frontLine, backLine, slowQuery, failQuery, stored, freshTrace, freshSearch,
 			tracesPanel, spansPanel, logToTrace, exemplarToTrace}, exemplarChecks),
 		"mimir": names(probeChecks, []string{frontCount, backCount, userGauge, edge, edgeSQL, byRoute, exemplarToTrace, mapLink},

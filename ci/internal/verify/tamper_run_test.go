@@ -18,8 +18,25 @@ func numbered(service string, times func(n int) int) func(*fake) {
 		f.lines = func(x exchange, lines []query.Line) (out []query.Line) {
 			for _, l := range lines {
 				count := 1
-				if x.from == "traffic" && l.Labels["service_name"] == service {
+				if x.from == "traffic" && l.Labels["service_name"] == service && l.Text == "request" {
 					count = times(x.n)
+				}
+				out = append(out, slices.Repeat([]query.Line{l}, count)...)
+			}
+			return out
+		}
+	}
+}
+
+// audited changes how often the first of the traffic's changed users is in the audit log.
+func audited(times int) func(*fake) {
+	return func(f *fake) {
+		done := false
+		f.lines = func(x exchange, lines []query.Line) (out []query.Line) {
+			for _, l := range lines {
+				count := 1
+				if x.from == "traffic" && l.Text != "request" && !done {
+					count, done = times, true
 				}
 				out = append(out, slices.Repeat([]query.Line{l}, count)...)
 			}
@@ -106,6 +123,8 @@ func completenessTamperings() []tampering {
 			fails: []string{frontLines}, says: "1 requests have no line"},
 		{name: "one line too few of the backend", do: numbered("backend", for7(0, 1)), fails: []string{backLines}, says: "27 access-log lines of the backend for 28 requests"},
 		{name: "one line too many of the backend", do: numbered("backend", for7(2, 1)), fails: []string{backLines}, says: "more than one line"},
+		{name: "a changed user that is not in the audit log", do: audited(0), fails: []string{auditTrail}, says: "audit-log lines of changed users for"},
+		{name: "a changed user twice in the audit log", do: audited(2), fails: []string{auditTrail}, says: "1 requests have more than one line"},
 		{name: "a line that comes again later", do: func(f *fake) {
 			f.lines = func(x exchange, lines []query.Line) []query.Line {
 				if x.n == smallest.Requests {

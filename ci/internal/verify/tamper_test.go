@@ -227,6 +227,7 @@ const (
 	stored      = "completeness: traces stored"
 	frontLines  = "completeness: access-log lines of the frontend"
 	backLines   = "completeness: access-log lines of the backend"
+	auditTrail  = "completeness: audit-log lines of changed users"
 	frontCount  = "completeness: requests counted by the frontend"
 	backCount   = "completeness: requests counted by the backend"
 	userGauge   = "metrics: lab_users"

@@ -28,6 +28,7 @@ type requestKey struct{}
 // request is the state of a request that travels in its context.
 type request struct {
 	id       string
+	peer     string // the IP address that it came from
 	arrived  time.Time
 	aborted  bool      // the connection must be cut
 	rejected rejection // why the request was not admitted, "" if it was

@@ -138,7 +138,7 @@ func (rt *Router) Probe(pattern string, h HandlerFunc) {
 
 // ServeHTTP implements [http.Handler].
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req := &request{id: requestID(r.Header.Get(HeaderRequestID)), arrived: rt.cfg.Now()}
+	req := &request{id: requestID(r.Header.Get(HeaderRequestID)), peer: peerOf(r), arrived: rt.cfg.Now()}
 	w.Header().Set(HeaderRequestID, req.id)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout(r.Header, rt.cfg.Timeout), errDeadline)
 	defer cancel()

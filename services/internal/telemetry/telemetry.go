@@ -85,6 +85,9 @@ type Telemetry struct {
 	// providers for each request can then be left out.
 	Off bool
 
+	stdout slog.Handler // of Event
+	events log.Logger   // of Event
+
 	mu       sync.Mutex // guards shutdown
 	shutdown []func(context.Context) error
 }
@@ -117,7 +120,7 @@ func Start(ctx context.Context, cfg Config) (_ *Telemetry, err error) {
 	res, resErr := newResource(ctx, cfg)
 	t.ServiceName = serviceName(res, cfg.ServiceName)
 	stdout := newStdoutHandler(cfg.Stdout, cfg.Level, t.ServiceName)
-	t.Logger = slog.New(stdout)
+	t.Logger, t.stdout, t.events = slog.New(stdout), stdout, t.LoggerProvider.Logger(scope)
 	otel.SetTextMapPropagator(t.Propagator)
 	logSDKProblems(stdout)
 	if Disabled() {
@@ -168,7 +171,7 @@ func (t *Telemetry) startSignals(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("setting up logs: %w", err)
 	}
-	t.LoggerProvider = loggers
+	t.LoggerProvider, t.events = loggers, loggers.Logger(scope)
 	t.shutdown = append(t.shutdown, named("logs", loggers.Shutdown))
 
 	if err := runtime.Start(runtime.WithMeterProvider(meters)); err != nil {
