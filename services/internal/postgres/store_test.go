@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,7 @@ func TestStore(t *testing.T) {
 	t.Run("spans", func(t *testing.T) { testSpans(t, server) })
 	t.Run("faults", func(t *testing.T) { testFaults(t, server) })
 	t.Run("replicas", func(t *testing.T) { testReplicas(t, server) })
+	t.Run("cursor", func(t *testing.T) { testCursor(t, server) })
 	t.Run("import", func(t *testing.T) { testImport(t, server) })
 	t.Run("lock", func(t *testing.T) { testLock(t, server) })
 	t.Run("away", func(t *testing.T) { testAway(t, server) }) // the last, because it stops the server
@@ -153,6 +155,11 @@ func testFaults(t *testing.T, server *postgrestest.Server) {
 		t.Error(err)
 	}
 	ended := l.spans.Ended()
+	for _, span := range ended {
+		if got := attributes(span); got["db.system.name"] != "postgresql" || strings.ContainsAny(got["db.query.text"], "0123456789") {
+			t.Errorf("span %q has %v", span.Name(), got)
+		}
+	}
 	if len(ended) != 3 || attributes(ended[0])["error.type"] != "22012" || attributes(ended[1])["db.query.text"] != "SELECT pg_sleep(?)" || ended[1].EndTime().Sub(ended[1].StartTime()) < delay {
 		t.Errorf("spans %v", ended)
 	}
@@ -194,6 +201,69 @@ func testReplicas(t *testing.T, server *postgrestest.Server) {
 	if _, err := replicas[2].Create(t.Context(), users.New{Name: "N", Email: "N@example.com"}); !errors.Is(err, users.ErrEmailTaken) {
 		t.Errorf("Create() = %v at another replica", err)
 	}
+}
+
+// A user whose transaction commits late is not skipped by the cursor of a list that has
+// seen a later user: the later one waits for the commit.
+func testCursor(t *testing.T, server *postgrestest.Server) {
+	// The other transaction may take as long as this machine needs.
+	l := newHarness(t, Config{URL: server.Database(t) + "&lock_timeout=0&statement_timeout=0&idle_in_transaction_session_timeout=0"})
+	tx, err := l.untraced.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	late := usersql.Row{Name: "Late", Email: "late@example.com", EmailKey: "late@example.com", CreatedAt: time.Unix(0, 0)}
+	if _, err := tx.NewInsert().Model(&late).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	created := make(chan error, 1)
+	go func() {
+		_, err := l.Create(t.Context(), users.New{Name: "Next", Email: "next@example.com"})
+		created <- err
+	}()
+	var next error
+	for waiting, done := false, false; !waiting && !done; {
+		select {
+		case next = <-created:
+			done = true
+		case <-time.After(5 * time.Millisecond):
+			if err := l.untraced.NewSelect().ColumnExpr("count(*) > 0").TableExpr("pg_locks").
+				Where("locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(t.Context(), &waiting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if done {
+			created <- next
+		}
+	}
+	seen := seenFrom(t, l.Store, users.Cursor{})
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-created; err != nil {
+		t.Fatal(err)
+	}
+	last := users.Cursor{}
+	if len(seen) > 0 {
+		last.After = seen[len(seen)-1]
+	}
+	if all := append(seen, seenFrom(t, l.Store, last)...); !slices.Equal(all, []int64{1, 2}) {
+		t.Errorf("the pages have the users %v, want 1 and 2", all)
+	}
+}
+
+// seenFrom returns the ids of the users after the cursor.
+func seenFrom(t *testing.T, s *Store, after users.Cursor) (ids []int64) {
+	t.Helper()
+	page, err := s.List(t.Context(), users.MaxLimit, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range page.Users {
+		ids = append(ids, u.ID)
+	}
+	return ids
 }
 
 func testImport(t *testing.T, server *postgrestest.Server) {

@@ -8,7 +8,11 @@ import (
 	"testing"
 )
 
-// Both databases have the same migrations.
+// onlyPostgres are migrations that SQLite has no need of: one transaction at a time writes
+// there.
+var onlyPostgres = []string{"20260102000000_ids_in_order.tx.up.sql"}
+
+// Both databases have the same migrations otherwise.
 func TestMigrationsOfPostgres(t *testing.T) {
 	for _, dir := range []string{"migrations", "sample"} {
 		var here, there []string
@@ -19,6 +23,7 @@ func TestMigrationsOfPostgres(t *testing.T) {
 			}
 			*names = found
 		}
+		there = slices.DeleteFunc(there, func(name string) bool { return slices.Contains(onlyPostgres, name) })
 		if len(here) == 0 || !slices.Equal(here, there) {
 			t.Errorf("%s: SQLite has %v, PostgreSQL has %v", dir, here, there)
 		}

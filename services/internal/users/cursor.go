@@ -8,7 +8,9 @@ import (
 )
 
 // Cursor is a position in the list of users: after the user with the id After. The zero
-// Cursor is the beginning of the list.
+// Cursor is the beginning of the list. Users become visible in the order of their ids, so
+// that whoever has read up to a cursor misses nobody later: SQLite has one writer, and
+// PostgreSQL's table a trigger (users_in_order).
 type Cursor struct {
 	After int64
 }
