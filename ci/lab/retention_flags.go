@@ -34,5 +34,16 @@ func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 	flags.DurationVar(&f.each.Audit, "retention-audit", 0, text)
 }
 
+// retentionFlagNames are the names of the flags.
+var retentionFlagNames = []string{"retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit"}
+
+// asked returns the periods that the command line names; 0 for the others.
+func (f retentionFlags) asked(flags *pflag.FlagSet) retention.Periods {
+	if flags.Changed("retention") {
+		return f.periods()
+	}
+	return f.each
+}
+
 // periods returns the period of each signal.
 func (f retentionFlags) periods() retention.Periods { return f.each.Or(f.all) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,9 @@ type verifyFlags struct {
 	own         bool
 }
 
+// describing are flags of up that also describe a lab that runs already: how it should be.
+var describing = append([]string{"no-faults"}, retentionFlagNames...)
+
 func verifyCommand(e *env) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
@@ -35,8 +39,10 @@ and Mimir. It checks that each request is one joined trace, with its log lines a
 counted metrics; that no request is missing or counted twice; that exemplars lead to
 traces; and how long all that took. Then it checks that every panel of every dashboard
 has data, that every link between the signals leads to data, that Mimir evaluates every
-rule, and that Grafana, where it runs, has these dashboards and links. It prints a table
-of the measured values and exits with 1 when a check does not hold.
+rule, and that Grafana, where it runs, has these dashboards and links. It asks the
+programs that run how long they keep each signal, and compares with --retention and
+its like where they are given. It prints a table of the measured values and exits with 1
+when a check does not hold.
 
 With --up it starts a lab of its own, on free ports and in a temporary folder, or with
 --target kind in a cluster with a name of its own, and takes that lab down afterwards.
@@ -62,11 +68,13 @@ dashboards that applies to such a service has data when the service is chosen.`,
 	onlyWith(flags, "service", "since")
 	f.files.register(cmd)
 	for _, name := range upOnly {
-		if name != "no-faults" { // which also describes a lab that runs already
+		if !slices.Contains(describing, name) {
 			onlyWith(flags, "up", name)
 		}
 	}
-	annotate(flags, "no-faults", onTargets, nil)
+	for _, name := range describing {
+		annotate(flags, name, onTargets, nil)
+	}
 	cmd.MarkFlagsMutuallyExclusive("run", "up", "service")
 	cmd.MarkFlagsMutuallyExclusive("traffic", "service")
 	return cmd
@@ -111,7 +119,7 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 		defer release()
 		t = own
 	}
-	args := append([]string{"verify"}, given(cmd, append(trafficFlagNames, "traffic", "no-faults")...)...)
+	args := append([]string{"verify"}, given(cmd, slices.Concat(trafficFlagNames, []string{"traffic"}, describing)...)...)
 	if run != nil {
 		raw, err := json.Marshal(run)
 		if err != nil {
@@ -119,11 +127,15 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 		}
 		args = append(args, "--run="+string(raw))
 	}
+	asked := f.up.retention.asked(cmd.Flags())
+	if f.own {
+		asked = f.up.retention.periods() // what the lab was brought up with
+	}
 	result, err := target.Do(cmd.Context(), t, target.Work[report.Report]{
 		Args: args, Asks: target.All(), Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (report.Report, error) {
 			return verify.Run(ctx, verify.Options{
-				Addresses: at, Kubernetes: at.InCluster(), Profile: profile, NoFaults: f.up.noFaults, Run: run, Progress: e.step,
+				Addresses: at, Kubernetes: at.InCluster(), Profile: profile, NoFaults: f.up.noFaults, Run: run, Retention: asked, Progress: e.step,
 			})
 		},
 	})

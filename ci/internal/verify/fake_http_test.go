@@ -28,6 +28,9 @@ func (f *fake) handler() http.Handler {
 	mux.HandleFunc("GET /loki/ready", ready)
 	mux.HandleFunc("GET /tempo/ready", ready)
 	mux.HandleFunc("GET /mimir/ready", ready)
+	for path, part := range map[string]string{"/loki/config": "loki", "/tempo/status/config": "tempo", "/mimir/config": "mimir"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, f.settings[part]) })
+	}
 	mux.HandleFunc("GET /tempo/api/traces/{id}", f.traceByID)
 	mux.HandleFunc("GET /tempo/api/search", f.traceSearch)
 	mux.HandleFunc("GET /loki/loki/api/v1/query", f.logQL)

@@ -16,6 +16,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints/labtest"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/config/mimir/rules"
@@ -50,6 +51,8 @@ type fake struct {
 	// how late each sample of a series can be queried.
 	frozen, hidden func(labels) bool
 	lag            func(labels) time.Duration
+	// settings is what Loki, Tempo and Mimir say of the settings that they run with.
+	settings map[string]string
 	// users is the metric lab_users, number the value of a panel's expression.
 	users  func() float64
 	number func(expr string) float64
@@ -85,6 +88,12 @@ type exchange struct {
 // before; it stops with the test.
 func startFake(t testing.TB) *fake {
 	f := &fake{Lab: labtest.Start(t), traces: map[string][]query.Span{}, series: map[string]*series{}}
+	f.settings = map[string]string{ // a part of what they answer with the lab's configuration
+		"loki": "target: all\ncompactor:\n  retention_enabled: true\nlimits_config:\n  retention_period: 30d\n" +
+			"  retention_stream:\n  - period: 1y\n    priority: 1\n    selector: '{lab_audit=\"users\"}'\n",
+		"tempo": "GET /status/config\n---\ntarget: all\ncompactor:\n    compaction:\n        block_retention: 168h0m0s\n",
+		"mimir": "target: all\nlimits:\n  compactor_blocks_retention_period: 1y\n",
+	}
 	f.users = func() float64 { return float64(len(f.Users())) }
 	f.committed, f.model = demo(t)
 	f.Tamper = f.record
@@ -128,7 +137,9 @@ const (
 // verifier returns one that takes the fake for a lab.
 func (f *fake) verifier() *verifier {
 	return &verifier{
-		Options: Options{Addresses: f.addresses, Profile: smallest}, committed: f.committed, timing: quick(longLimit), endpoints: endpoints.Run,
+		Options: Options{Addresses: f.addresses, Profile: smallest, Retention: retention.Periods{
+			Logs: 720 * time.Hour, Traces: 168 * time.Hour, Metrics: 8760 * time.Hour, Audit: 8760 * time.Hour,
+		}}, committed: f.committed, timing: quick(longLimit), endpoints: endpoints.Run,
 		send: func(ctx context.Context, o traffic.Options) (traffic.Report, error) {
 			t, err := traffic.Run(ctx, o)
 			// How punctual a busy machine is is not what these tests are about.

@@ -303,10 +303,10 @@ func partTamperings() []tampering {
 		ups = append(ups, upOf(job))
 	}
 	fails := map[string][]string{
-		"loki": names([]string{frontLine, backLine, frontLines, backLines, auditTrail, freshLine}, panelsOfLoki, linksOfTheLines),
+		"loki": names([]string{frontLine, backLine, frontLines, backLines, auditTrail, freshLine, keptLogs, keptAudit}, panelsOfLoki, linksOfTheLines),
 		"tempo": names([]string{joined, conventing, frontLine, backLine, slowQuery, failQuery, stored, freshTrace, freshSearch,
-			tracesPanel, spansPanel, logToTrace, exemplarToTrace}, exemplarChecks),
-		"mimir": names(probeChecks, []string{frontCount, backCount, userGauge, edge, edgeSQL, byRoute, exemplarToTrace, mapLink},
+			tracesPanel, spansPanel, keptTraces, logToTrace, exemplarToTrace}, exemplarChecks),
+		"mimir": names(probeChecks, []string{frontCount, backCount, userGauge, edge, edgeSQL, byRoute, exemplarToTrace, mapLink, keptMetrics},
 			metrics, ups, losing, exemplarChecks, panelsOfMimir, ruleChecks),
 		"grafana": names([]string{grafanaHealth, demoShown}, grafanaSources),
 	}

@@ -38,7 +38,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 	tamperings := slices.Concat( // those that take longest first
 		partTamperings(), traceTamperings(), logTamperings(), faultTamperings(), serviceTamperings(),
 		completenessTamperings(), metricTamperings(), exemplarTamperings(), lossTamperings(), podTamperings(),
-		panelTamperings(), ruleTamperings(), linkTamperings(), grafanaTamperings(),
+		panelTamperings(), ruleTamperings(), linkTamperings(), grafanaTamperings(), retentionTamperings(),
 	)
 	if testing.Short() {
 		n := 0
@@ -275,6 +275,11 @@ const (
 	traceToDuration = "links: trace → metrics, 95th percentile"
 	exemplarToTrace = "links: exemplar → trace, by trace_id"
 	mapLink         = "links: service map"
+
+	keptLogs    = "retention: logs"
+	keptAudit   = "retention: audit log"
+	keptTraces  = "retention: traces"
+	keptMetrics = "retention: metrics"
 
 	grafanaHealth = "grafana: health"
 	demoShown     = "grafana: dashboard lab-demo"

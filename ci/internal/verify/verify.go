@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/endpoints"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/retention"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
@@ -40,6 +41,9 @@ type Options struct {
 	// Kubernetes says that the lab runs in a cluster. Then verify also checks that the
 	// nodes measure the pods, and that all telemetry names its pod.
 	Kubernetes bool
+	// Retention is how long each signal should be kept; 0 where nobody has asked for a
+	// period.
+	Retention retention.Periods
 	// Progress gets a line for each step that begins. It may be nil.
 	Progress func(line string)
 }
@@ -186,6 +190,7 @@ func (v *verifier) all(ctx context.Context) error {
 	v.rules(ctx)
 	v.links(ctx, fresh)
 	v.grafana(ctx)
+	v.retention(ctx)
 	v.nothingLost(ctx, before, arrived)
 	return context.Cause(ctx)
 }

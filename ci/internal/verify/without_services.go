@@ -50,6 +50,7 @@ func (v *verifier) stackAlone(ctx context.Context) error {
 	v.Progress("rules and alerts, Grafana")
 	v.rules(ctx)
 	v.grafana(ctx)
+	v.retention(ctx)
 	v.nothingLost(ctx, before, arrived)
 	return context.Cause(ctx)
 }
