@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,25 +62,26 @@ func TestFaultsBreakPromises(t *testing.T) {
 		broken    []string
 		promised  int // losses that a promise allows
 	}{
-		"nothing is lost":           {target.Loki, func(*Observation) {}, nil, 0},
-		"a user is dropped":         {target.Loki, func(b *Observation) { b.Users = b.Users[1:] }, []string{Users}, 0},
-		"a user is not whole":       {target.Loki, func(b *Observation) { b.Users[0].Name = "" }, []string{Users}, 0},
-		"a user is there twice":     {target.Loki, func(b *Observation) { u := b.Users[0]; u.ID = 99; b.Users = append(b.Users, u) }, []string{Users}, 0},
-		"a deleted user is back":    {target.Loki, func(b *Observation) { b.Users = append(b.Users, traffic.User{ID: 1}) }, []string{Users}, 0},
-		"the users cannot be read":  {target.Loki, func(b *Observation) { b.UsersProblem = "no answer" }, []string{Users}, 0},
-		"a trace is lost":           {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{49} }) }, []string{Traces}, 0},
-		"a trace is torn":           {target.Loki, func(b *Observation) { b.Account.Torn[49] = "torn" }, []string{Traces}, 0},
-		"a span is there twice":     {target.Loki, func(b *Observation) { b.Account.Doubled = []int{49} }, []string{Traces}, 0},
-		"a line is lost":            {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoLine = []int{49} }) }, []string{Lines}, 0},
-		"a line is there twice":     {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.TwoLines = []int{49} }) }, []string{Lines}, 0},
-		"a count is lost":           {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted-- }) }, []string{Counters}, 0},
-		"a request counts twice":    {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted++ }) }, []string{Counters}, 0},
-		"an exemplar leads nowhere": {target.Loki, func(b *Observation) { b.Account.Dead = []string{traffic.TraceID(prefix, 3)} }, []string{Exemplars}, 0},
-		"no exemplar is stored":     {target.Loki, func(b *Observation) { b.Account.Exemplars = 0 }, []string{Exemplars}, 0},
-		"a signal stays old":        {target.Loki, func(b *Observation) { b.Freshness[logLine] = b.Freshness[logLine][:1] }, []string{Freshness}, 0},
-		"a signal is slow":          {target.Loki, func(b *Observation) { b.Freshness[metric][1].At = at(121) }, []string{Freshness}, 0},
-		"a request fails":           {target.Loki, func(b *Observation) { b.Answers[54].Status = 502 }, []string{Unnoticed}, 0},
-		"the traces cannot be read": {target.Loki, func(b *Observation) { b.Account.Problems = []string{"traces: no answer"} }, []string{Traces}, 0},
+		"nothing is lost":                     {target.Loki, func(*Observation) {}, nil, 0},
+		"a user is dropped":                   {target.Loki, func(b *Observation) { b.Users = b.Users[1:] }, []string{Users}, 0},
+		"a user is dropped before a deletion": {target.Loki, func(b *Observation) { b.Answers[10].Status = 404 }, []string{Users, Unnoticed}, 0},
+		"a user is not whole":                 {target.Loki, func(b *Observation) { b.Users[0].Name = "" }, []string{Users}, 0},
+		"a user is there twice":               {target.Loki, func(b *Observation) { u := b.Users[0]; u.ID = 99; b.Users = append(b.Users, u) }, []string{Users}, 0},
+		"a deleted user is back":              {target.Loki, func(b *Observation) { b.Users = append(b.Users, traffic.User{ID: 1}) }, []string{Users}, 0},
+		"the users cannot be read":            {target.Loki, func(b *Observation) { b.UsersProblem = "no answer" }, []string{Users}, 0},
+		"a trace is lost":                     {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoSpan = []int{49} }) }, []string{Traces}, 0},
+		"a trace is torn":                     {target.Loki, func(b *Observation) { b.Account.Torn[49] = "torn" }, []string{Traces}, 0},
+		"a span is there twice":               {target.Loki, func(b *Observation) { b.Account.Doubled = []int{49} }, []string{Traces}, 0},
+		"a line is lost":                      {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.NoLine = []int{49} }) }, []string{Lines}, 0},
+		"a line is there twice":               {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.TwoLines = []int{49} }) }, []string{Lines}, 0},
+		"a count is lost":                     {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted-- }) }, []string{Counters}, 0},
+		"a request counts twice":              {target.Loki, func(b *Observation) { both(b, func(s *verify.ServiceAccount) { s.Counted++ }) }, []string{Counters}, 0},
+		"an exemplar leads nowhere":           {target.Loki, func(b *Observation) { b.Account.Dead = []string{traffic.TraceID(prefix, 3)} }, []string{Exemplars}, 0},
+		"no exemplar is stored":               {target.Loki, func(b *Observation) { b.Account.Exemplars = 0 }, []string{Exemplars}, 0},
+		"a signal stays old":                  {target.Loki, func(b *Observation) { b.Freshness[logLine] = b.Freshness[logLine][:1] }, []string{Freshness}, 0},
+		"a signal is slow":                    {target.Loki, func(b *Observation) { b.Freshness[metric][1].At = at(121) }, []string{Freshness}, 0},
+		"a request fails":                     {target.Loki, func(b *Observation) { b.Answers[54].Status = 502 }, []string{Unnoticed}, 0},
+		"the traces cannot be read":           {target.Loki, func(b *Observation) { b.Account.Problems = []string{"traces: no answer"} }, []string{Traces}, 0},
 
 		"a killed service's last second is lost": {target.Frontend, func(b *Observation) {
 			both(b, func(s *verify.ServiceAccount) { s.NoSpan, s.NoLine, s.Counted = []int{49}, []int{49}, s.Counted-5 })
@@ -158,5 +160,30 @@ func TestAlerts(t *testing.T) {
 		if i < 0 || o.Verdicts[i].Outcome != c.want {
 			t.Errorf("%s: %+v, want %s", name, o.Verdicts[i], c.want)
 		}
+	}
+}
+
+// Users that were there before the harm are what its account is about: without any, P1 is not
+// tested. A second request may delete a user whose first deletion had no answer.
+func TestUsersFromBeforeTheHarm(t *testing.T) {
+	users := func(o Outcome, b Observation) Verdict {
+		s, _ := killed(target.Backend)
+		o.judge(s, false, b)
+		return o.Verdicts[slices.IndexFunc(o.Verdicts, func(v Verdict) bool { return v.Promise == Users })]
+	}
+	_, o := killed(target.Backend)
+	if v := users(o, perfect()); v.Outcome != Kept || !strings.HasPrefix(v.Measured, "9 users due, 9 of them from before") {
+		t.Errorf("%+v", v)
+	}
+	o.Actions[0].At = at(0)
+	if v := users(o, perfect()); v.Outcome != NotTested {
+		t.Errorf("without users from before the harm: %+v", v)
+	}
+	b := perfect()
+	b.Answers[10].Status = 0
+	b.Answers[11] = traffic.Answer{N: 12, Kind: traffic.Delete, Status: 404, UserID: 1, Sent: at(12), Ended: at(12)}
+	_, o = killed(target.Backend)
+	if v := users(o, b); v.Outcome != Kept {
+		t.Errorf("deleted by the second request: %+v", v)
 	}
 }

@@ -1,6 +1,9 @@
 package chaos
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Promise is something that the lab keeps to whatever happens, within the bounds that its
 // text names.
@@ -24,7 +27,12 @@ const (
 	Unexported = "P7"
 	Unnoticed  = "P8"
 	Alerts     = "P9"
+	Overload   = "P10"
+	Memory     = "P11"
+	OneTenant  = "P12"
 	Unflushed  = "P13"
+	Scraped    = "P20"
+	Damage     = "P21"
 )
 
 // Bounds that the promises name.
@@ -44,7 +52,7 @@ const (
 
 // Promises lists the promises in the order of their ids.
 func Promises() []Promise {
-	return append([]Promise{
+	return []Promise{
 		{Users, "users", "What was acknowledged is kept: a user whose creation was answered 201 is in the database, whole and once; a user whose deletion was answered 204 is not."},
 		{Traces, "traces", "Each request that was answered has its trace in Tempo: one, joined across the services that have answered, each span once."},
 		{Lines, "log lines", "Each request that was answered has one access-log line of each service that has answered it in Loki, and never two."},
@@ -54,17 +62,13 @@ func Promises() []Promise {
 		{Unexported, "a killed service", "A service that is killed (−9) takes with it the telemetry that it had not exported, and nothing else: at most the spans and lines of its last 2 seconds and the counts of its last 6."},
 		{Unnoticed, "users notice nothing", "While the collector, a store or Grafana is away or frozen, the services answer every request as usual."},
 		{Alerts, "alerts", "A component that is away for longer than its alert waits is alerted, and the alert is over when the component is back. Only `lab chaos --alerts` waits for that."},
+		{Overload, "overload", fmt.Sprintf("With %d times the requests that the lab can take, every request is answered: as usual, or with 503 and Retry-After. Of those that are accepted, 99 %% are answered within %v. Health probes are answered.", overloadFactor, acceptedWithin)},
+		{Memory, "bounded memory", fmt.Sprintf("Whatever is sent, no component ends, and none takes more than %d MB of memory.", mostMemory>>20)},
+		{OneTenant, "one tenant", "A sender of too much, or of what cannot be stored, is answered each time: taken, refused, or told to send again. Its neighbours lose nothing and wait for nothing."},
 		{Unflushed, "a killed Tempo", "Tempo that is killed (−9) takes the spans with it that it had not written, and nothing else: at most those of the last 5 seconds. Asked to end (SIGTERM), it takes none."},
-	}, morePromises...)
-}
-
-// morePromises are the promises of other files.
-var morePromises []Promise
-
-// promise adds a promise; a file with promises of its own calls it in its init.
-func promise(p Promise) string {
-	morePromises = append(morePromises, p)
-	return p.ID
+		{Scraped, "the stack's own metrics", "What Alloy scrapes of the stack while Mimir is away is stored when Mimir is back, as long as Alloy's queue for it has room: more than an hour."},
+		{Damage, "damaged files", "A store whose newest files are damaged is started again by `lab up`, without anybody's help. It lacks at most what it had not yet written to its blocks or chunks; what comes after the damage is stored."},
+	}
 }
 
 // byID returns the promise.

@@ -60,14 +60,8 @@ const DefaultPatience = 90 * time.Second
 
 // All lists the scenarios in the order in which they run.
 func All() []Scenario {
-	return slices.Concat(kills(), pairs(), freezes(), more)
+	return slices.Concat(kills(), pairs(), freezes(), damages(), outages(), overloads(), []Scenario{portStolen()}, tenants())
 }
-
-// more are the scenarios of other files: each adds its own by [register].
-var more []Scenario
-
-// register adds scenarios; a file with scenarios of its own calls it in its init.
-func register(scenarios ...Scenario) { more = append(more, scenarios...) }
 
 // Choose returns the scenarios that the words name: a scenario's name, or a part of names
 // with * for any letters, such as freeze-*. Without words it returns all of them.

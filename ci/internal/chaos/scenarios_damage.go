@@ -11,11 +11,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// Damage is the promise about damaged files.
-var Damage = promise(Promise{"P21", "damaged files", "A store whose newest files are damaged is started again by `lab up`, without anybody's help. It lacks at most what it had not yet written to its blocks or chunks; what comes after the damage is stored."})
-
-func init() { register(damages()...) }
-
 // damages overwrites what a store writes first, its log of the newest data, at each of the
 // files' middle. What the store had stored of that is what a scenario does not ask for.
 func damages() []Scenario {

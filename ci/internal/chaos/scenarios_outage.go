@@ -12,11 +12,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-// Scraped is the promise about what Alloy scrapes.
-var Scraped = promise(Promise{"P20", "the stack's own metrics", "What Alloy scrapes of the stack while Mimir is away is stored when Mimir is back, as long as Alloy's queue for it has room: more than an hour."})
-
-func init() { register(outages()...) }
-
 // outage is how long a store may be away that is only slow to come back, and longOutage is
 // how long one is away that somebody has to repair.
 const (

@@ -29,27 +29,22 @@ const (
 	mostMemory = 1 << 30
 )
 
-var (
-	overloadAnswers = promise(Promise{ID: "P10", Title: "overload",
-		Text: fmt.Sprintf("With %d times the requests that the lab can take, every request is answered: as usual, or with 503 and Retry-After. Of those that are accepted, 99 %% are answered within %v. Health probes are answered.", overloadFactor, acceptedWithin)})
-	overloadMemory = promise(Promise{ID: "P11", Title: "bounded memory",
-		Text: fmt.Sprintf("Whatever is sent, no component ends, and none takes more than %d MB of memory.", mostMemory>>20)})
-)
-
-func init() {
-	register(Scenario{
-		Name: "overload", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor),
-		Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
-		Targets: []string{target.Local}, Alert: "RequestsRejected",
-		Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor) },
-		Judge:  judgeOverload,
-	}, Scenario{
-		Name: "overload-short", About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, overloadFor/5),
-		Promises: []string{Users, Traces, Lines, Counters, Exemplars, Freshness, Alerts, overloadAnswers, overloadMemory}, Needs: everything,
-		Targets: []string{target.Local}, Alert: "RequestsRejected",
-		Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, overloadFor/5) },
-		Judge:  judgeOverload,
-	})
+// overloads send more than the lab can take.
+func overloads() []Scenario {
+	var all []Scenario
+	for _, o := range []struct {
+		name string
+		d    time.Duration
+	}{{"overload", overloadFor}, {"overload-short", overloadFor / 5}} {
+		all = append(all, Scenario{
+			Name: o.name, About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, o.d),
+			Promises: append(slices.Clone(stored), Overload, Memory), Needs: everything,
+			Targets: []string{target.Local}, Alert: "RequestsRejected",
+			Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, o.d) },
+			Judge:  judgeOverload,
+		})
+	}
+	return all
 }
 
 // injectOverload measures what the lab can take, and then sends more.
@@ -80,7 +75,7 @@ func (s *Stage) fact(name string, v any) {
 func judgeOverload(s *Stage, _ Observation) []Verdict {
 	var f Flood
 	if err := json.Unmarshal([]byte(s.Facts["flood"]), &f); err != nil {
-		return []Verdict{verdict(overloadAnswers, "not measured", err.Error())}
+		return []Verdict{verdict(Overload, "not measured", err.Error())}
 	}
 	var complaints []string
 	for _, what := range slices.Sorted(maps.Keys(f.Problems)) {
@@ -92,7 +87,7 @@ func judgeOverload(s *Stage, _ Observation) []Verdict {
 	if f.AcceptedP99 > acceptedWithin.Seconds() {
 		complaints = append(complaints, fmt.Sprintf("99 %% of the accepted requests took up to %.2f s", f.AcceptedP99))
 	}
-	return []Verdict{verdict(overloadAnswers, f.String(), complaints...), judgeComponents(s)}
+	return []Verdict{verdict(Overload, f.String(), complaints...), judgeComponents(s)}
 }
 
 // verdict is kept without a complaint.
@@ -152,7 +147,7 @@ func look(seen map[string]*Seen, status target.Status) {
 func judgeComponents(s *Stage) Verdict {
 	var seen map[string]*Seen
 	if err := json.Unmarshal([]byte(s.Facts["components"]), &seen); err != nil || len(seen) == 0 {
-		return verdict(overloadMemory, "not measured", "the components were not seen")
+		return verdict(Memory, "not measured", "the components were not seen")
 	}
 	var measured, complaints []string
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
@@ -165,5 +160,5 @@ func judgeComponents(s *Stage) Verdict {
 			complaints = append(complaints, name+" has ended")
 		}
 	}
-	return verdict(overloadMemory, strings.Join(measured, ", "), complaints...)
+	return verdict(Memory, strings.Join(measured, ", "), complaints...)
 }

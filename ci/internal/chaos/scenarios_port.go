@@ -19,8 +19,9 @@ const stolenFor, keptFor = 10 * time.Second, 5 * time.Second
 // answered there, as by a program that speaks something else.
 var stolen net.Listener
 
-func init() {
-	register(Scenario{
+// portStolen kills Tempo, and takes its port meanwhile.
+func portStolen() Scenario {
+	return Scenario{
 		Name: "port-stolen", About: fmt.Sprintf("kill -9 of Tempo, and another program takes its port for %v", stolenFor+keptFor),
 		Promises: promisesFor(true, target.Tempo), Needs: []string{target.Tempo},
 		Targets: []string{target.Local}, Hold: stolenFor, Alert: downAlerts[target.Tempo],
@@ -54,5 +55,5 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }

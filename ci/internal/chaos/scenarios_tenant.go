@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,14 +23,11 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
-var toldAtOnce = promise(Promise{ID: "P12", Title: "one tenant",
-	Text: "A sender of too much, or of what cannot be stored, is answered each time: taken, refused, or told to send again. Its neighbours lose nothing and wait for nothing."})
-
 // tenantFor is how long a tenant goes on.
 const tenantFor = time.Minute
 
-// tenants send what docs/limits.md is about, again and again.
-var tenants = []struct {
+// tenantKinds send what docs/limits.md is about, again and again.
+var tenantKinds = []struct {
 	name, about string
 	send        func(ctx context.Context, g *tenant, round int)
 }{
@@ -39,16 +37,19 @@ var tenants = []struct {
 	{"tenant-trace", "one tenant sends traces of 100 MB", hugeTrace},
 }
 
-func init() {
-	for _, t := range tenants {
-		register(Scenario{
+// tenants are the scenarios in which one sender harms itself, and should harm nobody else.
+func tenants() []Scenario {
+	var all []Scenario
+	for _, t := range tenantKinds {
+		all = append(all, Scenario{
 			Name: t.name, About: fmt.Sprintf("%s, for %v", t.about, tenantFor),
-			Promises: append(append([]string{}, stored...), Unnoticed, toldAtOnce, overloadMemory), Needs: everything,
+			Promises: append(slices.Clone(stored), Unnoticed, OneTenant, Memory), Needs: everything,
 			OwnLab: true, Targets: []string{target.Local},
 			Inject: func(ctx context.Context, s *Stage) error { return injectTenant(ctx, s, t.name, t.send) },
 			Judge:  judgeTenant,
 		})
 	}
+	return all
 }
 
 // tenant is a sender of OTLP over HTTP.
@@ -91,7 +92,7 @@ func judgeTenant(s *Stage, _ Observation) []Verdict {
 	if why := s.Facts["unanswered"]; why != "" {
 		complaints = append(complaints, why)
 	}
-	return []Verdict{verdict(toldAtOnce, s.Facts["tenant"], complaints...), judgeComponents(s)}
+	return []Verdict{verdict(OneTenant, s.Facts["tenant"], complaints...), judgeComponents(s)}
 }
 
 // post sends a body, and waits a moment when it is told to, as an exporter does.

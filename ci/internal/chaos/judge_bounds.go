@@ -1,0 +1,69 @@
+package chaos
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
+)
+
+// killedWith tells whether the service was killed so soon after the request that what it
+// had to export went with it. bound is how long that takes.
+func (j *judgement) killedWith(service string, a traffic.Answer, bound time.Duration) bool {
+	for _, action := range j.o.Actions {
+		if action.What == "kill" && action.Component == service && a.Ended.After(action.At.Add(-bound)) && a.Sent.Before(action.Done) {
+			return true
+		}
+	}
+	return false
+}
+
+// split takes out the losses that [Unexported] allows.
+func (j *judgement) split(service, what string, lost []int) (unexcused []int) {
+	n := 0
+	for _, number := range lost {
+		if j.killedWith(service, j.byN[number], unexported) {
+			n++
+			continue
+		}
+		unexcused = append(unexcused, number)
+	}
+	if n > 0 {
+		j.excuse(Unexported, fmt.Sprintf("%d %s of the %s", n, what, service))
+	}
+	return unexcused
+}
+
+// unflushed takes out the losses that [Unflushed] allows.
+func (j *judgement) unflushed(lost []int, what string) (unexcused []int) {
+	for _, n := range lost {
+		if !j.killedWith(target.Tempo, j.byN[n], unflushed) {
+			unexcused = append(unexcused, n)
+		}
+	}
+	if n := len(lost) - len(unexcused); n > 0 {
+		j.excuse(Unflushed, fmt.Sprintf("%d %s", n, what))
+	}
+	return unexcused
+}
+
+func (j *judgement) excuse(promise, what string) {
+	j.excused[promise] = append(j.excused[promise], what)
+}
+
+// nothingLost is what a bounded loss measures that is none.
+const nothingLost = "nothing lost"
+
+// bounded sums up what went with a killed process. The other promises have complained of all
+// beyond that.
+func (j *judgement) bounded() {
+	for _, id := range []string{Unexported, Unflushed} {
+		measured := nothingLost
+		if len(j.excused[id]) > 0 {
+			measured = "lost within its bounds: " + strings.Join(j.excused[id], ", ")
+		}
+		j.say(id, measured)
+	}
+}
