@@ -196,7 +196,7 @@ func TestFreshMetricIsTheProbes(t *testing.T) {
 }
 
 // TestWhatIsSentAgainIsNoLoss: a refusal because of a rate is not a loss, since Alloy
-// sends the same again.
+// sends the same again, and neither is what a killed Loki reads twice.
 func TestWhatIsSentAgainIsNoLoss(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)
@@ -205,6 +205,7 @@ func TestWhatIsSentAgainIsNoLoss(t *testing.T) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.add(labels{"__name__": "loki_discarded_samples_total", "job": "loki", "reason": "per_stream_rate_limit"}, 2)
+			f.add(labels{"__name__": "loki_ingester_wal_discarded_samples_total", "job": "loki", "reason": "duplicate"}, 40)
 			f.add(labels{"__name__": "tempo_discarded_spans_total", "job": "tempo", "reason": "rate_limited"}, 2)
 			f.add(labels{"__name__": "cortex_discarded_samples_total", "job": "mimir", "reason": "rate_limited"}, 2)
 		}

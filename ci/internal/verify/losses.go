@@ -43,7 +43,10 @@ const (
 // lokiAgain leaves out the reasons that Loki answers with 429. stream_limit is not one of
 // them: Loki reports the last stream of a batch only, so Alloy may take a batch for stored
 // of which Loki has dropped lines.
-const lokiAgain = `,reason!~"rate_limited|per_stream_rate_limit"`
+//
+// It leaves out duplicate, too. A Loki that was killed counts so what it reads twice at its
+// start: lines of its log that its checkpoint has already (pkg/ingester/stream.go, Push).
+const lokiAgain = `,reason!~"rate_limited|per_stream_rate_limit|duplicate"`
 
 // losses are the places where telemetry can be lost or cut, in the order of its way.
 // Alloy's receiver calls "refused" what a later component did not take, and "failed"
