@@ -187,3 +187,15 @@ func TestUsersFromBeforeTheHarm(t *testing.T) {
 		t.Errorf("deleted by the second request: %+v", v)
 	}
 }
+
+// What is sent after the damage must be stored; what was sent before may be lost.
+func TestDamage(t *testing.T) {
+	for request, want := range map[int]string{40: Kept, 60: Broken} {
+		b := perfect()
+		b.Account.Services[target.Backend].NoLine = []int{request}
+		s := &Stage{Facts: map[string]string{"damaged": "1"}, Actions: []Action{{At: at(50), Done: at(50), What: "damage", Component: target.Loki}}}
+		if v := judgeDamage(s, b)[0]; v.Outcome != want {
+			t.Errorf("a line of second %d is lost, and the damage was at 50: %+v, want %s", request, v, want)
+		}
+	}
+}

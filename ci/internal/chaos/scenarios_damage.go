@@ -39,13 +39,42 @@ func damages() []Scenario {
 				s.Facts["damaged"] = strconv.Itoa(damaged)
 				return err
 			},
-			Judge: func(s *Stage, _ Observation) []Verdict {
-				// The engine says so when the component was not ready again.
-				return []Verdict{{Promise: Damage, Title: byID(Damage).Title, Outcome: Kept, Measured: s.Facts["damaged"] + " files were damaged; ready again"}}
-			},
+			Judge: judgeDamage,
 		})
 	}
 	return all
+}
+
+// judgeDamage asks for what was sent after the damage. That a component was not ready again
+// the engine says itself. Of Mimir's samples the freshness tells: a counter's later sample has
+// what an earlier one had.
+func judgeDamage(s *Stage, o Observation) []Verdict {
+	damage := s.Actions[len(s.Actions)-1]
+	lacking, late := map[int]bool{}, 0
+	for _, service := range o.Account.Services {
+		switch damage.Component {
+		case target.Loki:
+			note(lacking, service.NoLine)
+		case target.Tempo:
+			note(lacking, service.NoSpan)
+		}
+	}
+	for _, a := range o.Answers {
+		if lacking[a.N] && a.Sent.After(damage.Done) {
+			late++
+		}
+	}
+	measured := fmt.Sprintf("%s files were damaged; ready again; %d requests from before the damage are not stored, and %d from after it", s.Facts["damaged"], len(lacking)-late, late)
+	if late > 0 {
+		return []Verdict{verdict(Damage, measured, "what comes after the damage must be stored")}
+	}
+	return []Verdict{verdict(Damage, measured)}
+}
+
+func note(all map[int]bool, numbers []int) {
+	for _, n := range numbers {
+		all[n] = true
+	}
 }
 
 // overwriteFiles overwrites the middle of each file of the patterns, and returns how many
