@@ -8,9 +8,9 @@ import (
 
 //go:generate go run ./generate
 
-// Page is docs/promises.md: each promise with the scenarios that test it, and what each
-// scenario does.
-func Page() string {
+// Page is docs/promises.md: each promise with the scenarios that test it, what each scenario
+// does, and what the scenarios last measured.
+func Page(figures []Figure) string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	b.WriteString("| promise | | tested by |\n|---|---|---|\n")
@@ -28,6 +28,8 @@ func Page() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, about, strings.Join(s.Promises, " "))
 	}
+	writeFigures(&b, figures)
+	b.WriteString(pageEnd)
 	return b.String()
 }
 
@@ -64,4 +66,22 @@ A broken promise makes the command fail.
 
 What was ended is started again, and what is frozen is thawed, also after Ctrl-C.
 
+`
+
+// pageEnd says why some losses are bounded and not mended.
+const pageEnd = `
+## Why a killed store may take something with it
+
+- **Tempo** (P13) answers Alloy when it has a span in its memory. It writes the span to its log when
+  the trace was idle for a second (trace_idle_period) and it looks, each second
+  (flush_check_period). Each writing is a file of its own, which a search opens: ten times as many files
+  for a tenth of the loss would cost every search. Alloy has forgotten the span by then. No setting of
+  Tempo's makes it write before it answers.
+- **Loki and Mimir** write each batch to their log before they answer. kill -9 takes nothing: what was
+  given to the operating system stays. A machine that loses its power may lose what the system had not
+  yet written to the disk: Loki's and Mimir's logs are not flushed for each batch. ` + "`power-loss`" + ` kills
+  processes, not the machine, and does not show that.
+- **Alloy with --sample-traces** keeps the spans of a trace in its memory for 10 s, until it decides
+  ([sampling](sampling.md)). A kill takes them. No scenario shows that: all run on labs that keep every
+  trace.
 `

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -11,8 +12,30 @@ func TestPageIsUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(page) != Page() {
+	figures, err := Figures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != Page(figures) {
 		t.Error("docs/promises.md is not what the promises say: go generate ./ci/internal/chaos")
+	}
+}
+
+// A result replaces the figures of the scenarios that ran to their end, and no others.
+func TestMerge(t *testing.T) {
+	old := []Figure{{Scenario: "kill-tempo", On: "2026-01-01"}, {Scenario: "kill-loki", On: "2026-01-01"}, {Scenario: "there is none"}}
+	got := Merge(old, Result{Scenarios: []Outcome{
+		{Name: "kill-tempo", Started: at(0), Traces: Balance{Due: 9, Lost: 2}, Verdicts: []Verdict{{Promise: Traces, Outcome: Broken}},
+			Alerts: []FiredAlert{{Name: "TempoDown"}, {Name: "BackendDown"}, {Name: "TempoDown"}}},
+		{Name: "kill-loki", Error: "interrupted"},
+		{Name: "kill-mimir", Skipped: "no Mimir"},
+	}})
+	if len(got) != 2 || got[0].Scenario != "kill-loki" || got[0].On != "2026-01-01" || got[1].On != "2026-01-02" {
+		t.Fatalf("%+v", got)
+	}
+	page := Page(got)
+	if row := "all 0 | -2 of 9 | all 0 | all 0 | all 0 | trace by id never | BackendDown, TempoDown | broken: P2 |"; !strings.Contains(page, row) || !strings.Contains(page, "Not measured yet: `kill-frontend`") {
+		t.Errorf("the page lacks %s:\n%s", row, page)
 	}
 }
 
