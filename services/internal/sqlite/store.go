@@ -97,6 +97,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		cfg.ScrubDelay = time.Second
 	}
 	clean := closedCleanly(cfg.Path)
+	warnOfDamagedLog(ctx, cfg)
 	hook, err := usersql.NewQueryHook(cfg.Telemetry, usersql.Database{
 		Scope: scope, System: dbconv.SystemNameSQLite, Namespace: namespace(cfg.Path), Code: code,
 	})
