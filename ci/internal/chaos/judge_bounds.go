@@ -53,16 +53,38 @@ func (j *judgement) excuse(promise, what string) {
 	j.excused[promise] = append(j.excused[promise], what)
 }
 
-// nothingLost is what a bounded loss measures that is none.
-const nothingLost = "nothing lost"
+// sentAgain takes out the doubled traces that [SentAgain] allows.
+func (j *judgement) sentAgain(doubled []int) (unexcused []int) {
+	for _, n := range doubled {
+		if !j.underWay(j.byN[n]) {
+			unexcused = append(unexcused, n)
+		}
+	}
+	if n := len(doubled) - len(unexcused); n > 0 {
+		j.excuse(SentAgain, fmt.Sprintf("spans of %d traces", n))
+	}
+	return unexcused
+}
+
+// underWay tells whether spans of the request may have been on their way to Alloy or Tempo
+// while that was frozen.
+func (j *judgement) underWay(a traffic.Answer) bool {
+	for _, action := range j.o.Actions {
+		if action.What == "freeze" && (action.Component == target.Alloy || action.Component == target.Tempo) &&
+			a.Ended.After(action.At.Add(-unanswered)) && a.Sent.Before(j.o.Ready) {
+			return true
+		}
+	}
+	return false
+}
 
 // bounded sums up what went with a killed process. The other promises have complained of all
 // beyond that.
 func (j *judgement) bounded() {
-	for _, id := range []string{Unexported, Unflushed} {
-		measured := nothingLost
+	for id, what := range map[string]string{Unexported: "lost", Unflushed: "lost", SentAgain: "stored twice"} {
+		measured := "nothing " + what
 		if len(j.excused[id]) > 0 {
-			measured = "lost within its bounds: " + strings.Join(j.excused[id], ", ")
+			measured = what + " within its bounds: " + strings.Join(j.excused[id], ", ")
 		}
 		j.say(id, measured)
 	}

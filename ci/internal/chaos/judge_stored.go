@@ -70,7 +70,7 @@ func (j *judgement) traces() {
 	b.Promised += all - len(torn)
 	b.Lost += all - len(torn)
 	b.Wrong, b.Doubled = len(torn), len(j.b.Account.Doubled)
-	complaints = append(complaints, j.list(torn, "traces are not joined"), j.list(j.b.Account.Doubled, "traces have a span twice"), j.problem("traces"))
+	complaints = append(complaints, j.list(torn, "traces are not joined"), j.list(j.sentAgain(j.b.Account.Doubled), "traces have a span twice"), j.problem("traces"))
 	if len(torn) > 0 {
 		complaints = append(complaints, "the first of them: "+j.b.Account.Torn[torn[0]])
 	}

@@ -199,3 +199,20 @@ func TestDamage(t *testing.T) {
 		}
 	}
 }
+
+// What Alloy or Tempo had not answered when it was frozen is sent again, and may be there twice.
+func TestSentAgain(t *testing.T) {
+	for _, c := range []struct {
+		frozen  string
+		request int
+		broken  []string
+	}{{target.Alloy, 49, nil}, {target.Tempo, 55, nil}, {target.Alloy, 40, []string{Traces}}, {target.Alloy, 70, []string{Traces}}, {target.Loki, 49, []string{Traces}}} {
+		o := Outcome{Healed: at(60), Ready: at(60), Actions: []Action{{At: at(50), Done: at(50), What: "freeze", Component: c.frozen}}}
+		b := perfect()
+		b.Account.Doubled = []int{c.request}
+		o.judge(Scenario{Promises: append(slices.Clone(stored), SentAgain)}, false, b)
+		if got := o.broken(); !slices.Equal(got, c.broken) {
+			t.Errorf("%s is frozen, request %d is there twice: broken are %v, want %v\n%+v", c.frozen, c.request, got, c.broken, o.Verdicts)
+		}
+	}
+}

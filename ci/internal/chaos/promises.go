@@ -31,6 +31,7 @@ const (
 	Memory     = "P11"
 	OneTenant  = "P12"
 	Unflushed  = "P13"
+	SentAgain  = "P14"
 	Scraped    = "P20"
 	Damage     = "P21"
 )
@@ -48,6 +49,9 @@ const (
 	// service and one on its way, a second until its trace is idle (trace_idle_period), one
 	// until Tempo looks (flush_check_period), and one for the writing.
 	unflushed = 5 * time.Second
+	// unanswered is how old a span may be that is on its way when its receiver is frozen: a
+	// second in the service, and its time in Alloy.
+	unanswered = 5 * time.Second
 )
 
 // Promises lists the promises in the order of their ids.
@@ -66,6 +70,7 @@ func Promises() []Promise {
 		{Memory, "bounded memory", fmt.Sprintf("Whatever is sent, no component ends, and none takes more than %d MB of memory.", mostMemory>>20)},
 		{OneTenant, "one tenant", "A sender of too much, or of what cannot be stored, is answered each time: taken, refused, or told to send again. Its neighbours lose nothing and wait for nothing."},
 		{Unflushed, "a killed Tempo", "Tempo that is killed (−9) takes the spans with it that it had not written, and nothing else: at most those of the last 5 seconds. Asked to end (SIGTERM), it takes none."},
+		{SentAgain, "spans sent again", "Alloy or Tempo that is frozen and goes on may store a span twice: its sender had no answer, and has sent the span again. That befalls spans that were under way: none that was older than 5 seconds when the harm began, and none from after its end. Nothing is lost by it, and no line and no count is doubled."},
 		{Scraped, "the stack's own metrics", "What Alloy scrapes of the stack while Mimir is away is stored when Mimir is back, as long as Alloy's queue for it has room: more than an hour."},
 		{Damage, "damaged files", "A store whose newest files are damaged is started again by `lab up`, without anybody's help. It lacks at most what it had not yet written to its blocks or chunks; what comes after the damage is stored."},
 	}

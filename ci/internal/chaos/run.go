@@ -113,7 +113,9 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 	out.Actions = append(out.Actions, stage.Actions...)
 	watching.stop()
 	observation, observeErr := watching.result(ctx)
-	if err := errors.Join(err, observeErr); err != nil {
+	if err := errors.Join(err, observeErr); ctx.Err() != nil {
+		out.Error = "interrupted"
+	} else if err != nil {
 		out.Error = err.Error()
 	} else {
 		out.CountedLosses = observation.Account.Losses

@@ -85,9 +85,13 @@ func freezes() []Scenario {
 		hold time.Duration
 	}{{"", 30 * time.Second}, {"-long", 3 * time.Minute}} {
 		for _, name := range target.All() {
+			promises := promisesFor(false, name)
+			if name == target.Alloy || name == target.Tempo {
+				promises = append(promises, SentAgain)
+			}
 			all = append(all, Scenario{
 				Name: "freeze-" + name + long.name, About: fmt.Sprintf("%s is frozen (SIGSTOP) for %v", name, long.hold),
-				Promises: promisesFor(false, name), Needs: []string{name}, Hold: long.hold, Alert: downAlerts[name],
+				Promises: promises, Needs: []string{name}, Hold: long.hold, Alert: downAlerts[name],
 				Inject: func(ctx context.Context, s *Stage) error { return s.Freeze(ctx, name) },
 				Heal:   func(ctx context.Context, s *Stage) error { return s.Thaw(ctx, name) },
 			})
@@ -96,7 +100,7 @@ func freezes() []Scenario {
 	const slept = time.Minute
 	return append(all, Scenario{
 		Name: "sleep", About: fmt.Sprintf("a machine that sleeps: everything is frozen for %v", slept),
-		Promises: stored, Needs: everything, Hold: slept,
+		Promises: append(slices.Clone(stored), SentAgain), Needs: everything, Hold: slept,
 		Inject: func(ctx context.Context, s *Stage) error { return s.Freeze(ctx, s.present()...) },
 		Heal:   func(ctx context.Context, s *Stage) error { return s.Thaw(ctx, s.present()...) },
 	})

@@ -97,7 +97,7 @@ func (r Result) details() string {
 			if v.Outcome == Broken {
 				fmt.Fprintf(&b, "\n%s: %s (%s) is broken: %s\n    %s\n", o.Name, v.Promise, v.Title, report.Clean(v.Measured), strings.ReplaceAll(report.Clean(v.Detail), "\n", "\n    "))
 			}
-			if (v.Promise == Unexported || v.Promise == Unflushed) && v.Measured != nothingLost {
+			if bounded := v.Promise == Unexported || v.Promise == Unflushed || v.Promise == SentAgain; bounded && !strings.HasPrefix(v.Measured, "nothing ") {
 				fmt.Fprintf(&b, "\n%s: %s: %s\n", o.Name, v.Promise, report.Clean(v.Measured))
 			}
 		}
