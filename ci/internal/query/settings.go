@@ -45,7 +45,8 @@ type LokiSettings struct {
 
 // Settings returns the settings that Loki runs with.
 func (l Loki) Settings(ctx context.Context) (s LokiSettings, err error) {
-	return s, getYAML(ctx, l.HTTP, l.URL, "/config", &s)
+	err = getYAML(ctx, l.HTTP, l.URL, "/config", &s)
+	return s, err
 }
 
 // TempoSettings are those of Tempo's settings that say how long it keeps traces.
@@ -67,7 +68,8 @@ type TempoSettings struct {
 
 // Settings returns the settings that Tempo runs with.
 func (t Tempo) Settings(ctx context.Context) (s TempoSettings, err error) {
-	return s, getYAML(ctx, t.HTTP, t.URL, "/status/config", &s)
+	err = getYAML(ctx, t.HTTP, t.URL, "/status/config", &s)
+	return s, err
 }
 
 // MimirSettings are those of Mimir's settings that say how long it keeps samples.
@@ -79,7 +81,8 @@ type MimirSettings struct {
 
 // Settings returns the settings that Mimir runs with.
 func (m Mimir) Settings(ctx context.Context) (s MimirSettings, err error) {
-	return s, getYAML(ctx, m.HTTP, m.URL, "/config", &s)
+	err = getYAML(ctx, m.HTTP, m.URL, "/config", &s)
+	return s, err
 }
 
 // getYAML fetches base+path and decodes the answer. Tempo's begins with a title, before
