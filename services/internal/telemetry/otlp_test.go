@@ -89,11 +89,31 @@ func listen(t *testing.T, address string) net.Listener {
 	return ln
 }
 
-// exportTo starts telemetry with short intervals that sends to the address, and records
+// exportTo starts telemetry that sends to the endpoint, and records
 // a span and a log line; the metrics are Go's own. exporter is the value of the
 // OTEL_*_EXPORTER variables. exportTo also returns the name of the file with the
 // service's log.
-func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry, stdout string) {
+func exportTo(t *testing.T, exporter, protocol, endpoint string) (tel *Telemetry, stdout string) {
+	setExporters(t, exporter, protocol, endpoint)
+	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
+	tel = start(t, Config{ServiceName: "test", Stdout: out})
+	recordEarly(t, tel)
+	return tel, out.Name()
+}
+
+// recordEarly records a span and a log line.
+func recordEarly(t *testing.T, tel *Telemetry) {
+	_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "early")
+	span.End()
+	tel.Logger.InfoContext(t.Context(), "early")
+}
+
+// setExporters sets the variables for exports to the endpoint, with short intervals.
+func setExporters(t *testing.T, exporter, protocol, endpoint string) {
 	noExporters(t)
 	for _, name := range exporterVariables {
 		t.Setenv(name, exporter)
@@ -103,20 +123,10 @@ func exportTo(t *testing.T, exporter, protocol, address string) (tel *Telemetry,
 		t.Setenv(name, "")
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
 	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "100")
-	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { out.Close() })
-	tel = start(t, Config{ServiceName: "test", Stdout: out})
-	_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "early")
-	span.End()
-	tel.Logger.InfoContext(t.Context(), "early")
-	return tel, out.Name()
 }
 
 // waitUntilTaken waits until each signal is accepted once.
@@ -141,7 +151,7 @@ func TestRetryIsQuick(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			b, ln := newBusyReceiver(3), listen(t, "127.0.0.1:0")
 			serve(b, t, ln)
-			exportTo(t, "otlp", protocol, ln.Addr().String())
+			exportTo(t, "otlp", protocol, "http://"+ln.Addr().String())
 			b.waitUntilTaken(t)
 		})
 	}
@@ -156,7 +166,7 @@ func TestReceiverComesLate(t *testing.T) {
 			address := gone.Addr().String()
 			gone.Close()
 			t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300") // over gRPC this includes the retries
-			tel, stdout := exportTo(t, "none, OTLP", protocol, address)
+			tel, stdout := exportTo(t, "none, OTLP", protocol, "http://"+address)
 			time.Sleep(time.Second)
 			said, err := os.ReadFile(stdout)
 			if err != nil {
