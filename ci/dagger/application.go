@@ -52,6 +52,10 @@ func (m *LgtmLab) Check(ctx context.Context, with struct { // so that one can be
 	// The container in which the cases run. The default has Go.
 	// +optional
 	Container *dagger.Container
+	// How long an application may take to be ready, and then an expectation to hold. An
+	// application that is compiled when it starts needs more than the default, 30s.
+	// +default="30s"
+	CaseTimeout string
 }) (string, error) {
 	container := with.Container
 	if container == nil {
@@ -64,7 +68,7 @@ func (m *LgtmLab) Check(ctx context.Context, with struct { // so that one can be
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"lab", "check", "--up", "--inspect"}, labFlags...)
+	args := append([]string{"lab", "check", "--up", "--inspect", "--case-timeout", with.CaseTimeout}, labFlags...)
 	return always(c).
 		WithMountedDirectory("/application", with.Source).
 		WithWorkdir("/application").

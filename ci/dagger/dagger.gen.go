@@ -340,9 +340,10 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			var with struct {
-				Source    *dagger.Directory
-				Case      []string
-				Container *dagger.Container
+				Source      *dagger.Directory
+				Case        []string
+				Container   *dagger.Container
+				CaseTimeout string
 			}
 			if inputArgs["Source"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["Source"]), &with.Source)
@@ -360,6 +361,12 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				err = json.Unmarshal([]byte(inputArgs["Container"]), &with.Container)
 				if err != nil {
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Container", err))
+				}
+			}
+			if inputArgs["CaseTimeout"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["CaseTimeout"]), &with.CaseTimeout)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg CaseTimeout", err))
 				}
 			}
 			return (*LgtmLab).Check(&parent, ctx, with)

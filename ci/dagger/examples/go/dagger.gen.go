@@ -215,7 +215,14 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg cases", err))
 				}
 			}
-			return (*Shop).Check(&parent, ctx, source, cases)
+			var caseTimeout string
+			if inputArgs["caseTimeout"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["caseTimeout"]), &caseTimeout)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg caseTimeout", err))
+				}
+			}
+			return (*Shop).Check(&parent, ctx, source, cases, caseTimeout)
 		case "Traces":
 			var parent Shop
 			err = json.Unmarshal(parentJSON, &parent)

@@ -39,8 +39,12 @@ func (m *Shop) Check(ctx context.Context,
 	// The cases: files and folders in the source.
 	// +default=["."]
 	cases []string,
+	// How long the application may take to be ready, and then an expectation to hold. The
+	// default leaves time to compile it.
+	// +default="5m"
+	caseTimeout string,
 ) (string, error) {
-	return m.Lab.Check(ctx, source, dagger.LgtmLabCheckOpts{Case: cases})
+	return m.Lab.Check(ctx, source, dagger.LgtmLabCheckOpts{Case: cases, CaseTimeout: caseTimeout})
 }
 
 // Traces runs an application that sends to a lab, and returns what Tempo's search finds of

@@ -9738,11 +9738,18 @@ type LgtmLabCheckOpts struct {
 	//
 	//
 	// Default: ["."]
-	Case []string // lgtm-lab (../../../../../../ci/dagger/application.go:50:2)
+	Case []string // lgtm-lab (../../../../../../ci/dagger/application.go:51:2)
 	//
 	// The container in which the cases run. The default has Go.
 	//
-	Container *Container // lgtm-lab (../../../../../../ci/dagger/application.go:53:2)
+	Container *Container // lgtm-lab (../../../../../../ci/dagger/application.go:54:2)
+	//
+	// How long an application may take to be ready, and then an expectation to hold. An
+	// application that is compiled when it starts needs more than the default, 30s.
+	//
+	//
+	// Default: "30s"
+	CaseTimeout string // lgtm-lab (../../../../../../ci/dagger/application.go:58:2)
 }
 
 // Check runs acceptance cases for your own application against a lab of their own.
@@ -9750,7 +9757,7 @@ type LgtmLabCheckOpts struct {
 // It prints a table with a line for each check, and fails when a case does not hold. A case
 // whose `run:` starts an application needs that application's toolchain: give a container
 // that has it.
-func (r *LgtmLab) Check(ctx context.Context, source *Directory, opts ...LgtmLabCheckOpts) (string, error) { // lgtm-lab (../../../../../../ci/dagger/application.go:45:1)
+func (r *LgtmLab) Check(ctx context.Context, source *Directory, opts ...LgtmLabCheckOpts) (string, error) { // lgtm-lab (../../../../../../ci/dagger/application.go:46:1)
 	assertNotNil("source", source)
 	if r.check != nil {
 		return *r.check, nil
@@ -9764,6 +9771,10 @@ func (r *LgtmLab) Check(ctx context.Context, source *Directory, opts ...LgtmLabC
 		// `container` optional argument
 		if !querybuilder.IsZeroValue(opts[i].Container) {
 			q = q.Arg("container", opts[i].Container)
+		}
+		// `caseTimeout` optional argument
+		if !querybuilder.IsZeroValue(opts[i].CaseTimeout) {
+			q = q.Arg("caseTimeout", opts[i].CaseTimeout)
 		}
 	}
 	q = q.Arg("source", source)
@@ -9816,11 +9827,11 @@ type LgtmLabDownOpts struct {
 	//
 	// The socket of this machine's Docker; the .env beside dagger.json names it.
 	//
-	Docker *Socket // lgtm-lab (../../../../../../ci/dagger/host_docker.go:54:2)
+	Docker *Socket // lgtm-lab (../../../../../../ci/dagger/host_docker.go:73:2)
 }
 
 // Down removes the cluster that Up has made, with its network and its data.
-func (r *LgtmLab) Down(ctx context.Context, opts ...LgtmLabDownOpts) (string, error) { // lgtm-lab (../../../../../../ci/dagger/host_docker.go:52:1)
+func (r *LgtmLab) Down(ctx context.Context, opts ...LgtmLabDownOpts) (string, error) { // lgtm-lab (../../../../../../ci/dagger/host_docker.go:71:1)
 	if r.down != nil {
 		return *r.down, nil
 	}
@@ -9945,8 +9956,9 @@ func (r *LgtmLab) Lint(ctx context.Context) error { // lgtm-lab (../../../../../
 // any cluster. Its ports are 4317 for OTLP over gRPC, 4318 over HTTP, 3000 for Grafana,
 // 3100 for Loki, 3200 for Tempo and 9009 for Mimir. Another module binds it to a container:
 // `WithServiceBinding("lab", dag.LgtmLab().Otlp())`, which then sends to http://lab:4318.
+// Dagger gives each command an OTEL_EXPORTER_OTLP_ENDPOINT of its own: set it in the command.
 // `otlp up --ports 4318:4318,3000:3000` opens it on this machine until Ctrl-C.
-func (r *LgtmLab) Otlp() *Service { // lgtm-lab (../../../../../../ci/dagger/application.go:23:1)
+func (r *LgtmLab) Otlp() *Service { // lgtm-lab (../../../../../../ci/dagger/application.go:24:1)
 	q := r.query.Select("otlp")
 
 	return &Service{
@@ -10054,6 +10066,18 @@ type LgtmLabUpOpts struct {
 	// Go on although something seems to be missing.
 	//
 	NoPreflight bool // lgtm-lab (../../../../../../ci/dagger/host_docker.go:31:2)
+	//
+	// Keep the facts of what every service sends, for `lab inspect` and `lab score`.
+	//
+	Inspect bool // lgtm-lab (../../../../../../ci/dagger/host_docker.go:34:2)
+	//
+	// The http or https URL of another OTLP endpoint that gets a copy of all telemetry.
+	//
+	Forward string // lgtm-lab (../../../../../../ci/dagger/host_docker.go:37:2)
+	//
+	// The headers that this endpoint wants, a line for each: Authorization: Bearer …
+	//
+	ForwardHeaders *Secret // lgtm-lab (../../../../../../ci/dagger/host_docker.go:40:2)
 }
 
 // Up brings the lab up on Kind on this machine's Docker, where it stays.
@@ -10086,6 +10110,18 @@ func (r *LgtmLab) Up(ctx context.Context, opts ...LgtmLabUpOpts) (string, error)
 		// `noPreflight` optional argument
 		if !querybuilder.IsZeroValue(opts[i].NoPreflight) {
 			q = q.Arg("noPreflight", opts[i].NoPreflight)
+		}
+		// `inspect` optional argument
+		if !querybuilder.IsZeroValue(opts[i].Inspect) {
+			q = q.Arg("inspect", opts[i].Inspect)
+		}
+		// `forward` optional argument
+		if !querybuilder.IsZeroValue(opts[i].Forward) {
+			q = q.Arg("forward", opts[i].Forward)
+		}
+		// `forwardHeaders` optional argument
+		if !querybuilder.IsZeroValue(opts[i].ForwardHeaders) {
+			q = q.Arg("forwardHeaders", opts[i].ForwardHeaders)
 		}
 	}
 
