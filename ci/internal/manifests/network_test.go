@@ -136,6 +136,9 @@ func TestNetworkPolicies(t *testing.T) {
 			if got := f.allowed(from, to, protocol, test.port); got != test.allowed {
 				t.Errorf("%s → %s:%d allowed: %v, want %v", test.from, test.to, test.port, got, test.allowed)
 			}
+			if test.to == "new service" {
+				continue // an application listens on the port of its choice
+			}
 			// The connection is allowed on that port only, and both ends have a policy
 			// that says so.
 			if test.allowed && from.isPod() && f.side(from, to, protocol, 9999, networkingv1.PolicyTypeEgress) {
@@ -223,6 +226,11 @@ func flowTable() []flow {
 		{"grafana", "tempo", 4318, false},
 		{"job verify", "alloy", 4318, true},
 		{"job verify", "alloy", 4317, false},
+		{"job verify", "new service", 8000, true},
+		{"job verify", "stranger", 8000, false},
+		{"job verify", "frontend", 8000, false},
+		{"poser", "new service", 8000, false},
+		{"new observer", "new service", 8000, false},
 		{"job verify", "API server", 443, false},
 		{"job traffic", "outside", 443, false},
 	}
