@@ -87,7 +87,7 @@ func (r *runner) awaitContainer(ctx context.Context, service string, port int) e
 	r.base = "http://" + address
 	for began := time.Now(); !application.Answers(ctx, r.base+"/"); {
 		if time.Since(began) > r.Timeout {
-			return fmt.Errorf("the service %s does not answer at its port %d after %s", service, port, r.Timeout)
+			return fmt.Errorf("the service %s does not answer at its port %d after %s; in a container it must listen on every address, not on 127.0.0.1 alone", service, port, r.Timeout)
 		}
 		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return err
