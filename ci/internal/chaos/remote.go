@@ -62,11 +62,9 @@ func (i *inside) settled(ctx context.Context, _ time.Time) error { return wait.F
 
 func (i *inside) stop() {}
 
-func (i *inside) result(ctx context.Context) (Observation, error) {
-	select {
-	case end := <-i.done:
-		return end.observation, end.err
-	case <-ctx.Done():
-		return Observation{}, context.Cause(ctx)
-	}
+// result waits for the command also when ctx has ended: it then ends soon, and takes away what
+// it has made in the target.
+func (i *inside) result(context.Context) (Observation, error) {
+	end := <-i.done
+	return end.observation, end.err
 }
