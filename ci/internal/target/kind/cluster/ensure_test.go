@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/exec"
 )
@@ -127,6 +128,7 @@ func TestEnsureClearsTheWay(t *testing.T) {
 	f := newFake()
 	f.createErr = []error{inUse, inUse}
 	c := f.cluster(t, nil)
+	c.limits.clear = time.Minute // a slow machine is no reason to give up
 	if made, err := c.Ensure(context.Background()); !made || err != nil || f.called("kind create") != 3 {
 		t.Errorf("Ensure = %v, %v after %d creations", made, err, f.called("kind create"))
 	}
