@@ -72,6 +72,8 @@ func TestBuildRefuses(t *testing.T) {
 		"no tag":                   {change(kindOptions(), func(o *Options) { o.Images["loki"] = "localhost:5000/loki" }), []string{`image "loki"`, "no tag"}},
 		"digest on kind":           {change(kindOptions(), func(o *Options) { o.Images = productionOptions().Images }), []string{"has a digest"}},
 		"no digest in production":  {change(productionOptions(), func(o *Options) { o.Images = kindOptions().Images }), []string{"not pinned"}},
+		"size":                     {sized(productionOptions(), "huge"), []string{`size "huge"`, "small, medium, large"}},
+		"size on kind":             {sized(kindOptions(), Small), []string{`size "small"`}},
 		"metrics-server on theirs": {withMetricsServer(productionOptions()), []string{"metrics-server"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,6 +32,9 @@ var variants = map[string]Options{
 	"kind with metrics-server": withMetricsServer(kindOptions()),
 	"kind with copies":         withCopies(kindOptions()),
 	"production":               productionOptions(),
+	"production, small":        sized(productionOptions(), Small),
+	"production, large":        sized(onObjectStore(productionOptions()), Large),
+	"production, store":        onObjectStore(productionOptions()),
 	"production with copies":   withCopies(productionOptions()),
 }
 
@@ -62,6 +65,16 @@ func withCopies(o Options) Options {
 	if o.Overlay == Production {
 		o.Forward.Headers = []forward.Header{{Name: "Authorization"}, {Name: "X-Tenant"}}
 	}
+	return o
+}
+
+func sized(o Options, size string) Options {
+	o.Size = size
+	return o
+}
+
+func onObjectStore(o Options) Options {
+	o.Settings = map[string]string{"OBJECT_STORE_ENDPOINT": "s3.eu-central-1.amazonaws.com", "STORAGE_CLASS": "fast", "GRAFANA_URL": "https://grafana.example.com"}
 	return o
 }
 

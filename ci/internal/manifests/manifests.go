@@ -8,6 +8,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +38,16 @@ const (
 	Production = "production"
 )
 
+// The sizes of [Production].
+const (
+	Small  = "small" // fits on two cores and 12 GiB of memory
+	Medium = "medium"
+	Large  = "large"
+)
+
+// Sizes are all of them.
+func Sizes() []string { return []string{Small, Medium, Large} }
+
 // Options are the values that the files in config/kubernetes leave open.
 type Options struct {
 	// Overlay is [Kind] or [Production].
@@ -46,6 +57,15 @@ type Options struct {
 	// repository:tag for [Kind], repository:tag@digest for [Production]. Names
 	// that the manifests do not use are ignored.
 	Images map[string]string
+	// Size is the size of the workloads and their volumes, for [Production]: one of [Sizes].
+	// Empty is [Medium].
+	Size string
+	// Settings replace values of the overlay [Production]'s settings.env. A name that the
+	// file does not have is refused.
+	Settings map[string]string
+	// TrustCallers lets the frontend go on with the traces of its callers, as the lab's own
+	// tools need it. [Kind] does so always.
+	TrustCallers bool
 	// Faults lets requests ask for faults.
 	Faults bool
 	// AdminPassword is the password of Grafana's administrator. [Kind] needs it. With
@@ -136,6 +156,9 @@ func (o Options) check() error {
 	if o.Overlay == Kind && o.AdminPassword == "" {
 		errs = append(errs, errors.New("no password for Grafana's administrator"))
 	}
+	if o.Size != "" && (o.Overlay != Production || !slices.Contains(Sizes(), o.Size)) {
+		errs = append(errs, fmt.Errorf("size %q: the overlay %s has the sizes %s", o.Size, Production, strings.Join(Sizes(), ", ")))
+	}
 	if o.Overlay == Production && o.MetricsServer {
 		errs = append(errs, errors.New("metrics-server is for Kind: use the one of your cluster"))
 	}
@@ -168,15 +191,16 @@ func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization,
 	if o.MetricsServer {
 		k.Components = []string{component("metrics-server")}
 	}
+	var settings map[string]string
 	if o.Overlay == Production {
-		if err := openOutwards(k, tree); err != nil {
+		if settings, err = o.production(k, tree); err != nil {
 			return nil, err
 		}
 	}
 	if err := o.addCopies(k, tree); err != nil {
 		return nil, err
 	}
-	k.ConfigMapGenerator = append(o.settings(), grafanaFiles(files)...)
+	k.ConfigMapGenerator = append(o.generated(cmp.Or(o.GrafanaURL, settings["GRAFANA_URL"])), grafanaFiles(files)...)
 	dashboards, err := dashboardMaps(files)
 	if err != nil {
 		return nil, err
@@ -195,16 +219,20 @@ func (o Options) top(from fs.FS, tree filesys.FileSystem) (*types.Kustomization,
 	return k, nil
 }
 
-// settings returns the changes that the options make to the two ConfigMaps of settings.
-func (o Options) settings() []types.ConfigMapArgs {
+// generated returns the changes that the options make to the two ConfigMaps of settings.
+// grafana is the URL at which a browser finds Grafana, if it is known.
+func (o Options) generated(grafana string) []types.ConfigMapArgs {
 	var services []string
 	stack := append(o.Retention.Environment(), o.Sampling.Environment()...)
-	if o.GrafanaURL != "" {
-		base := strings.TrimRight(o.GrafanaURL, "/")
+	if grafana != "" {
+		base := strings.TrimRight(grafana, "/")
 		stack = append(stack, "GRAFANA_URL="+base)
 		services = append(services, "LAB_TRACE_URL="+target.Addresses{Grafana: base}.TraceURL())
 	}
 	services = append(services, "LAB_FAULTS="+strconv.FormatBool(o.Faults))
+	if o.TrustCallers {
+		services = append(services, "PUBLIC_ENDPOINT=false")
+	}
 	var maps []types.ConfigMapArgs
 	for _, m := range []struct {
 		namespace, name string

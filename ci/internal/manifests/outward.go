@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
 
@@ -20,32 +18,24 @@ type outward struct {
 	// setting is the name of the setting that has the server's URL. Without a value the
 	// server is not there, and the component of the same name as policy is left out.
 	setting string
-	// policy is the name of the NetworkPolicy.
+	// policy is the name of the NetworkPolicy, and of the component that it comes with.
 	policy string
-	// component says that the policy comes with a component of config/kubernetes.
-	component bool
 }
 
-// outwards are all such servers. The object store is always there.
+// outwards are all such servers.
 var outwards = []outward{
-	{setting: "OBJECT_STORE_ENDPOINT", policy: "object-store"},
-	{setting: "ALERTMANAGER_URL", policy: "alertmanager", component: true},
-	{setting: "IDENTITY_PROVIDER_URL", policy: "identity-provider", component: true},
+	{setting: "OBJECT_STORE_ENDPOINT", policy: "object-store"}, // sets arguments that the next one adds to
+	{setting: "ALERTMANAGER_URL", policy: "alertmanager"},
+	{setting: "IDENTITY_PROVIDER_URL", policy: "identity-provider"},
 }
 
 // openOutwards adds to the kustomization the components that the overlay's settings ask for,
 // and opens each server's network policy on the port of the server, and no other.
-func openOutwards(k *types.Kustomization, tree filesys.FileSystem) error {
-	file := path.Join("config", "kubernetes", "overlays", Production, "settings.env")
-	raw, err := tree.ReadFile(path.Join(treeRoot, file))
-	if err != nil {
-		return err
-	}
-	settings := readSettings(string(raw))
+func openOutwards(k *types.Kustomization, settings map[string]string) error {
 	var errs []error
 	for _, o := range outwards {
 		value := settings[o.setting]
-		if value == "" && o.component {
+		if value == "" {
 			continue
 		}
 		parse := parseServer
@@ -54,12 +44,10 @@ func openOutwards(k *types.Kustomization, tree filesys.FileSystem) error {
 		}
 		at, err := parse(value)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s: %w", file, o.setting, err))
+			errs = append(errs, fmt.Errorf("settings.env: %s: %w", o.setting, err))
 			continue
 		}
-		if o.component {
-			k.Components = append(k.Components, component(o.policy))
-		}
+		k.Components = append(k.Components, component(o.policy))
 		patch, err := at.patch(o.policy)
 		if err != nil {
 			return err
@@ -67,18 +55,6 @@ func openOutwards(k *types.Kustomization, tree filesys.FileSystem) error {
 		k.Patches = append(k.Patches, patch)
 	}
 	return errors.Join(errs...)
-}
-
-// readSettings reads the lines NAME=VALUE of a file that kustomize reads, too.
-func readSettings(text string) map[string]string {
-	settings := map[string]string{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if name, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			settings[name] = value
-		}
-	}
-	return settings
 }
 
 // server is where a server listens.

@@ -12,15 +12,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// settingsFile is the file of the settings of the overlay [Production].
-const settingsFile = "config/kubernetes/overlays/production/settings.env"
+// settingsPath is the file of the settings of the overlay [Production], in a checkout.
+const settingsPath = "config/kubernetes/overlays/production/settings.env"
 
 // withSettings returns a checkout with other settings of the overlay [Production], each given
 // as NAME=VALUE.
 func withSettings(t *testing.T, settings ...string) string {
 	t.Helper()
 	root := copyOf(t)
-	raw, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(settingsFile)))
+	raw, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(settingsPath)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +29,11 @@ func withSettings(t *testing.T, settings ...string) string {
 		name, _, _ := strings.Cut(setting, "=")
 		line := regexp.MustCompile(`(?m)^` + name + `=.*$`)
 		if !line.MatchString(text) {
-			t.Fatalf("%s has no %s", settingsFile, name)
+			t.Fatalf("%s has no %s", settingsPath, name)
 		}
 		text = line.ReplaceAllLiteralString(text, setting)
 	}
-	write(t, root, settingsFile, text)
+	write(t, root, settingsPath, text)
 	return root
 }
 
@@ -41,17 +41,18 @@ func withSettings(t *testing.T, settings ...string) string {
 // ports, and nothing else outside.
 func TestOutwardConnections(t *testing.T) {
 	stores := []string{"loki", "tempo", "mimir"}
+	const store = "OBJECT_STORE_ENDPOINT=s3.eu-central-1.amazonaws.com"
 	for name, test := range map[string]struct {
 		settings []string
 		want     []string // "pod address port"
 	}{
-		"as they are": {nil, connections(stores, "203.0.113.7", 443)},
-		"Alertmanager": {[]string{"ALERTMANAGER_URL=http://alertmanager.example.com:9093"},
+		"as they are":  {nil, nil},
+		"object store": {[]string{store}, connections(stores, "203.0.113.7", 443)},
+		"Alertmanager": {[]string{store, "ALERTMANAGER_URL=http://alertmanager.example.com:9093"},
 			append(connections(stores, "203.0.113.7", 443), "mimir 203.0.113.7 9093")},
-		"Alertmanager without a port": {[]string{"ALERTMANAGER_URL=http://alertmanager.example.com/prefix"},
+		"Alertmanager without a port": {[]string{store, "ALERTMANAGER_URL=http://alertmanager.example.com/prefix"},
 			append(connections(stores, "203.0.113.7", 443), "mimir 203.0.113.7 80")},
-		"identity provider": {[]string{"IDENTITY_PROVIDER_URL=https://login.example.com"},
-			append(connections(stores, "203.0.113.7", 443), "grafana 203.0.113.7 443")},
+		"identity provider": {[]string{"IDENTITY_PROVIDER_URL=https://login.example.com"}, []string{"grafana 203.0.113.7 443"}},
 		"all by address": {[]string{"OBJECT_STORE_ENDPOINT=203.0.113.8:9000", "ALERTMANAGER_URL=http://203.0.113.8:9093", "IDENTITY_PROVIDER_URL=https://203.0.113.8:8443"},
 			append(connections(stores, "203.0.113.8", 9000), "mimir 203.0.113.8 9093", "grafana 203.0.113.8 8443")},
 		"store in the cluster": {[]string{"OBJECT_STORE_ENDPOINT=minio.minio:9000", "OBJECT_STORE_INSECURE=true"},
@@ -144,7 +145,7 @@ func settingOf(l *lab, c corev1.Container, name string) string {
 func TestOutwardRefuses(t *testing.T) {
 	for _, setting := range []string{
 		"ALERTMANAGER_URL=alertmanager.example.com:9093", "ALERTMANAGER_URL=http://:9093", "IDENTITY_PROVIDER_URL=https://login.example.com:0",
-		"IDENTITY_PROVIDER_URL=ldap://login.example.com", "OBJECT_STORE_ENDPOINT=", "OBJECT_STORE_ENDPOINT=https://s3.example.com", "OBJECT_STORE_ENDPOINT=s3.example.com:99999",
+		"IDENTITY_PROVIDER_URL=ldap://login.example.com", "OBJECT_STORE_ENDPOINT=https://s3.example.com", "OBJECT_STORE_ENDPOINT=s3.example.com:99999",
 	} {
 		name, _, _ := strings.Cut(setting, "=")
 		if _, err := Build(os.DirFS(withSettings(t, setting)), productionOptions()); err == nil || !strings.Contains(err.Error(), "settings.env: "+name) {

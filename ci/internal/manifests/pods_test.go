@@ -132,7 +132,7 @@ func TestProbes(t *testing.T) {
 // and a Job, and the sum of all requests.
 func TestMemory(t *testing.T) {
 	const gib = 1 << 30
-	for _, name := range []string{"kind", "kind with metrics-server", "kind with copies"} {
+	for _, name := range []string{"kind", "kind with metrics-server", "kind with copies", "production, small"} {
 		t.Run(name, func(t *testing.T) {
 			l := buildVariant(t, name)
 			var limits, requests, cpu int64

@@ -1,0 +1,109 @@
+package manifests
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each size asks for more than the one before, of memory and of volumes; medium is what a
+// caller gets that names none.
+func TestSizesGrow(t *testing.T) {
+	var before, beforeVolumes int64
+	for _, size := range Sizes() {
+		l := build(t, checkout, sized(productionOptions(), size))
+		var memory, volumes int64
+		for _, w := range l.workloads {
+			for _, c := range w.containers() {
+				memory += int64(w.replicas) * c.Resources.Requests.Memory().Value()
+			}
+			for _, c := range w.claims {
+				volumes += c.Spec.Resources.Requests.Storage().Value()
+			}
+		}
+		for _, c := range l.claims {
+			volumes += c.Spec.Resources.Requests.Storage().Value()
+		}
+		if memory <= before || volumes <= beforeVolumes {
+			t.Errorf("%s asks for %d MiB and has volumes of %d GiB; the size before %d and %d", size, memory>>20, volumes>>30, before>>20, beforeVolumes>>30)
+		}
+		before, beforeVolumes = memory, volumes
+		if size == Small && memory > 12<<30 {
+			t.Errorf("small asks for %d MiB", memory>>20)
+		}
+	}
+	usual, err := Build(os.DirFS(checkout), productionOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	medium, err := Build(os.DirFS(checkout), sized(productionOptions(), Medium))
+	if err != nil || string(usual) != string(medium) {
+		t.Errorf("without a size it is not medium: %v", err)
+	}
+}
+
+// With an object store the three backends write to it, and without one to their volumes.
+func TestObjectStoreIsASetting(t *testing.T) {
+	for variant, want := range map[string]bool{"production": false, "production, store": true} {
+		l := buildVariant(t, variant)
+		for name, setting := range map[string]string{"loki": "LOKI_OBJECT_STORE", "tempo": "TEMPO_OBJECT_STORE"} {
+			if have := env(l.workload(t, "observability/"+name).template.Spec.Containers[0], setting) == "s3"; have != want {
+				t.Errorf("%s: %s in the object store: %v, want %v", variant, name, have, want)
+			}
+		}
+		mimir := l.workload(t, "observability/mimir").template.Spec.Containers[0]
+		if have := slices.Contains(mimir.Args, "-blocks-storage.backend=s3"); have != want {
+			t.Errorf("%s: Mimir in the object store: %v, want %v", variant, have, want)
+		}
+	}
+}
+
+// Options.Settings are as good as the file, and the volumes have the class that they name.
+func TestSettingsOfProduction(t *testing.T) {
+	l := buildVariant(t, "production, store")
+	claims := slices.Clone(l.claims)
+	for _, w := range l.workloads {
+		claims = append(claims, w.claims...)
+	}
+	for _, c := range claims {
+		if c.Spec.StorageClassName == nil || *c.Spec.StorageClassName != "fast" {
+			t.Errorf("claim %s has the class %v", c.Name, c.Spec.StorageClassName)
+		}
+	}
+	if len(claims) != 5 {
+		t.Errorf("%d claims", len(claims))
+	}
+	for name, c := range l.configs {
+		if strings.HasPrefix(name, "app/services-") && !strings.HasPrefix(c.Data["LAB_TRACE_URL"], "https://grafana.example.com/explore?") {
+			t.Errorf("the page's links to traces are %q", c.Data["LAB_TRACE_URL"])
+		}
+	}
+	for _, c := range buildVariant(t, "production").claims {
+		if c.Spec.StorageClassName != nil {
+			t.Errorf("without the setting, claim %s has the class %s", c.Name, *c.Spec.StorageClassName)
+		}
+	}
+	o := productionOptions()
+	o.Settings = map[string]string{"OBJECT_STORE_ENDPONT": "x"}
+	if _, err := Build(os.DirFS(checkout), o); err == nil || !strings.Contains(err.Error(), "no setting OBJECT_STORE_ENDPONT") {
+		t.Errorf("a misspelled setting: %v", err)
+	}
+	if _, err := ReadSettings("A=b\nnonsense\n"); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("a line without a value: %v", err)
+	}
+}
+
+// The lab's tools begin traces of their own: only with TrustCallers does the frontend of a
+// cluster of one's own go on with them.
+func TestTrustCallers(t *testing.T) {
+	for trust, want := range map[bool]string{false: "true", true: "false"} {
+		o := productionOptions()
+		o.TrustCallers = trust
+		for name, c := range build(t, checkout, o).configs {
+			if strings.HasPrefix(name, "app/services-") && c.Data["PUBLIC_ENDPOINT"] != want {
+				t.Errorf("TrustCallers %v: PUBLIC_ENDPOINT is %q", trust, c.Data["PUBLIC_ENDPOINT"])
+			}
+		}
+	}
+}
