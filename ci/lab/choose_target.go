@@ -2,31 +2,37 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/forward"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/manifests"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/incluster"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kubernetes"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/local"
 )
 
 // targetFlags choose the target.
-type targetFlags struct{ name, cluster string }
+type targetFlags struct{ name, cluster, context string }
 
 // registerTarget adds the flags of a command that works on a lab.
 func (e *env) registerTarget(cmd *cobra.Command) {
 	e.registerDir(cmd)
 	cmd.Flags().StringVar(&e.target.name, "target", cmp.Or(e.getenv("LAB_TARGET"), target.Local),
-		"where the lab runs: local (processes on this machine) or kind (a cluster in a container); in a pod of the lab, incluster (default $LAB_TARGET, or local)")
+		"where the lab runs: local (processes on this machine), kind (a cluster in a container) or kubernetes (a cluster of your own, through your kubectl); in a pod of the lab, incluster (default $LAB_TARGET, or local)")
 	e.registerCluster(cmd)
+	cmd.Flags().StringVar(&e.target.context, "context", "", "kubernetes: the context of your kubeconfig, a `NAME` (default the current one)")
 	onlyOn(cmd.Flags(), []string{target.Kind}, "cluster")
-	onlyOn(cmd.Flags(), []string{target.Local, target.Kind}, "dir")
+	onlyOn(cmd.Flags(), []string{target.Kubernetes}, "context")
+	onlyOn(cmd.Flags(), []string{target.Local, target.Kind, target.Kubernetes}, "dir")
 }
 
 // registerCluster adds the flag that names the Kind cluster.
@@ -45,10 +51,12 @@ func (e *env) wanted(f *upFlags) (t target.Target, err error) {
 		t, err = e.local(f)
 	case target.Kind:
 		t, err = e.kind(f)
+	case target.Kubernetes:
+		t, err = e.kubernetes(f)
 	case target.InCluster:
 		return incluster.Target{}, nil
 	default:
-		return nil, oneOf("target", e.target.name, target.Local, target.Kind, target.InCluster)
+		return nil, oneOf("target", e.target.name, target.Local, target.Kind, target.Kubernetes, target.InCluster)
 	}
 	if err != nil {
 		return nil, usageError{err}
@@ -98,4 +106,44 @@ func (e *env) kind(f *upFlags) (*kind.Target, error) {
 		return nil, usageError{err}
 	}
 	return t, nil
+}
+
+// kubernetes returns the cluster of the user's own that --context names.
+func (e *env) kubernetes(f *upFlags) (*kubernetes.Target, error) {
+	kept, err := f.sample.traces()
+	if err != nil {
+		return nil, err
+	}
+	other, err := forward.New(f.forward, f.headers)
+	if err != nil {
+		return nil, err
+	}
+	if f.size != "" {
+		if err := oneOf("size", f.size, manifests.Sizes()...); err != nil {
+			return nil, err
+		}
+	}
+	settings, err := readSettings(f.settings)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.New(kubernetes.Options{
+		Context: e.target.context, Dir: e.labDir, Files: e.files,
+		Lock:   func() (images.Lock, error) { return e.imageLock(f.images) },
+		Images: f.given, Size: f.size, Settings: settings,
+		Faults: !f.noFaults, Retention: f.retention.given(), Sampling: kept, Inspect: f.inspect, Forward: other,
+		Timeout: f.timeout, NoPreflight: f.noPreflight, Say: e.say,
+	}), nil
+}
+
+// readSettings reads a file of settings; nil without a file.
+func readSettings(file string) (map[string]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--settings: %w", err)
+	}
+	return manifests.ReadSettings(string(raw))
 }

@@ -73,7 +73,7 @@ func TestMeaninglessFlags(t *testing.T) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if targets := f.Annotations[onTargets]; len(targets) > 0 && cmd.Flags().Lookup("target") != nil {
 				conditions++
-				for _, other := range []string{target.Local, target.Kind, target.InCluster} {
+				for _, other := range []string{target.Local, target.Kind, target.Kubernetes, target.InCluster} {
 					if !slices.Contains(targets, other) {
 						refused(t, "--"+f.Name+" is for --target", append(words(cmd), arguments(cmd, "--target="+other, "--"+f.Name+"="+value(f))...)...)
 					}
@@ -122,6 +122,8 @@ func value(f *pflag.Flag) string {
 		return "48h"
 	case "string", "stringArray":
 		return "x"
+	case "stringToString":
+		return "lab=x"
 	}
 	return f.DefValue
 }

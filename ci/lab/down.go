@@ -18,7 +18,8 @@ last telemetry is sent, then the collector, then the backends. It also stops the
 processes that a crashed run has left behind. The data stays for the next ` + "`lab up`" + `.
 
 With --target kind it deletes the cluster with everything in it: no container,
-network or volume stays.`,
+network or volume stays. With --target kubernetes it deletes the lab's objects; the
+volumes stay, and with them the namespaces that they are in.`,
 	})
 }
 
@@ -30,7 +31,8 @@ func resetCommand(e *env) *cobra.Command {
 traces, and the components' own logs. It refuses a folder that lab has not made, and
 keeps other files that are in the lab's folder. The programs in the cache directory
 stay, so that the next ` + "`lab up`" + ` is quick. A Kind cluster keeps its data inside
-itself, so with --target kind reset does the same as down.`,
+itself, so with --target kind reset does the same as down. With --target kubernetes it
+deletes the volumes, too; what is in an object store stays.`,
 	})
 }
 

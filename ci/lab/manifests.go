@@ -16,7 +16,7 @@ import (
 
 func manifestsCommand(e *env) *cobra.Command {
 	var o manifests.Options
-	var lock, passwordFile string
+	var lock, passwordFile, settings string
 	var given map[string]string
 	var forwardURL string
 	var headers []string
@@ -26,8 +26,8 @@ func manifestsCommand(e *env) *cobra.Command {
 		Use:   "manifests",
 		Short: "Print the Kubernetes manifests, for a cluster of your own",
 		Long: `manifests prints the whole lab as Kubernetes objects, for kubectl apply --server-side.
-docs/kubernetes.md describes the overlay production; lab up --target kind applies the
-overlay kind. The lock has the stack's images; name our own images with
+docs/kubernetes.md describes the overlay production, which lab up --target kubernetes
+applies by itself; lab up --target kind applies the overlay kind. The lock has the stack's images; name our own images with
 --image frontend=REFERENCE --image backend=REFERENCE --image lab=REFERENCE.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -44,6 +44,9 @@ overlay kind. The lock has the stack's images; name our own images with
 				if o.AdminPassword = strings.TrimRight(string(raw), "\r\n"); o.AdminPassword == "" {
 					return errors.New("the file with the administrator's password is empty")
 				}
+			}
+			if o.Settings, err = readSettings(settings); err != nil {
+				return err
 			}
 			o.Retention = retention.periods()
 			if o.Sampling, err = sample.traces(); err != nil {
@@ -62,8 +65,9 @@ overlay kind. The lock has the stack's images; name our own images with
 	}
 	cmd.Flags().StringVar(&o.Overlay, "overlay", manifests.Production, "production or kind")
 	registerImages(cmd.Flags(), &lock)
-	cmd.Flags().StringToStringVar(&given, "image", nil, "the reference of an image, as `NAME=REFERENCE`; may be repeated")
-	cmd.Flags().Lookup("image").DefValue = "" // else the help says "(default [])"
+	registerImage(cmd.Flags(), &given)
+	cmd.Flags().StringVar(&o.Size, "size", "", "with --overlay production: small, medium or large (default medium)")
+	cmd.Flags().StringVar(&settings, "settings", "", "with --overlay production: a `FILE` with other settings than those of its settings.env")
 	cmd.Flags().StringVar(&o.GrafanaURL, "grafana-url", "", "the `URL` at which a browser finds Grafana (default the overlay's)")
 	cmd.Flags().StringVar(&passwordFile, "admin-password-file", "", "a `FILE` with the password of Grafana's administrator (default in production: the cluster's own Secret grafana-admin)")
 	retention.register(cmd.Flags(), 0)

@@ -12,6 +12,7 @@ import (
 type retentionFlags struct {
 	all  time.Duration
 	each retention.Periods
+	flag *pflag.Flag // that of all
 }
 
 // register adds the flags. usual is the period without any of them; with 0 it is the
@@ -22,6 +23,7 @@ func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 		text += " (default the overlay's)"
 	}
 	flags.DurationVar(&f.all, "retention", usual, text)
+	f.flag = flags.Lookup("retention")
 	flags.DurationVar(&f.each.Logs, "retention-logs", 0, "how long Loki keeps logs (default --retention)")
 	flags.DurationVar(&f.each.Traces, "retention-traces", 0, "how long Tempo keeps traces (default --retention)")
 	flags.DurationVar(&f.each.Metrics, "retention-metrics", 0, "how long Mimir keeps metrics (default --retention)")
@@ -47,3 +49,12 @@ func (f retentionFlags) asked(flags *pflag.FlagSet) retention.Periods {
 
 // periods returns the period of each signal.
 func (f retentionFlags) periods() retention.Periods { return f.each.Or(f.all) }
+
+// given returns the periods that are on the command line; 0 for the others, which are what
+// the settings of a cluster say.
+func (f retentionFlags) given() retention.Periods {
+	if f.flag != nil && f.flag.Changed {
+		return f.periods()
+	}
+	return f.each
+}

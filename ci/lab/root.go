@@ -16,8 +16,8 @@ func newRoot(e *env) *cobra.Command {
 		Short: "One observability lab: bring it up, send traffic, prove that telemetry flows",
 		Long: `lab runs the observability lab: two instrumented services, Grafana Alloy as the
 collector, and behind it Loki, Tempo and Mimir, and Grafana if it is there. The lab
-runs on this machine as plain processes, or with --target kind in a cluster in a
-container; lab manifests prints it for a Kubernetes cluster of your own.
+runs on this machine as plain processes, with --target kind in a cluster in a container,
+or with --target kubernetes in a cluster of your own; lab manifests prints it for GitOps.
 
     lab up            bring it up; Ctrl-C stops it
     lab run -- CMD    start an application of yours that sends its telemetry there

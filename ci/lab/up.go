@@ -11,10 +11,10 @@ import (
 
 func upCommand(e *env) *cobra.Command {
 	var flags upFlags
-	var detach bool
+	var detach, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring the lab up: processes on this machine, or a Kind cluster",
+		Short: "Bring the lab up: processes on this machine, a Kind cluster, or a cluster of your own",
 		Long: `up builds the two services, gets the programs of the stack, starts everything and
 prints the addresses once every component is ready. It stays in the foreground: Ctrl-C
 stops the lab in order. With --detach the lab runs on by itself, until ` + "`lab down`" + `.
@@ -36,12 +36,21 @@ With --target kind the lab runs in a Kubernetes cluster in a container, which st
 when up has ended. That needs a container runtime and its docker command. up builds and
 pulls the images on this machine and loads them into the cluster, which pulls nothing
 itself. Without a registry, run ` + "`lab images pull --to DIR`" + ` on a machine that has one, and
-up --archives DIR here.`,
+up --archives DIR here.
+
+With --target kubernetes the lab runs in a cluster that is there, the one of --context,
+through your own kubectl and kubeconfig. up looks first, and changes nothing if something
+is in the way; --dry-run shows what it would change. The cluster pulls the images: push
+the lab's own three with ` + "`lab images build --publish`" + `, and name each once with --image.
+docs/kubernetes.md has the settings.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := e.wanted(&flags)
 			if err != nil {
 				return err
+			}
+			if previewed, ok := t.(target.Previewed); ok && dryRun {
+				return previewed.Diff(cmd.Context(), e.stdout)
 			}
 			summary, err := t.Up(cmd.Context())
 			if err != nil {
@@ -57,6 +66,9 @@ up --archives DIR here.`,
 	e.registerTarget(cmd)
 	flags.register(cmd)
 	flags.registerPorts(cmd.Flags())
+	flags.registerKubernetes(cmd.Flags())
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "kubernetes: show what would change, and change nothing")
+	onlyOn(cmd.Flags(), []string{target.Kubernetes}, "dry-run")
 	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "local: leave the lab running and return")
 	onlyOn(cmd.Flags(), []string{target.Local}, "detach")
 	return cmd

@@ -38,6 +38,11 @@ type upFlags struct {
 	noPreflight   bool
 	metricsServer bool
 	recreate      bool
+
+	// For a cluster of the user's own.
+	size     string
+	settings string            // a file
+	given    map[string]string // references of images
 }
 
 // register adds the flags of every command that brings a lab up, and returns their
@@ -56,12 +61,13 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.StringVar(&f.headers, "forward-headers", "", "a `FILE` with the headers that the endpoint of --forward wants, a line for each, such as Authorization: Bearer …")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
 	f.registerNodes(flags)
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind: how long to wait until everything is ready")
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind, kubernetes: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
 	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
-	onlyOn(flags, []string{target.Local, target.Kind}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit", "sample-traces", "sample-slow")
+	onlyOn(flags, []string{target.Local, target.Kind, target.Kubernetes}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit", "sample-traces", "sample-slow")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
-	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "no-preflight", "recreate", "timeout", "metrics-server")
+	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "recreate", "metrics-server")
+	onlyOn(flags, []string{target.Kind, target.Kubernetes}, "no-preflight", "timeout")
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
 	cmd.Flags().AddFlagSet(flags)
 	return names
@@ -73,6 +79,20 @@ func (f *upFlags) registerPorts(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.freePorts, "free-ports", false, "local: use ports that are free now instead of the usual ones")
 	onlyOn(flags, []string{target.Local}, "free-ports")
 	onlyOn(flags, []string{target.Local, target.Kind}, "port")
+}
+
+// registerKubernetes adds the flags of a lab in a cluster of the user's own.
+func (f *upFlags) registerKubernetes(flags *pflag.FlagSet) {
+	flags.StringVar(&f.size, "size", "", "kubernetes: small, medium or large (default what the cluster has, or small)")
+	flags.StringVar(&f.settings, "settings", "", "kubernetes: a `FILE` with other settings than config/kubernetes/overlays/production/settings.env, such as the object store (default what the cluster has)")
+	registerImage(flags, &f.given)
+	onlyOn(flags, []string{target.Kubernetes}, "size", "settings", "image")
+}
+
+// registerImage adds the flag that names images.
+func registerImage(flags *pflag.FlagSet, given *map[string]string) {
+	flags.StringToStringVar(given, "image", nil, "the reference of an image, as `NAME=REFERENCE`; may be repeated")
+	flags.Lookup("image").DefValue = "" // else the help says "(default [])"
 }
 
 // registerCluster adds the flags of a cluster without a lab in it.
@@ -89,7 +109,7 @@ func (f *upFlags) registerNodes(flags *pflag.FlagSet) {
 	registerImages(flags, &f.images)
 	flags.StringVar(&f.archives, "archives", "", "a `DIRECTORY` with images as files, as `lab images pull --to` and pack write them. up takes the images that are there, and gets the others as usual")
 	flags.StringVar(&f.listen, "listen", "", "the `ADDRESS` of this machine to listen on: 127.0.0.1 or 0.0.0.0, which lets every machine in that can reach this one; for kind any address (default 127.0.0.1, or the cluster's own)")
-	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind: go on although something seems to be missing")
+	flags.BoolVar(&f.noPreflight, "no-preflight", false, "kind, kubernetes: go on although something seems to be missing")
 	flags.BoolVar(&f.recreate, "recreate", false, "kind: replace a cluster that was made with other settings or does not come to life; its data is lost")
 }
 

@@ -34,7 +34,6 @@ var variants = map[string]Options{
 	"production":               productionOptions(),
 	"production, small":        sized(productionOptions(), Small),
 	"production, large":        sized(onObjectStore(productionOptions()), Large),
-	"production, store":        onObjectStore(productionOptions()),
 	"production with copies":   withCopies(productionOptions()),
 }
 

@@ -45,7 +45,7 @@ func TestSizesGrow(t *testing.T) {
 
 // With an object store the three backends write to it, and without one to their volumes.
 func TestObjectStoreIsASetting(t *testing.T) {
-	for variant, want := range map[string]bool{"production": false, "production, store": true} {
+	for variant, want := range map[string]bool{"production": false, "production, large": true} {
 		l := buildVariant(t, variant)
 		for name, setting := range map[string]string{"loki": "LOKI_OBJECT_STORE", "tempo": "TEMPO_OBJECT_STORE"} {
 			if have := env(l.workload(t, "observability/"+name).template.Spec.Containers[0], setting) == "s3"; have != want {
@@ -61,7 +61,7 @@ func TestObjectStoreIsASetting(t *testing.T) {
 
 // Options.Settings are as good as the file, and the volumes have the class that they name.
 func TestSettingsOfProduction(t *testing.T) {
-	l := buildVariant(t, "production, store")
+	l := buildVariant(t, "production, large")
 	claims := slices.Clone(l.claims)
 	for _, w := range l.workloads {
 		claims = append(claims, w.claims...)

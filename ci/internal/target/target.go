@@ -18,6 +18,8 @@ const (
 	Local = "local"
 	// Kind is the lab in a Kind cluster.
 	Kind = "kind"
+	// Kubernetes is the lab in a cluster that is there already.
+	Kubernetes = "kubernetes"
 	// InCluster is the lab in the cluster whose pod this program runs in.
 	InCluster = "incluster"
 )
@@ -90,6 +92,14 @@ type Executed struct {
 	Output []byte
 	// ExitCode is the command's exit code.
 	ExitCode int
+}
+
+// Previewed is a target whose Up can be looked at before.
+type Previewed interface {
+	Target
+	// Diff writes to w what Up would change, and changes nothing. It fails when something
+	// is in Up's way.
+	Diff(ctx context.Context, w io.Writer) error
 }
 
 // Attended is a target whose lab a program in the foreground can look after.
