@@ -106,12 +106,12 @@ func checkClashes(ctx context.Context, w Workloads, p plan) ([]problem, error) {
 		if o.ours() {
 			continue
 		}
-		by := "not by the lab"
+		by := "and the lab has not made it"
 		if manager := o.Metadata.Labels[managedBy]; manager != "" {
-			by = "by " + manager
+			by = "made by " + manager
 		}
 		found = append(found, problem{
-			What: fmt.Sprintf("%s is there already, made %s", o.ref(), by),
+			What: fmt.Sprintf("%s is there already, %s", o.ref(), by),
 			Do:   "Delete or rename it; if it is left over from a lab, give it the label " + managedBy + "=lgtm-lab.",
 		})
 	}
