@@ -131,7 +131,7 @@ func (e *env) kubernetes(f *upFlags) (*kubernetes.Target, error) {
 		Context: e.target.context, Dir: e.labDir, Files: e.files,
 		Lock:   func() (images.Lock, error) { return e.imageLock(f.images) },
 		Images: f.given, Size: f.size, Settings: settings,
-		Faults: !f.noFaults, Retention: f.retention.given(), Sampling: kept, Inspect: f.inspect, Forward: other,
+		Faults: !f.noFaults, Retention: f.retention.asked(), Sampling: kept, Inspect: f.inspect, Forward: other,
 		Timeout: f.timeout, NoPreflight: f.noPreflight, Say: e.say,
 	}), nil
 }

@@ -62,7 +62,7 @@ func TestGiven(t *testing.T) {
 }
 
 // On a cluster of one's own a period that is not on the command line is what the settings say.
-func TestRetentionGiven(t *testing.T) {
+func TestRetentionAsked(t *testing.T) {
 	for line, want := range map[string]retention.Periods{
 		"":                                      {},
 		"--retention-logs=48h":                  {Logs: 48 * time.Hour},
@@ -75,7 +75,7 @@ func TestRetentionGiven(t *testing.T) {
 		if err := flags.Parse(strings.Fields(line)); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.given(); got != want {
+		if got := f.asked(); got != want {
 			t.Errorf("%q: %+v, want %+v", line, got, want)
 		}
 	}

@@ -40,8 +40,8 @@ func (f *retentionFlags) register(flags *pflag.FlagSet, usual time.Duration) {
 var retentionFlagNames = []string{"retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit"}
 
 // asked returns the periods that the command line names; 0 for the others.
-func (f retentionFlags) asked(flags *pflag.FlagSet) retention.Periods {
-	if flags.Changed("retention") {
+func (f retentionFlags) asked() retention.Periods {
+	if f.flag != nil && f.flag.Changed { // a command that brings no lab up has no such flag
 		return f.periods()
 	}
 	return f.each
@@ -49,12 +49,3 @@ func (f retentionFlags) asked(flags *pflag.FlagSet) retention.Periods {
 
 // periods returns the period of each signal.
 func (f retentionFlags) periods() retention.Periods { return f.each.Or(f.all) }
-
-// given returns the periods that are on the command line; 0 for the others, which are what
-// the settings of a cluster say.
-func (f retentionFlags) given() retention.Periods {
-	if f.flag != nil && f.flag.Changed {
-		return f.periods()
-	}
-	return f.each
-}

@@ -127,7 +127,7 @@ func (e *env) verify(cmd *cobra.Command, f *verifyFlags) error {
 		}
 		args = append(args, "--run="+string(raw))
 	}
-	asked := f.up.retention.asked(cmd.Flags())
+	asked := f.up.retention.asked()
 	if f.own {
 		asked = f.up.retention.periods() // what the lab was brought up with
 	}
