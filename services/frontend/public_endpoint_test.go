@@ -74,8 +74,8 @@ func checkLinks(t *testing.T, site *site, want bool, id, span string) {
 		if linked != want {
 			t.Errorf("%s has the links %v, want one: %t", s.Name(), s.Links(), want)
 		}
-		if to := s.SpanContext(); linked {
-			to = s.Links()[0].SpanContext
+		if linked {
+			to := s.Links()[0].SpanContext
 			if !strings.HasSuffix(id, strings.TrimLeft(to.TraceID().String(), "0")) || to.SpanID().String() != span {
 				t.Errorf("%s is linked to %s-%s, want the caller's span", s.Name(), to.TraceID(), to.SpanID())
 			}

@@ -159,7 +159,8 @@ func TestMutualTLS(t *testing.T) {
 					_ = tel.Shutdown(ended)
 				}()
 				select {
-				case <-ln.refused:
+				case err := <-ln.refused:
+					t.Log(err)
 				case <-time.After(time.Minute):
 					t.Fatal("nobody was refused")
 				}
