@@ -25,7 +25,7 @@ var errNoDeletion = errors.New("Loki's compactor deletes nothing: compactor.rete
 // period that was asked for must be that one. Any other must be one after which something
 // is deleted.
 func (v *verifier) retention(ctx context.Context) {
-	asked := v.Options.Retention
+	asked := v.Retention
 	loki, err := v.loki.Settings(ctx)
 	if err == nil && !loki.Compactor.Enabled {
 		err = errNoDeletion
