@@ -53,6 +53,15 @@ func TestVerifyUp(t *testing.T) {
 	t.Logf("%d checks in %v", len(r.Checks), r.Duration)
 }
 
+// A lab that keeps a tenth of its traces passes verify, which knows which these are.
+func TestSampledLabVerifies(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "--sample-traces", "10%")
+	if stdout, stderr, code := l.try("verify", "--requests", "200"); code != 0 || !strings.Contains(stdout, "share of traces kept") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 // In a lab without faults a slow query cannot be made, and verify says so.
 func TestVerifyFails(t *testing.T) {
 	t.Parallel()
