@@ -94,7 +94,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// dockerExec puts a docker command on PATH that knows one node, whose commands run here.
+// dockerExec puts a docker command on PATH that knows one node, whose commands run here. They
+// are processes of their own: who kills docker does not kill what an exec has started.
 func dockerExec(t *testing.T, kubectl string) *Cluster {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -104,7 +105,7 @@ func dockerExec(t *testing.T, kubectl string) *Cluster {
 	for name, script := range map[string]string{
 		"docker": `case $1 in
 ps) echo lab-control-plane ;;
-exec) while [ "$1" != lab-control-plane ]; do shift; done; shift; exec "$@" ;;
+exec) while [ "$1" != lab-control-plane ]; do shift; done; shift; "$@"; exit ;;
 *) exit 1 ;;
 esac`,
 		"kubectl": kubectl,
@@ -140,7 +141,7 @@ func TestKubectlReturnsThroughAForwardedSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := strings.Replace(string(script), `shift; exec "$@"`, `shift; "$@"; code=$?; cat >/dev/null; exit $code`, 1)
+	late := strings.Replace(string(script), `"$@"; exit ;;`, `"$@"; code=$?; cat >/dev/null; exit $code ;;`, 1)
 	if late == string(script) {
 		t.Fatal("the fake docker has changed")
 	}
