@@ -168,7 +168,8 @@ func (l *testLab) down() {
 	if l.release != nil {
 		defer l.release()
 	}
-	for _, p := range l.readState().Processes {
+	state, _ := l.readState() // the test may have taken the lab down
+	for _, p := range state.Processes {
 		if p.Name != target.Tempo {
 			continue
 		}
@@ -189,23 +190,22 @@ type labState struct {
 	} `json:"processes"`
 }
 
-// readState reads the lab's state.
-func (l *testLab) readState() (s labState) {
-	l.Helper()
+// readState reads the lab's state. A lab that is down has none.
+func (l *testLab) readState() (s labState, err error) {
 	raw, err := os.ReadFile(filepath.Join(l.dir, "state.json"))
 	if err == nil {
 		err = json.Unmarshal(raw, &s)
 	}
-	if err != nil {
-		l.Fatal(err)
-	}
-	return s
+	return s, err
 }
 
 // readAddresses reads where the lab listens.
 func (l *testLab) readAddresses() {
 	l.Helper()
-	s := l.readState()
+	s, err := l.readState()
+	if err != nil {
+		l.Fatal(err)
+	}
 	l.addresses, l.ports = s.Addresses, s.Ports
 }
 
