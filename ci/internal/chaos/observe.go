@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/sampling"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/verify"
@@ -77,13 +78,16 @@ func newObserver(o ObserveOptions) *observer {
 
 // Observe sends steady traffic for the duration, and watches how fresh each signal is and
 // which alerts fire. Then it takes the account, and deletes the traffic's users. It fails
-// when the traffic cannot begin.
+// when the traffic cannot begin, and in a lab that samples its traces.
 func Observe(ctx context.Context, o ObserveOptions) (Observation, error) {
 	return newObserver(o).run(ctx)
 }
 
 func (b *observer) run(ctx context.Context) (ob Observation, err error) {
 	defer b.http.CloseIdleConnections()
+	if err := b.allTracesKept(ctx); err != nil {
+		return ob, err
+	}
 	watching, endWatching := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	end := func() {
@@ -116,6 +120,16 @@ func (b *observer) run(ctx context.Context) (ob Observation, err error) {
 		ob.UsersProblem = usersErr.Error()
 	}
 	return ob, err
+}
+
+// allTracesKept fails where the lab samples: the account would take a trace that was not
+// wanted for a lost one.
+func (b *observer) allTracesKept(ctx context.Context) error {
+	kept, err := sampling.Read(ctx, b.http, b.o.Addresses.Alloy)
+	if err == nil && !kept.All() {
+		err = fmt.Errorf("%s, and the account needs every trace: bring the lab up without --sample-traces", kept)
+	}
+	return err
 }
 
 // send sends the traffic until it is told to stop, or the duration is over.
