@@ -19,14 +19,10 @@ var figuresFile []byte
 type Figure struct {
 	Scenario string `json:"scenario"`
 	// On is the day, as in 2026-01-02.
-	On        string             `json:"on"`
-	Requests  RequestCounts      `json:"requests"`
-	Users     Balance            `json:"users"`
-	Traces    Balance            `json:"traces"`
-	Lines     Balance            `json:"lines"`
-	Counters  Balance            `json:"counters"`
-	Exemplars Balance            `json:"exemplars"`
-	Fresh     map[string]float64 `json:"fresh_again_seconds"`
+	On       string        `json:"on"`
+	Requests RequestCounts `json:"requests"`
+	Balances
+	Fresh map[string]float64 `json:"fresh_again_seconds"`
 	// Alerts are the names of those that fired.
 	Alerts []string `json:"alerts"`
 	// Broken are the ids of the promises that were broken.
@@ -65,8 +61,8 @@ func Merge(figures []Figure, r Result) []Figure {
 func figureOf(o Outcome) Figure {
 	f := Figure{
 		Scenario: o.Name, On: o.Started.UTC().Format(time.DateOnly), Requests: o.Requests,
-		Users: o.Users, Traces: o.Traces, Lines: o.Lines, Counters: o.Counters, Exemplars: o.Exemplars,
-		Fresh: o.FreshAgain, Alerts: []string{}, Broken: append([]string{}, o.broken()...),
+		Balances: o.Balances,
+		Fresh:    o.FreshAgain, Alerts: []string{}, Broken: append([]string{}, o.broken()...),
 	}
 	for _, a := range o.Alerts {
 		f.Alerts = append(f.Alerts, a.Name)
@@ -87,7 +83,6 @@ func writeFigures(b *strings.Builder, figures []Figure) {
 			continue
 		}
 		f := figures[i]
-		o := Outcome{FreshAgain: f.Fresh}
 		alerts, outcome := strings.Join(f.Alerts, ", "), "kept"
 		if alerts == "" {
 			alerts = "none"
@@ -96,7 +91,7 @@ func writeFigures(b *strings.Builder, figures []Figure) {
 			outcome = "broken: " + strings.Join(f.Broken, ", ")
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %d | %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", f.Scenario, f.On, f.Requests.Sent, f.Requests.Refused+f.Requests.Unanswered,
-			f.Users.text(), f.Traces.text(), f.Lines.text(), f.Counters.text(), f.Exemplars.text(), o.freshText(), alerts, outcome)
+			f.Users.text(), f.Traces.text(), f.Lines.text(), f.Counters.text(), f.Exemplars.text(), slowest(f.Fresh), alerts, outcome)
 	}
 	if len(unmeasured) > 0 {
 		fmt.Fprintf(b, "\nNot measured yet: %s.\n", strings.Join(unmeasured, ", "))

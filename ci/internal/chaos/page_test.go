@@ -25,7 +25,7 @@ func TestPageIsUpToDate(t *testing.T) {
 func TestMerge(t *testing.T) {
 	old := []Figure{{Scenario: "kill-tempo", On: "2026-01-01"}, {Scenario: "kill-loki", On: "2026-01-01"}, {Scenario: "there is none"}}
 	got := Merge(old, Result{Scenarios: []Outcome{
-		{Name: "kill-tempo", Started: at(0), Traces: Balance{Due: 9, Lost: 2}, Verdicts: []Verdict{{Promise: Traces, Outcome: Broken}},
+		{Name: "kill-tempo", Started: at(0), Balances: Balances{Traces: Balance{Due: 9, Lost: 2}}, Verdicts: []Verdict{{Promise: Traces, Outcome: Broken}},
 			Alerts: []FiredAlert{{Name: "TempoDown"}, {Name: "BackendDown"}, {Name: "TempoDown"}}},
 		{Name: "kill-loki", Error: "interrupted"},
 		{Name: "kill-mimir", Skipped: "no Mimir"},

@@ -29,13 +29,7 @@ type Outcome struct {
 	Ready  time.Time `json:"ready,omitzero"`
 
 	Requests RequestCounts `json:"requests"`
-	// Users, Traces, Lines, Counters and Exemplars count what was lost or stored twice.
-	// Promised is the part of a loss that a promise allows.
-	Users     Balance `json:"users"`
-	Traces    Balance `json:"traces"`
-	Lines     Balance `json:"lines"`
-	Counters  Balance `json:"counters"`
-	Exemplars Balance `json:"exemplars"`
+	Balances
 	// CountedLosses are the counters of lost telemetry that have risen.
 	CountedLosses map[string]float64 `json:"counted_losses"`
 	// FreshAgain is how long after the end of the harm each signal was fresh; a signal that
@@ -53,6 +47,16 @@ type RequestCounts struct {
 	Acknowledged int `json:"acknowledged"`
 	Refused      int `json:"refused"`
 	Unanswered   int `json:"unanswered"`
+}
+
+// Balances count what was lost or stored twice. Promised is the part of a loss that a promise
+// allows.
+type Balances struct {
+	Users     Balance `json:"users"`
+	Traces    Balance `json:"traces"`
+	Lines     Balance `json:"lines"`
+	Counters  Balance `json:"counters"`
+	Exemplars Balance `json:"exemplars"`
 }
 
 // A Balance is what should be stored against what is.

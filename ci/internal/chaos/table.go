@@ -24,7 +24,7 @@ func (r Result) WriteTable(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Name, o.Requests.Sent, o.Requests.Refused+o.Requests.Unanswered,
-			o.Users.text(), o.Traces.text(), o.Lines.text(), o.Counters.text(), o.Exemplars.text(), o.freshText(), o.alertsText(), o.promisesText())
+			o.Users.text(), o.Traces.text(), o.Lines.text(), o.Counters.text(), o.Exemplars.text(), slowest(o.FreshAgain), o.alertsText(), o.promisesText())
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -52,19 +52,19 @@ func (b Balance) text() string {
 	return text
 }
 
-// freshText is the signal that took longest.
-func (o Outcome) freshText() string {
-	slowest, at := "", -1.0
+// slowest is the signal that took longest until it was fresh again, of the seconds by signal.
+func slowest(fresh map[string]float64) string {
+	last, at := "", -1.0
 	for _, signal := range signals {
-		seconds, ok := o.FreshAgain[signal]
+		seconds, ok := fresh[signal]
 		if !ok {
 			return signal + " never"
 		}
 		if seconds > at {
-			slowest, at = signal, seconds
+			last, at = signal, seconds
 		}
 	}
-	return fmt.Sprintf("%.0f s (%s)", at, slowest)
+	return fmt.Sprintf("%.0f s (%s)", at, last)
 }
 
 func (o Outcome) alertsText() string {
