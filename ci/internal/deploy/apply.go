@@ -147,7 +147,7 @@ func surplus(have map[Ref]string, want []Ref) []Ref {
 
 // list returns the versions of all objects that have the lab's label, of the listed kinds.
 func list(ctx context.Context, k Kubectl) (map[Ref]string, error) {
-	out, err := k.Kubectl(ctx, nil, "get", listed, "--all-namespaces", "--selector="+managedBy+"="+Manager, "--no-headers", "--ignore-not-found", columns)
+	out, err := k.Kubectl(ctx, nil, "get", listed, "--all-namespaces", "--selector="+Selector, "--no-headers", "--ignore-not-found", columns)
 	if err != nil {
 		return nil, fmt.Errorf("listing the objects in the cluster: %w", err)
 	}

@@ -39,7 +39,7 @@ func TestParseManifests(t *testing.T) {
 	var order []string
 	for _, m := range all {
 		order = append(order, m.String())
-		if labels := m.fields["metadata"].(map[string]any)["labels"].(map[string]any); labels[managedBy] != Manager {
+		if labels := m.fields["metadata"].(map[string]any)["labels"].(map[string]any); labels[ManagedBy] != Manager {
 			t.Errorf("%s has the labels %v", m.Ref, labels)
 		}
 	}

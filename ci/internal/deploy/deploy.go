@@ -31,9 +31,16 @@ type Scoped interface {
 // Manager is the name under which the lab owns fields of the objects that it applies.
 const Manager = "lgtm-lab"
 
-// managedBy is the label of every object that Apply has applied, and of no other. Prune
-// deletes objects that have the label and are not in the manifests any more.
-const managedBy = "app.kubernetes.io/managed-by"
+// ManagedBy is the label of every object that Apply has applied, and of no other; its value is
+// [Manager]. Prune deletes objects that have the label and are not in the manifests any more.
+const ManagedBy = "app.kubernetes.io/managed-by"
 
-// Selector selects the objects that Apply has applied.
-const Selector = managedBy + "=" + Manager
+// Selector selects the objects that Apply has applied, and PartSelector these, the lab's Jobs,
+// and what a workload makes for itself, such as volume claims.
+const (
+	Selector     = ManagedBy + "=" + Manager
+	PartSelector = PartOf + "=" + Manager
+)
+
+// PartOf is the label of all that belongs to the lab; its value is [Manager].
+const PartOf = "app.kubernetes.io/part-of"

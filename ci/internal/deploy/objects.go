@@ -88,7 +88,7 @@ func parseManifests(raw []byte) ([]manifest, error) {
 		if labels == nil {
 			labels = map[string]any{}
 		}
-		labels[managedBy] = Manager
+		labels[ManagedBy] = Manager
 		meta["labels"] = labels
 		all = append(all, m)
 	}

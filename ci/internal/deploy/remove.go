@@ -34,7 +34,7 @@ func Remove(ctx context.Context, k Kubectl) ([]Ref, error) {
 		begin = end
 	}
 	for _, where := range scope(k) {
-		if _, err := k.Kubectl(ctx, nil, "delete", "jobs", where, "--selector=app.kubernetes.io/part-of="+Manager, "--ignore-not-found", "--cascade=foreground"); err != nil {
+		if _, err := k.Kubectl(ctx, nil, "delete", "jobs", where, "--selector="+PartSelector, "--ignore-not-found", "--cascade=foreground"); err != nil {
 			return gone, err
 		}
 	}

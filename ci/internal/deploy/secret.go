@@ -11,7 +11,7 @@ import (
 // Secret returns the value of a key of the newest Secret that the lab has applied under
 // that name, with or without a hash at the end of the name; "" when there is no such Secret.
 func Secret(ctx context.Context, k Kubectl, namespace, name, key string) (string, error) {
-	raw, err := k.Kubectl(ctx, nil, "get", "secrets", "--namespace="+namespace, "--selector="+managedBy+"="+Manager, "--ignore-not-found", "--output=json")
+	raw, err := k.Kubectl(ctx, nil, "get", "secrets", "--namespace="+namespace, "--selector="+Selector, "--ignore-not-found", "--output=json")
 	if err != nil {
 		return "", err
 	}

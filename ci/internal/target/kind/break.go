@@ -41,7 +41,7 @@ type pod struct{ name, node string }
 // lab reads the workloads that the lab has deployed, with their pods. Those of others, in the
 // same namespaces, are not among them.
 func lab(ctx context.Context, k deploy.Kubectl) ([]*workload, error) {
-	owned, err := objects(ctx, k, "deployments.apps,statefulsets.apps", "--selector=app.kubernetes.io/managed-by="+deploy.Manager)
+	owned, err := objects(ctx, k, "deployments.apps,statefulsets.apps", "--selector="+deploy.Selector)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (t *Target) remove(ctx context.Context, data bool) (string, error) {
 	}
 	if data {
 		for _, n := range namespaces {
-			if _, err := w.Client.Kubectl(ctx, nil, "delete", "persistentvolumeclaims", "--namespace="+n.Metadata.Name, "--selector="+partOf+"=lgtm-lab", "--ignore-not-found"); err != nil {
+			if _, err := w.Client.Kubectl(ctx, nil, "delete", "persistentvolumeclaims", "--namespace="+n.Metadata.Name, "--selector="+deploy.PartSelector, "--ignore-not-found"); err != nil {
 				return "", err
 			}
 		}

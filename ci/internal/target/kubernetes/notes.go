@@ -25,18 +25,46 @@ const (
 	notePrefix = "lgtm-lab/"
 )
 
-// notes reads the lab's annotations; none when there is no such namespace.
-func (w Workloads) notes(ctx context.Context) (map[string]string, error) {
+// notes are what the annotations say.
+type notes struct {
+	image    string
+	images   map[string]string
+	size     string
+	settings map[string]string // nil when none were noted
+}
+
+// notes reads the lab's annotations; there are none when there is no such namespace.
+func (w Workloads) notes(ctx context.Context) (n notes, err error) {
 	out, err := w.Client.Kubectl(ctx, nil, "get", "namespace", target.NamespaceObservability, "--ignore-not-found", "--output=jsonpath={.metadata.annotations}")
 	if err != nil || len(strings.TrimSpace(string(out))) == 0 {
-		return nil, err
+		return n, err
 	}
 	var all map[string]string
 	if err := json.Unmarshal(out, &all); err != nil {
-		return nil, fmt.Errorf("reading the annotations of the namespace %s: %w", target.NamespaceObservability, err)
+		return n, fmt.Errorf("reading the annotations of the namespace %s: %w", target.NamespaceObservability, err)
 	}
-	maps.DeleteFunc(all, func(name, _ string) bool { return !strings.HasPrefix(name, notePrefix) })
-	return all, nil
+	n.image, n.size = all[ImageNote], all[sizeNote]
+	if n.images, err = mapNote(all, imagesNote); err != nil {
+		return n, err
+	}
+	n.settings, err = mapNote(all, settingsNote)
+	return n, err
+}
+
+// mapNote reads an annotation that is a map as JSON; nil when it is not there.
+func mapNote(all map[string]string, name string) (map[string]string, error) {
+	text, there := all[name]
+	if !there {
+		return nil, nil
+	}
+	values := map[string]string{}
+	if err := json.Unmarshal([]byte(text), &values); err != nil {
+		return nil, fmt.Errorf("the annotation %s of the namespace %s: %w", name, target.NamespaceObservability, err)
+	}
+	if values == nil { // "null": an Up without settings
+		values = map[string]string{}
+	}
+	return values, nil
 }
 
 // note writes the lab's annotations.

@@ -40,12 +40,7 @@ func (o object) ref() deploy.Ref {
 }
 
 // ours tells whether the lab has applied the object.
-func (o object) ours() bool { return o.Metadata.Labels[managedBy] == deploy.Manager }
-
-const (
-	managedBy = "app.kubernetes.io/managed-by"
-	partOf    = "app.kubernetes.io/part-of"
-)
+func (o object) ours() bool { return o.Metadata.Labels[deploy.ManagedBy] == deploy.Manager }
 
 // replicas is the number of pods that the workload has.
 func (o object) replicas() int64 {

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
 )
 
 // problem is something in the way of Up.
@@ -107,12 +107,12 @@ func checkClashes(ctx context.Context, w Workloads, p plan) ([]problem, error) {
 			continue
 		}
 		by := "and the lab has not made it"
-		if manager := o.Metadata.Labels[managedBy]; manager != "" {
+		if manager := o.Metadata.Labels[deploy.ManagedBy]; manager != "" {
 			by = "made by " + manager
 		}
 		found = append(found, problem{
 			What: fmt.Sprintf("%s is there already, %s", o.ref(), by),
-			Do:   "Delete or rename it; if it is left over from a lab, give it the label " + managedBy + "=lgtm-lab.",
+			Do:   "Delete or rename it; if it is left over from a lab, give it the label " + deploy.Selector + ".",
 		})
 	}
 	return found, err
@@ -129,7 +129,7 @@ func checkNamespaces(ctx context.Context, w Workloads, _ plan) ([]problem, error
 		}
 		var others []string
 		for _, o := range there {
-			if o.Metadata.Labels[partOf] != "lgtm-lab" {
+			if o.Metadata.Labels[deploy.PartOf] != deploy.Manager {
 				others = append(others, o.Kind+"/"+o.Metadata.Name)
 			}
 		}
@@ -243,18 +243,13 @@ func wantedSecrets(objects []object) map[string][]string {
 
 // checkStore notices that the plan would leave stored data behind.
 func checkStore(_ context.Context, _ Workloads, p plan) ([]problem, error) {
-	var before map[string]string
-	text, noted := p.before[settingsNote]
-	if !noted {
+	if p.before.settings == nil {
 		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(text), &before); err != nil {
-		return nil, fmt.Errorf("the annotation %s of the namespace %s: %w", settingsNote, target.NamespaceObservability, err)
 	}
 	var changed []string
 	for _, name := range []string{"OBJECT_STORE_ENDPOINT", "LOKI_BUCKET", "TEMPO_BUCKET", "MIMIR_BLOCKS_BUCKET"} {
-		if before[name] != p.settings[name] {
-			changed = append(changed, fmt.Sprintf("%s was %q and is to be %q", name, before[name], p.settings[name]))
+		if p.before.settings[name] != p.settings[name] {
+			changed = append(changed, fmt.Sprintf("%s was %q and is to be %q", name, p.before.settings[name], p.settings[name]))
 		}
 	}
 	if len(changed) == 0 {

@@ -68,7 +68,7 @@ func checkQuotas(ctx context.Context, w Workloads, p plan) ([]problem, error) {
 			if err := json.Unmarshal(q.raw, &has); err != nil {
 				return found, err
 			}
-			found = append(found, overQuota(q, namespace, wanted, has.Status.Hard, has.Status.Used, p.before[ImageNote] != "")...)
+			found = append(found, overQuota(q, namespace, wanted, has.Status.Hard, has.Status.Used, p.before.image != "")...)
 		}
 	}
 	return found, nil

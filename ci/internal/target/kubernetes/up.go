@@ -28,8 +28,8 @@ type plan struct {
 	images    map[string]string // the references of the lab's own
 	size      string
 	settings  map[string]string
-	before    map[string]string // the notes of the last Up
-	password  string            // of Grafana's administrator; empty if the user's Secret has it
+	before    notes  // of the last Up
+	password  string // of Grafana's administrator; empty if the user's Secret has it
 }
 
 // Up implements [target.Target]. It says which context it is about to change, looks whether
@@ -117,17 +117,11 @@ func (t *Target) plan(ctx context.Context, w Workloads) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{before: noted, size: cmp.Or(t.o.Size, noted[sizeNote], manifests.Small), settings: t.o.Settings, images: map[string]string{}}
-	for _, read := range []struct {
-		note string
-		into *map[string]string
-	}{{imagesNote, &p.images}, {settingsNote, &p.settings}} {
-		if text := noted[read.note]; text != "" && (read.note == imagesNote || t.o.Settings == nil) {
-			if err := json.Unmarshal([]byte(text), read.into); err != nil {
-				return p, fmt.Errorf("the annotation %s of the namespace %s: %w", read.note, target.NamespaceObservability, err)
-			}
-		}
+	p := plan{before: noted, size: cmp.Or(t.o.Size, noted.size, manifests.Small), settings: noted.settings, images: map[string]string{}}
+	if t.o.Settings != nil {
+		p.settings = t.o.Settings
 	}
+	maps.Copy(p.images, noted.images)
 	maps.Copy(p.images, t.o.Images)
 	refs, err := t.references(p.images)
 	if err != nil {

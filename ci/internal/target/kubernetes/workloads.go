@@ -96,7 +96,7 @@ func (w Workloads) Execute(ctx context.Context, args []string) (target.Executed,
 	if err != nil {
 		return target.Executed{}, err
 	}
-	image := noted[ImageNote]
+	image := noted.image
 	if image == "" {
 		return target.Executed{}, fmt.Errorf("the cluster %s has no lab in it yet; finish with `%s up %s`: %w", w.Cluster, command.Name(), w.Flags, target.ErrNotUp)
 	}
