@@ -110,11 +110,7 @@ func (e *env) kind(f *upFlags) (*kind.Target, error) {
 
 // kubernetes returns the cluster of the user's own that --context names.
 func (e *env) kubernetes(f *upFlags) (*kubernetes.Target, error) {
-	kept, err := f.sample.traces()
-	if err != nil {
-		return nil, err
-	}
-	other, err := forward.New(f.forward, f.headers)
+	kept, other, err := f.telemetry()
 	if err != nil {
 		return nil, err
 	}

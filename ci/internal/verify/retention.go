@@ -21,7 +21,7 @@ const auditSelector = `{lab_audit="users"}`
 // errNoDeletion says that Loki deletes nothing, whatever its periods are.
 var errNoDeletion = errors.New("Loki's compactor deletes nothing: compactor.retention_enabled is false")
 
-// kept checks how long the programs that run keep each signal, as they say themselves. A
+// retention checks how long the programs that run keep each signal, as they say themselves. A
 // period that was asked for must be that one. Any other must be one after which something
 // is deleted.
 func (v *verifier) retention(ctx context.Context) {

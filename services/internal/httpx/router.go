@@ -95,12 +95,11 @@ func NewRouter(cfg RouterConfig) *Router {
 	opts := []otelhttp.Option{
 		otelhttp.WithTracerProvider(cfg.Telemetry.TracerProvider),
 		otelhttp.WithMeterProvider(cfg.Telemetry.MeterProvider),
+		otelhttp.WithPropagators(cfg.Telemetry.Propagator),
 	}
-	if cfg.PublicEndpoint {
+	if cfg.PublicEndpoint { // its propagator replaces the one above
 		opts = append(opts, otelhttp.WithPropagators(spanContextOnly{cfg.Telemetry.Propagator}),
 			otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true }))
-	} else {
-		opts = append(opts, otelhttp.WithPropagators(cfg.Telemetry.Propagator))
 	}
 	if cfg.ServerName != "" {
 		opts = append(opts, otelhttp.WithServerName(cfg.ServerName))
