@@ -110,6 +110,9 @@ func (e *env) chaos(cmd *cobra.Command, words []string, f *chaosFlags) error {
 	result, err := chaos.Run(cmd.Context(), chaos.Options{
 		Scenarios: scenarios, Lab: lab, Target: e.target.name, Own: f.own, AwaitAlerts: f.alerts, Rate: f.rate, Say: e.step, Line: e.line,
 	})
+	if err != nil && len(result.Scenarios) == 0 {
+		return err // nothing was done, so there is nothing to account for
+	}
 	if writeErr := e.writeChaos(result, format, files); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}

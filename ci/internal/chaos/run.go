@@ -47,7 +47,9 @@ const (
 )
 
 // Run runs the scenarios one after another. When ctx ends it mends the lab, and returns
-// what it has with the cause. Other errors say that the lab cannot be worked on.
+// what it has with the cause. Other errors say that the lab cannot be worked on: the outcome
+// of the scenario that has found that has the error, too, and a lab that is refused before
+// anything is done to it has no outcome.
 func Run(ctx context.Context, o Options) (Result, error) {
 	r := Result{Target: o.Target, Started: time.Now(), Scenarios: []Outcome{}, OK: true}
 	var err error
@@ -55,6 +57,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		o.Say(fmt.Sprintf("%d of %d · %s: %s", i+1, len(o.Scenarios), s.Name, s.About))
 		var outcome Outcome
 		outcome, err = o.one(ctx, s)
+		if err != nil && ctx.Err() == nil && i == 0 && len(outcome.Actions) == 0 {
+			return Result{Target: o.Target, Started: r.Started, Scenarios: []Outcome{}}, err
+		}
 		r.Scenarios = append(r.Scenarios, outcome)
 		r.OK = r.OK && outcome.OK()
 		o.Say("    " + outcome.sentence())
@@ -72,7 +77,7 @@ func (o Outcome) sentence() string {
 	case o.Skipped != "":
 		return "skipped: " + o.Skipped
 	case o.Error != "":
-		return "did not run to its end: " + o.Error
+		return "did not run to its end"
 	case len(broken) > 0:
 		return "broken: " + strings.Join(broken, ", ")
 	}
@@ -113,10 +118,13 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 	out.Actions = append(out.Actions, stage.Actions...)
 	watching.stop()
 	observation, observeErr := watching.result(ctx)
-	if err := errors.Join(err, observeErr); ctx.Err() != nil {
+	if errors.Is(err, observeErr) { // a traffic that never began is harm's error already
+		observeErr = nil
+	}
+	if both := errors.Join(err, observeErr); ctx.Err() != nil {
 		out.Error = "interrupted"
-	} else if err != nil {
-		out.Error = err.Error()
+	} else if both != nil {
+		out.Error = both.Error()
 	} else {
 		out.CountedLosses = observation.Account.Losses
 		out.judge(s, o.AwaitAlerts && watching.awaits(), observation)

@@ -20,7 +20,7 @@ func (r Result) WriteTable(w io.Writer) error {
 	fmt.Fprintln(t, "SCENARIO\tREQUESTS\tNOT AS USUAL\tUSERS\tTRACES\tLINES\tCOUNTS\tEXEMPLARS\tFRESH AGAIN\tALERTS\tPROMISES")
 	for _, o := range r.Scenarios {
 		if o.Skipped != "" || o.Error != "" {
-			fmt.Fprintf(t, "%s\t%s\n", o.Name, report.Clean(firstLine(o.sentence())))
+			fmt.Fprintf(t, "%s\t%s\n", o.Name, report.Clean(o.sentence()))
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Name, o.Requests.Sent, o.Requests.Refused+o.Requests.Unanswered,
@@ -160,9 +160,4 @@ func WriteList(w io.Writer, scenarios []Scenario) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", s.Name, about, strings.Join(s.Promises, " "))
 	}
 	return t.Flush()
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }
