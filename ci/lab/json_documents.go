@@ -8,20 +8,21 @@ import (
 // The kinds of the JSON documents that the commands print; see report.Encode. The kinds of
 // reports, "checks" and "traffic", are in their packages. docs/json.md names the fields.
 const (
-	kindStatus      = "status"       // a target.Status
-	kindSnapshot    = "snapshot"     // a snapshot.Listing
-	kindImages      = "images"       // an imagesDocument
-	kindImageCheck  = "image_check"  // an imageCheckDocument
-	kindBuiltImages = "built_images" // a builtDocument
-	kindArchives    = "archives"     // an archivesDocument
-	kindServices    = "services"     // a services.List
-	kindInspection  = "inspection"   // an inspect.Inspection
-	kindTrace       = "trace"        // a traceview.Trace
-	kindScore       = "score"        // a scoreDocument
-	kindRun         = "run"          // a runReport
-	kindBench       = "bench"        // a bench.Report
-	kindChaos       = "chaos"        // a chaos.Result
-	kindObservation = "observation"  // a chaos.Observation
+	kindStatus       = "status"       // a target.Status
+	kindSnapshot     = "snapshot"     // a snapshot.Listing
+	kindImages       = "images"       // an imagesDocument
+	kindImageCheck   = "image_check"  // an imageCheckDocument
+	kindBuiltImages  = "built_images" // a builtDocument
+	kindArchives     = "archives"     // an archivesDocument
+	kindServices     = "services"     // a services.List
+	kindInspection   = "inspection"   // an inspect.Inspection
+	kindTrace        = "trace"        // a traceview.Trace
+	kindScore        = "score"        // a scoreDocument
+	kindRun          = "run"          // a runReport
+	kindBench        = "bench"        // a bench.Report
+	kindChaos        = "chaos"        // a chaos.Result
+	kindObservation  = "observation"  // a chaos.Observation
+	kindCertificates = "certificates" // a certificates.Set
 )
 
 // imagesDocument is the JSON of `lab images list`.

@@ -17,6 +17,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/arrival"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/bench"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/build"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/certificates"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/chaos"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/findings"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/images"
@@ -50,6 +51,10 @@ func documents() map[string]any {
 				Sent: target.Items{Spans: 7, LogRecords: 8, MetricPoints: 9}, GivenUp: target.Items{Spans: 1, LogRecords: 2, MetricPoints: 3},
 				QueueBytes: 1 << 20, QueueCapacityBytes: 8 << 20,
 			},
+		},
+		kindCertificates: certificates.Set{
+			Path: "/home/me/lab/certificates", Authority: certificates.Certificate{Name: "authority", Serial: "1a", Names: []string{}, NotBefore: at, NotAfter: at.AddDate(10, 0, 0), Issued: true},
+			Certificates: []certificates.Certificate{{Name: "loki", Serial: "2b", Names: []string{"127.0.0.1", "loki"}, NotBefore: at, NotAfter: at.AddDate(0, 3, 0), Issued: true}},
 		},
 		kindSnapshot: snapshot.Listing{
 			Target: target.Local, Commit: "c0ffee", Taken: at, OK: true, Counts: map[snapshot.State]int{snapshot.Shown: 1}, Duration: 1.5,
