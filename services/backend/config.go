@@ -9,16 +9,18 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/mutualtls"
 )
 
 // config is the configuration from the environment.
 type config struct {
-	listenAddr    string        // LISTEN_ADDR, default ":8081"
-	databaseURL   string        // DATABASE_URL of a PostgreSQL database; without it, the users are in databasePath
-	databasePath  string        // DATABASE_PATH of an SQLite file, default "users.db"
-	faults        bool          // LAB_FAULTS, default false
-	shutdownDelay time.Duration // SHUTDOWN_DELAY, default 0s
-	maxInFlight   int           // MAX_REQUESTS_IN_FLIGHT, default httpx.DefaultMaxInFlight
+	listenAddr    string              // LISTEN_ADDR, default ":8081"
+	databaseURL   string              // DATABASE_URL of a PostgreSQL database; without it, the users are in databasePath
+	databasePath  string              // DATABASE_PATH of an SQLite file, default "users.db"
+	faults        bool                // LAB_FAULTS, default false
+	shutdownDelay time.Duration       // SHUTDOWN_DELAY, default 0s
+	maxInFlight   int                 // MAX_REQUESTS_IN_FLIGHT, default httpx.DefaultMaxInFlight
+	identity      *mutualtls.Identity // TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE; nil without TLS
 }
 
 // readConfig reads the environment. Its error names all wrong variables at once.
@@ -49,6 +51,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	}
 	var err error
 	if cfg.maxInFlight, err = httpx.MaxInFlight(getenv, httpx.DefaultMaxInFlight); err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.identity, err = mutualtls.FromEnvironment(getenv); err != nil {
 		errs = append(errs, err)
 	}
 	return cfg, errors.Join(errs...)

@@ -1,7 +1,7 @@
 // Command backend serves the users API from an SQLite file or a PostgreSQL database, and sends traces,
 // metrics and logs over OTLP. Environment variables configure it: those that readConfig
 // reads, and the standard OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it
-// serves its profiles there.
+// serves its profiles there; with HEALTH_ADDR, its probes without TLS.
 //
 // `backend backup FILE` and `backend restore FILE` work on the same SQLite file instead,
 // while another backend serves from it or not. `backend migrate-database` copies the users
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR")); err != nil {
+	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR"), cfg.identity.Server()); err != nil {
 		return err
 	}
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "backend", Stdout: stdout})
@@ -67,11 +67,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	ready := httpx.NewReadiness(store.Ping)
 	router, err := newRouter(cfg, tel, store, ready)
+	if err == nil {
+		err = httpx.ServeProbes(ctx, getenv("HEALTH_ADDR"), ready)
+	}
 	if err != nil {
 		return errors.Join(err, store.Close(), flush(ctx, tel))
 	}
 	return httpx.Run(ctx, httpx.ServerConfig{
 		Addr:          cfg.listenAddr,
+		TLS:           cfg.identity.Server(),
 		Handler:       router,
 		Telemetry:     tel,
 		Readiness:     ready,

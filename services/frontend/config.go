@@ -11,6 +11,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/fault"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/mutualtls"
 )
 
 // defaultMaxInFlight is how many requests the frontend works on at once, by default. It is
@@ -30,12 +31,13 @@ type config struct {
 	shutdownDelay  time.Duration
 	maxInFlight    int
 	publicEndpoint bool
+	identity       *mutualtls.Identity // nil without TLS
 }
 
 // readConfig reads LISTEN_ADDR (":8080"), BACKEND_URL ("http://localhost:8081"),
 // LAB_TRACE_URL (none), LAB_FAULTS (off, and so at a public endpoint), SHUTDOWN_DELAY ("0s"),
-// MAX_REQUESTS_IN_FLIGHT (defaultMaxInFlight) and PUBLIC_ENDPOINT (true). The error names
-// all wrong variables.
+// MAX_REQUESTS_IN_FLIGHT (defaultMaxInFlight), PUBLIC_ENDPOINT (true) and the files of
+// [mutualtls.FromEnvironment] (none). The error names all wrong variables.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{listen: getenv("LISTEN_ADDR"), backendTimeout: backendTimeout}
 	if cfg.listen == "" {
@@ -62,6 +64,9 @@ func readConfig(getenv func(string) string) (config, error) {
 		errs = append(errs, err)
 	}
 	if cfg.publicEndpoint, err = parsePublicEndpoint(getenv("PUBLIC_ENDPOINT")); err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.identity, err = mutualtls.FromEnvironment(getenv); err != nil {
 		errs = append(errs, err)
 	}
 	// The wish for a fault travels in the baggage, which a public endpoint takes from nobody.

@@ -2,7 +2,8 @@
 // stores nothing: it asks the backend for all data, within the same trace.
 //
 // Environment variables configure it: those that readConfig reads, and the standard
-// OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it serves its profiles there.
+// OTEL_* variables. With PPROF_ADDR, such as 127.0.0.1:6060, it serves its profiles there;
+// with HEALTH_ADDR, its probes without TLS.
 package main
 
 import (
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR")); err != nil {
+	if err := httpx.ServeProfiles(ctx, getenv("PPROF_ADDR"), cfg.identity.Server()); err != nil {
 		return err
 	}
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "frontend", Stdout: stdout})
@@ -50,10 +51,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	ready := httpx.NewReadiness(nil) // ready without the backend, too: the page can say that the backend is away
 	handler, err := newHandler(cfg, tel, ready)
+	if err == nil {
+		err = httpx.ServeProbes(ctx, getenv("HEALTH_ADDR"), ready)
+	}
 	if err != nil {
 		return errors.Join(err, tel.Shutdown(ctx))
 	}
 	return httpx.Run(ctx, httpx.ServerConfig{
-		Addr: cfg.listen, Handler: handler, Telemetry: tel, Readiness: ready, ShutdownDelay: cfg.shutdownDelay,
+		Addr: cfg.listen, TLS: cfg.identity.Server(), Handler: handler, Telemetry: tel, Readiness: ready, ShutdownDelay: cfg.shutdownDelay,
 	})
 }

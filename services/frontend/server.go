@@ -46,7 +46,7 @@ func newHandler(cfg config, tel *telemetry.Telemetry, ready *httpx.Readiness) (h
 		return nil, err
 	}
 	b := &backendClient{base: cfg.backend, client: &http.Client{
-		Transport: newTransport(tel),
+		Transport: newTransport(tel, cfg.identity),
 		// The users API never redirects, so a redirect comes from something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lgtm-lab/lgtm-lab/services/internal/httpx"
+	"github.com/lgtm-lab/lgtm-lab/services/internal/mutualtls"
 	"github.com/lgtm-lab/lgtm-lab/services/internal/telemetry"
 )
 
@@ -31,7 +32,10 @@ const (
 // path.
 //
 // If telemetry is off, it records nothing, and only passes the trace context on.
-func newTransport(tel *telemetry.Telemetry) http.RoundTripper {
+//
+// To a backend at an https address it presents the identity's certificate, and accepts
+// only one of its authority.
+func newTransport(tel *telemetry.Telemetry, identity *mutualtls.Identity) http.RoundTripper {
 	plain := &http.Transport{
 		// HTTP_PROXY is ignored, because the backend is in the same network.
 		Proxy:                  nil,
@@ -40,6 +44,7 @@ func newTransport(tel *telemetry.Telemetry) http.RoundTripper {
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTimeout,
+		TLSClientConfig:        identity.Client(),
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeaders,
 		// Compression would not pay: the answers are small and the network is local.

@@ -62,15 +62,17 @@ var may = map[string][]string{
 
 	"services/internal/fault":     nil,
 	"services/internal/heap":      nil,
-	"services/internal/telemetry": nil,
+	"services/internal/mutualtls": nil,
+	"services/internal/telemetry": {"services/internal/mutualtls"},
 	"services/internal/users":     nil,
 	"services/internal/httpx":     {"services/internal/telemetry"},
 	"services/internal/usersql":   {"services/internal/telemetry", "services/internal/users"},
 	"services/internal/sqlite":    {"services/internal/fault", "services/internal/telemetry", "services/internal/users", "services/internal/usersql"},
 	"services/internal/postgres":  {"services/internal/fault", "services/internal/telemetry", "services/internal/users", "services/internal/usersql"},
 
-	"services/internal/users/storetest":       {"services/internal/users"},
-	"services/internal/postgres/postgrestest": nil,
+	"services/internal/mutualtls/mutualtlstest": {"services/internal/mutualtls"},
+	"services/internal/users/storetest":         {"services/internal/users"},
+	"services/internal/postgres/postgrestest":   nil,
 }
 
 // rules are the boundaries. Each tells whether an import breaks it.

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -49,4 +50,22 @@ func (rd *Readiness) Probe(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return WriteJSON(w, http.StatusOK, probeStatus{Status: "ready"})
+}
+
+// ServeProbes serves GET /health and GET /ready, and nothing else, without TLS on an
+// address of its own, until ctx is done; it does nothing if addr is "". It is for a service
+// whose other listeners want a client's certificate: a kubelet has none.
+func ServeProbes(ctx context.Context, addr string, ready *Readiness) error {
+	mux := http.NewServeMux()
+	for path, probe := range map[string]HandlerFunc{"/health": Health, "/ready": ready.Probe} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			if probe(w, r) != nil { // why, the service's own listener says
+				http.Error(w, "not ready", http.StatusServiceUnavailable)
+			}
+		})
+	}
+	if err := serveBeside(ctx, addr, nil, mux); err != nil {
+		return fmt.Errorf("listening for probes (HEALTH_ADDR): %w", err)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,9 @@ type ServerConfig struct {
 	Handler http.Handler
 	// Telemetry receives the server's log lines, and is shut down last.
 	Telemetry *telemetry.Telemetry
+	// TLS are the settings of a listener that speaks TLS, and nothing else; nil is one
+	// without TLS.
+	TLS *tls.Config
 	// Readiness is drained when the shutdown begins. It may be nil.
 	Readiness *Readiness
 	// Close is called after the last request. It closes what the handlers use, such as
@@ -72,7 +76,7 @@ const maxHeaderBytes = 32 << 10
 func Run(ctx context.Context, cfg ServerConfig) error {
 	cfg.setDefaults()
 	log := cfg.Telemetry.Logger
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
+	listener, err := listen(ctx, cfg.Addr, cfg.TLS)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listening: %w", err), cfg.finish(ctx))
 	}
@@ -96,6 +100,15 @@ func Run(ctx context.Context, cfg ServerConfig) error {
 		time.Sleep(cfg.ShutdownDelay)
 	}
 	return errors.Join(cfg.stop(ctx, server), cfg.finish(ctx))
+}
+
+// listen opens a listener, which speaks TLS if there are settings for it.
+func listen(ctx context.Context, addr string, config *tls.Config) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil || config == nil {
+		return listener, err
+	}
+	return tls.NewListener(listener, config), nil
 }
 
 // stop shuts the server down. It cuts off the requests that are still running at the

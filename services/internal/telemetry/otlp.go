@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"time"
@@ -19,6 +20,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 )
 
 // A failed export is repeated after retryInitialInterval, then after pauses that grow
@@ -62,40 +64,72 @@ func grpcProtocol(signal string) (bool, error) {
 	}
 }
 
+// protocol is how a signal (TRACES, METRICS, LOGS) is exported: over gRPC or HTTP, and with
+// TLS settings of this package's own if there are any.
+func protocol(signal string) (overGRPC bool, config *tls.Config, err error) {
+	if overGRPC, err = grpcProtocol(signal); err == nil {
+		config, err = exporterTLS(signal)
+	}
+	return overGRPC, config, err
+}
+
 func otlpSpans(ctx context.Context) (exporter sdktrace.SpanExporter, err error) {
-	overGRPC, err := grpcProtocol("TRACES")
+	overGRPC, config, err := protocol("TRACES")
 	switch {
 	case err != nil:
 	case overGRPC:
-		exporter, err = otlptracegrpc.New(ctx, otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retryConfig)))
+		options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(config)))
+		}
+		exporter, err = otlptracegrpc.New(ctx, options...)
 	default:
-		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retryConfig)))
+		options := []otlptracehttp.Option{otlptracehttp.WithRetry(otlptracehttp.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlptracehttp.WithTLSClientConfig(config))
+		}
+		exporter, err = otlptracehttp.New(ctx, options...)
 	}
 	return retryingSpanExporter{exporter}, err
 }
 
 func otlpLogs(ctx context.Context) (exporter sdklog.Exporter, err error) {
-	overGRPC, err := grpcProtocol("LOGS")
+	overGRPC, config, err := protocol("LOGS")
 	switch {
 	case err != nil:
 	case overGRPC:
-		exporter, err = otlploggrpc.New(ctx, otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retryConfig)))
+		options := []otlploggrpc.Option{otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlploggrpc.WithTLSCredentials(credentials.NewTLS(config)))
+		}
+		exporter, err = otlploggrpc.New(ctx, options...)
 	default:
-		exporter, err = otlploghttp.New(ctx, otlploghttp.WithRetry(otlploghttp.RetryConfig(retryConfig)))
+		options := []otlploghttp.Option{otlploghttp.WithRetry(otlploghttp.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlploghttp.WithTLSClientConfig(config))
+		}
+		exporter, err = otlploghttp.New(ctx, options...)
 	}
 	return retryingLogExporter{exporter}, err
 }
 
 func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
 	var exporter sdkmetric.Exporter
-	overGRPC, err := grpcProtocol("METRICS")
+	overGRPC, config, err := protocol("METRICS")
 	switch {
 	case err != nil:
-		return nil, err
 	case overGRPC:
-		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retryConfig)))
+		options := []otlpmetricgrpc.Option{otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(config)))
+		}
+		exporter, err = otlpmetricgrpc.New(ctx, options...)
 	default:
-		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(retryConfig)))
+		options := []otlpmetrichttp.Option{otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(retryConfig))}
+		if config != nil {
+			options = append(options, otlpmetrichttp.WithTLSClientConfig(config))
+		}
+		exporter, err = otlpmetrichttp.New(ctx, options...)
 	}
 	if err != nil {
 		return nil, err
