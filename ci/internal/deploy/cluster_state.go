@@ -118,6 +118,8 @@ type Workload struct {
 	Refused string
 	// Selector selects its pods: "name=value,…".
 	Selector string
+	// Applied says that Apply has made it: it has the label [ManagedBy].
+	Applied bool
 	// Pods are of the newest version, Old of others.
 	Pods, Old []Pod
 }
@@ -230,7 +232,7 @@ func (i item) pod() Pod {
 // `kubectl rollout status` does.
 func (i item) workload(all []item) Workload {
 	s := i.Status
-	w := Workload{Ref: Ref{i.Kind, i.Metadata.Namespace, i.Metadata.Name}, Desired: 1, Selector: i.selector()}
+	w := Workload{Ref: Ref{i.Kind, i.Metadata.Namespace, i.Metadata.Name}, Desired: 1, Selector: i.selector(), Applied: i.Metadata.Labels[ManagedBy] == Manager}
 	if i.Spec.Replicas != nil {
 		w.Desired = *i.Spec.Replicas
 	}

@@ -26,7 +26,8 @@ func (w Workload) State() string { return w.state() }
 // State says in a word or two how the pod is.
 func (p Pod) State() string { return p.state() }
 
-// Look asks the cluster for the state of the workloads of the namespaces.
+// Look asks the cluster for the state of the workloads of the namespaces that Apply has made:
+// an application of somebody's may be beside them.
 func Look(ctx context.Context, k Kubectl, namespaces ...string) (Status, error) {
 	s, err := readState(ctx, k, false)
 	if err != nil {
@@ -35,7 +36,7 @@ func Look(ctx context.Context, k Kubectl, namespaces ...string) (Status, error) 
 	found := Status{Memory: map[string]int64{}}
 	nodes := map[string]bool{}
 	for _, w := range s.workloads {
-		if !slices.Contains(namespaces, w.Namespace) {
+		if !w.Applied || !slices.Contains(namespaces, w.Namespace) {
 			continue
 		}
 		found.Workloads = append(found.Workloads, w)

@@ -141,19 +141,21 @@ func versions(applied string) string {
 	return b.String()
 }
 
-// ready returns the applied workloads of a namespace, each with its pods.
+// ready returns the applied workloads of a namespace, each with its pods, and one of
+// somebody else's.
 func (f *fakeCluster) ready(where string) string {
 	objects, err := parseJSON([]byte(f.stdin["apply"]))
 	if err != nil {
 		return err.Error()
 	}
-	var items []string
+	// An application of somebody's is beside the lab, and is not ready.
+	items := []string{fmt.Sprintf(`{"kind": "Deployment", "metadata": {"name": "shop", "namespace": %q, "generation": 1}}`, strings.TrimPrefix(where, "--namespace="))}
 	for _, o := range objects {
 		if where != "--namespace="+o.Metadata.Namespace || o.Spec.Template == nil {
 			continue
 		}
 		n, name := o.replicas(), o.Metadata.Name
-		items = append(items, fmt.Sprintf(`{"kind": %q, "metadata": {"name": %q, "namespace": %q, "generation": 1, "annotations": {}},
+		items = append(items, fmt.Sprintf(`{"kind": %q, "metadata": {"name": %q, "namespace": %q, "generation": 1, "annotations": {}, "labels": {"app.kubernetes.io/managed-by": "lgtm-lab"}},
 			"spec": {"replicas": %d, "selector": {"matchLabels": {"a": %q}}},
 			"status": {"observedGeneration": 1, "replicas": %[4]d, "updatedReplicas": %[4]d, "readyReplicas": %[4]d, "availableReplicas": %[4]d, "updateRevision": "r"}}`, o.Kind, name, o.Metadata.Namespace, n, name))
 		items = append(items, fmt.Sprintf(`{"kind": "ReplicaSet", "metadata": {"name": "%s-h", "namespace": %q, "labels": {"pod-template-hash": "h"}, "annotations": {"deployment.kubernetes.io/revision": "1"}, "ownerReferences": [{"kind": "Deployment", "name": %[1]q}]}}`, name, o.Metadata.Namespace))
