@@ -55,6 +55,9 @@ as its expectations, with ids, times and varying numbers taken out. With --init 
 writes a first case for a service that is sending, to FILE or standard output. Read what
 was written before you rely on it.
 
+A case with a compose fixture needs Docker and its compose command; the cases with a k3d
+fixture need Docker, and get a cluster of Kind's, which is deleted at the end.
+
 With --target kind the cases run in the cluster, as a Job: they start no application and no
 script there. Name the Service of one that is deployed by --app, and give the case
 fixture: remote.
@@ -83,6 +86,7 @@ own and takes that lab down afterwards.`,
 	_ = flags.MarkHidden("packed")
 	onlyOn(flags, []string{target.Local}, "up", "watch", "record", "init", "evidence")
 	onlyOn(flags, []string{target.InCluster}, "packed")
+	registerNodes(flags)
 	cmd.MarkFlagsMutuallyExclusive("record", "watch", "init", "up")
 	for _, file := range []string{"junit", "json", "markdown"} {
 		cmd.MarkFlagsMutuallyExclusive("watch", file) // such a file has one report
@@ -147,10 +151,8 @@ func (e *env) check(cmd *cobra.Command, f *checkFlags, paths []string) error {
 		if err != nil {
 			return err
 		}
-		if e.getenv("GITHUB_ACTIONS") == "true" {
-			if err := result.Annotate(e.stderr); err != nil {
-				return err
-			}
+		if err := e.annotate(result); err != nil {
+			return err
 		}
 		err = e.writeReport(result.Report, format, files)
 		if !f.watch || err != nil && !errors.Is(err, errFailed) {
@@ -160,6 +162,14 @@ func (e *env) check(cmd *cobra.Command, f *checkFlags, paths []string) error {
 			return err
 		}
 	}
+}
+
+// annotate shows each failed check beside its line of the case file, on GitHub.
+func (e *env) annotate(r check.Result) error {
+	if e.getenv("GITHUB_ACTIONS") != "true" {
+		return nil
+	}
+	return r.Annotate(e.stderr)
 }
 
 // changedCases waits until a file changes, and reads the cases again, until they are right.
@@ -249,7 +259,7 @@ func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
 	options := check.Options{
 		Record: recordInto,
 		At:     at, App: f.app, RunID: f.runID, Parallel: f.parallel, Timeout: f.timeout, AbsentTimeout: f.absentTimeout,
-		Evidence: f.evidence, Judge: check.OfStores(stores), Progress: e.say,
+		Nodes: e.caseNodes(&f.up), Evidence: f.evidence, Judge: check.OfStores(stores), Progress: e.say,
 		Arrived: func(ctx context.Context, scope judge.Scope) (bool, error) {
 			counts, err := arrival.Count(ctx, storesOf(at), arrival.Run{ID: scope.RunID, Since: scope.Since})
 			return !counts.Nothing(), err

@@ -54,6 +54,9 @@ func (e *env) checkInCluster(cmd *cobra.Command, f *checkFlags, all []cases.Case
 	if err != nil {
 		return err
 	}
+	if err := e.annotate(check.Located(result, all)); err != nil {
+		return err
+	}
 	return e.writeReport(result, format, files)
 }
 

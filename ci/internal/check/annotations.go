@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
@@ -28,6 +29,20 @@ func (r Result) Annotate(w io.Writer) error {
 	return nil
 }
 
+// Located is the result of a run elsewhere, which has sent its report alone: each check comes
+// from the place of its case.
+func Located(r report.Report, all []cases.Case) Result {
+	result, names := Result{Report: r}, groupNames(all)
+	for _, c := range r.Checks {
+		var at cases.Position
+		if i := slices.Index(names, c.Group); i >= 0 {
+			at = all[i].At
+		}
+		result.Places = append(result.Places, at)
+	}
+	return result
+}
+
 // AnnotateProblems writes a workflow command of GitHub's for each problem of a case file.
 func AnnotateProblems(w io.Writer, problems []cases.Problem) error {
 	for _, p := range problems {
@@ -44,10 +59,13 @@ var (
 )
 
 func annotate(w io.Writer, at cases.Position, title, text string) error {
-	place := "file=" + propertyEscapes.Replace(filepath.ToSlash(at.File))
-	if at.Line > 0 {
-		place += fmt.Sprintf(",line=%d,col=%d", at.Line, at.Column)
+	place := ""
+	if at.File != "" {
+		place = "file=" + propertyEscapes.Replace(filepath.ToSlash(at.File)) + ","
 	}
-	_, err := fmt.Fprintf(w, "::error %s,title=%s::%s\n", place, propertyEscapes.Replace(report.Clean(title)), messageEscapes.Replace(report.Clean(text)))
+	if at.Line > 0 {
+		place += fmt.Sprintf("line=%d,col=%d,", at.Line, at.Column)
+	}
+	_, err := fmt.Fprintf(w, "::error %stitle=%s::%s\n", place, propertyEscapes.Replace(report.Clean(title)), messageEscapes.Replace(report.Clean(text)))
 	return err
 }

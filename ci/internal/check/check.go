@@ -20,9 +20,11 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/k3d"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
 
 // Options say how cases run.
@@ -53,7 +55,10 @@ type Options struct {
 	// Record writes down what the case's run has sent, in the place of asking whether the
 	// expectations hold, and says in a few words what it wrote. It may be nil.
 	Record func(context.Context, cases.Case, judge.Scope) (wrote string, err error)
-	// Progress gets a sentence about each case that has ended. It may be nil.
+	// Nodes says what the nodes of a cluster for the cases with a k3d fixture are made from.
+	Nodes func(context.Context) (cluster.Config, error)
+	// Progress gets a sentence about each case that has ended, and about long work. It may be
+	// nil.
 	Progress func(text string)
 }
 
@@ -124,6 +129,8 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 	stores := newTurns()
 	gate := &compose.Gate{GRPC: hostOf(o.At.OTLPGRPC), HTTP: hostOf(o.At.OTLPHTTP)}
 	defer gate.Close()
+	kubernetes := &k3d.Host{Nodes: o.Nodes, Progress: o.Progress}
+	defer kubernetes.Close()
 	names := groupNames(all)
 	for i, c := range all {
 		group.Go(func() error {
@@ -131,7 +138,7 @@ func Run(ctx context.Context, all []cases.Case, o Options) (Result, error) {
 				return nil
 			}
 			r := newRunner(c, o)
-			r.out.group, r.turns, r.openGate = names[i], stores, gate.Open
+			r.out.group, r.turns, r.openGate, r.cluster = names[i], stores, gate.Open, kubernetes
 			r.run(ctx)
 			outcomes[i] = r.out
 			if o.Progress != nil && ctx.Err() == nil {

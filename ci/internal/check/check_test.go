@@ -357,6 +357,24 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
+// A report from a cluster, which has no places, is shown beside its cases.
+func TestLocated(t *testing.T) {
+	all := []cases.Case{
+		{Name: "same", At: cases.Position{File: "a.yaml", Line: 1}}, {Name: "same", At: cases.Position{File: "b.yaml", Line: 2}},
+		{Name: "other", At: cases.Position{File: "c.yaml", Line: 3}},
+	}
+	r := Located(report.Report{Checks: []report.Check{{Group: "other", Name: "x"}, {Group: "same (b.yaml)", Name: "y"}, {Group: "of nobody", Name: "z"}}}, all)
+	var b strings.Builder
+	if err := r.Annotate(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"file=c.yaml,line=3,", "file=b.yaml,line=2,", "::error title=of nobody%3A z"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q lacks %q", b.String(), want)
+		}
+	}
+}
+
 func TestWatch(t *testing.T) {
 	c := aCase(t, "works")
 	if err := os.WriteFile(c.At.File, []byte("name: a"), 0o600); err != nil {

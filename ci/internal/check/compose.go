@@ -11,6 +11,7 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/k3d"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
@@ -33,61 +34,104 @@ func (r *runner) cannotRun(ctx context.Context) string {
 		return ""
 	}
 	const way = "Start the application as a command, with the key run:, or by `lab run -- COMMAND` and a case with fixture: remote."
+	available := compose.Available
 	switch {
 	case f.Kind == cases.K3D:
-		return "lab check makes no cluster for a k3d fixture. " + way
+		available = compose.DockerAvailable
 	case f.Template == "none":
 		return "a compose fixture with template: none brings a stack of its own, which lab check does not ask. " + way
 	}
-	if reason := compose.Available(ctx); reason != "" {
-		return fmt.Sprintf("the compose fixture %s. %s", reason, way)
+	if reason := available(ctx); reason != "" {
+		return fmt.Sprintf("the %s fixture %s. %s", f.Kind, reason, way)
 	}
 	return ""
 }
 
-// startContainers brings the containers of the case's compose fixture up, and waits until its
+// containers are the application of a case in containers of its own.
+type containers interface {
+	// Up starts it, and returns when it runs. After it there must be a Down.
+	Up(ctx context.Context) error
+	// Address returns the host and port of this machine that lead to it.
+	Address(ctx context.Context) (string, error)
+	// Run runs a command in a container of the service, and returns what it prints.
+	Run(ctx context.Context, service string, command []string) ([]byte, error)
+	// Logs returns what the containers have printed.
+	Logs(ctx context.Context) ([]byte, error)
+	Down(ctx context.Context) error
+}
+
+// composed are the containers of compose files.
+type composed struct {
+	*compose.Project
+	service string // that requests go to, at this port
+	port    int
+}
+
+func (c composed) Address(ctx context.Context) (string, error) {
+	return c.Project.Address(ctx, c.service, c.port)
+}
+
+// newContainers returns what the case's fixture describes, and the name of what requests go
+// to; "" when it names nothing of the kind.
+func (r *runner) newContainers() (all containers, service string) {
+	f, attributes := r.c.Fixture, runid.Attribute+"="+r.scope.RunID
+	if f.Kind == cases.K3D {
+		c := f.Cluster
+		return &k3d.Application{
+			Host: r.cluster, Gate: r.openGate, Dir: r.c.Dir(), Manifests: c.K8sDir, Service: c.AppService,
+			DockerFile: c.AppDockerFile, Context: c.AppDockerContext, Tag: c.AppDockerTag, Images: c.ImportImages, Attributes: attributes,
+		}, c.AppService
+	}
+	project := &compose.Project{Name: "lab-check-" + r.scope.RunID, Dir: r.c.Dir(), Files: f.Files, Env: f.Env, Attributes: attributes}
+	return composed{project, f.AppService, f.AppPort}, f.AppService
+}
+
+// startContainers brings the containers of the case's fixture up, and waits until its
 // application answers. It returns false after a failure, which the outcome then has.
 func (r *runner) startContainers(ctx context.Context) bool {
-	began, f := time.Now(), r.c.Fixture
-	err := r.bringUp(ctx)
-	if err == nil && f.AppService != "" {
-		err = r.awaitContainer(ctx, f.AppService, f.AppPort)
+	began := time.Now()
+	service, err := r.bringUp(ctx)
+	if err == nil && service != "" {
+		err = r.awaitContainer(ctx, service)
 	}
 	if ctx.Err() != nil {
 		return false
 	}
 	c := report.Check{Name: "containers", Status: report.Pass, Duration: time.Since(began), Measured: "up after " + report.Elapsed(time.Since(began))}
 	if err != nil {
-		c.Status, c.Measured, c.Expected, c.Detail = report.Fail, firstLine(err.Error()), "they start, and the application answers", r.lastOutput(ctx)
+		said, more, _ := strings.Cut(err.Error(), "\n")
+		c.Status, c.Measured, c.Expected = report.Fail, said, "they start, and the application answers"
+		c.Detail = strings.TrimSpace(more + "\n" + r.lastOutput(ctx))
 	}
-	r.out.add(f.At, c)
+	r.out.add(r.c.Fixture.At, c)
 	return err == nil
 }
 
-// bringUp brings the containers up in a project of their own.
-func (r *runner) bringUp(ctx context.Context) error {
-	if err := r.openGate(ctx); err != nil {
-		return err
+// bringUp brings the containers up, and returns the name of what requests go to.
+func (r *runner) bringUp(ctx context.Context) (service string, err error) {
+	if _, err := r.openGate(ctx); err != nil {
+		return "", err
 	}
-	r.containers = &compose.Project{
-		Name: "lab-check-" + r.scope.RunID, Dir: r.c.Dir(), Files: r.c.Fixture.Files, Env: r.c.Fixture.Env,
-		Attributes: runid.Attribute + "=" + r.scope.RunID,
-	}
+	r.containers, service = r.newContainers()
 	ctx, cancel := context.WithTimeout(ctx, startContainers)
 	defer cancel()
-	return r.containers.Up(ctx)
+	return service, r.containers.Up(ctx)
 }
 
-// awaitContainer waits until a service answers at a port of this machine.
-func (r *runner) awaitContainer(ctx context.Context, service string, port int) error {
-	address, err := r.containers.Address(ctx, service, port)
+// awaitContainer waits until the application answers at a port of this machine. One of which
+// no input asks anything need not answer.
+func (r *runner) awaitContainer(ctx context.Context, service string) error {
+	address, err := r.containers.Address(ctx)
 	if err != nil {
 		return err
 	}
 	r.base = "http://" + address
+	if len(r.c.Input) == 0 {
+		return nil
+	}
 	for began := time.Now(); !application.Answers(ctx, r.base+"/"); {
 		if time.Since(began) > r.Timeout {
-			return fmt.Errorf("the service %s does not answer at its port %d after %s; in a container it must listen on every address, not on 127.0.0.1 alone", service, port, r.Timeout)
+			return fmt.Errorf("the service %s does not answer after %s; in a container it must listen on every address, not on 127.0.0.1 alone", service, r.Timeout)
 		}
 		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -105,9 +149,9 @@ func (r *runner) endContainers(ctx context.Context) {
 	ctx, cancel := interrupt.Cleanup(ctx, endContainers)
 	defer cancel()
 	if err := r.containers.Down(ctx); err != nil {
+		said, advice, _ := strings.Cut(err.Error(), "\n")
 		r.out.add(r.c.Fixture.At, report.Check{
-			Name: "containers end", Status: report.Fail, Measured: firstLine(err.Error()), Expected: "they are removed",
-			Detail: "`docker compose --project-name " + r.containers.Name + " down --volumes` removes them",
+			Name: "containers end", Status: report.Fail, Measured: said, Expected: "they are removed", Detail: advice,
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func runComposed(t *testing.T, ctx context.Context, c cases.Case, o Options) *ou
 	o.Timeout, o.AbsentTimeout = DefaultTimeout, DefaultAbsentTimeout
 	o.At.Name = cmp.Or(o.At.Name, target.Local)
 	r := newRunner(c, o)
-	r.openGate = func(context.Context) error { return nil }
+	r.openGate = func(context.Context) (string, error) { return "127.0.0.1", nil }
 	r.run(ctx)
 	return r.out
 }
@@ -68,6 +69,20 @@ func TestCaseOfContainers(t *testing.T) {
 	}
 }
 
+// A case with a k3d fixture that cannot be brought up fails, and says why.
+func TestClusterFixture(t *testing.T) {
+	composetest.Docker{}.Install(t)
+	dir := t.TempDir()
+	c := cases.Case{
+		Name: "c", At: cases.Position{File: filepath.Join(dir, "case.yaml")},
+		Fixture: cases.Fixture{Kind: cases.K3D, Cluster: &cases.Cluster{K8sDir: "k8s", AppService: "shop"}},
+	}
+	out := runComposed(t, t.Context(), c, Options{})
+	if len(out.checks) != 1 || !out.checks[0].Failed() || !strings.Contains(out.checks[0].Measured, filepath.Join(dir, "k8s")) {
+		t.Errorf("%+v", out.checks)
+	}
+}
+
 // Containers that did not come up are taken down, and so they are after Ctrl-C.
 func TestContainersEnd(t *testing.T) {
 	c := cases.Case{Name: "c", Fixture: cases.Fixture{Kind: cases.Compose, Template: "lgtm", Files: []string{"a.yml"}}}
@@ -94,12 +109,15 @@ func TestContainersEnd(t *testing.T) {
 
 // A case that no containers can be started for is skipped, and the reason names another way.
 func TestFixturesThatAreSkipped(t *testing.T) {
-	composetest.Docker{Fails: "version"}.Install(t)
 	for says, f := range map[string]cases.Fixture{
 		"`docker compose`": {Kind: cases.Compose, Template: "lgtm", Files: []string{"a.yml"}},
 		"template: none":   {Kind: cases.Compose, Template: "none", Files: []string{"a.yml"}},
-		"k3d":              {Kind: cases.K3D, Cluster: &cases.Cluster{}},
+		"the k3d fixture needs Docker, which is not on this machine": {Kind: cases.K3D, Cluster: &cases.Cluster{}},
 	} {
+		composetest.Docker{Fails: "version"}.Install(t)
+		if f.Kind == cases.K3D { // which needs no compose
+			t.Setenv("PATH", t.TempDir())
+		}
 		out := runComposed(t, t.Context(), cases.Case{Name: "c", Fixture: f}, Options{})
 		inside := runComposed(t, t.Context(), cases.Case{Name: "c", Fixture: f}, Options{At: target.Cluster()})
 		if len(inside.checks) != 1 || inside.checks[0].Status != "skip" || !strings.Contains(inside.checks[0].Detail, "--app URL") {

@@ -94,7 +94,7 @@ func (r *runner) script(ctx context.Context, script cases.CustomCheck) (applicat
 func (r *runner) scriptEnvironment() []string {
 	fixture := cases.Remote
 	if r.containers != nil {
-		fixture = cases.Compose
+		fixture = r.c.Fixture.Kind
 	}
 	return append(os.Environ(),
 		"OATS_FIXTURE_TYPE="+string(fixture), "OATS_GRAFANA_URL="+r.At.Grafana, "OATS_APP_URL="+r.base, "OATS_OTLP_HTTP="+r.At.OTLPHTTP,

@@ -13,8 +13,8 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/application"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/cases"
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/compose"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/judge"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/k3d"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/report"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/runid"
 )
@@ -31,9 +31,11 @@ type runner struct {
 	app         *app       // nil when the case starts none
 	base        string     // the application's base URL; "" when there is no application
 
-	// The compose fixture: what opens the way of its telemetry, and its containers.
-	openGate   func(context.Context) error
-	containers *compose.Project
+	// A fixture of containers: what opens the way of their telemetry, the cluster for those
+	// that need one, and the containers.
+	openGate   func(context.Context) (address string, err error)
+	cluster    *k3d.Host
+	containers containers
 }
 
 func newRunner(c cases.Case, o Options) *runner {

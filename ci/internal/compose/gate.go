@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,8 +16,8 @@ import (
 
 // The ports at which containers expect OTLP over gRPC and over HTTP.
 const (
-	grpcPort = "4317"
-	httpPort = "4318"
+	GRPCPort = 4317
+	HTTPPort = 4318
 )
 
 // Gate lets containers reach the lab's OTLP endpoint, which listens on this machine's
@@ -26,30 +27,33 @@ type Gate struct {
 	// GRPC and HTTP are the lab's, as host:port.
 	GRPC, HTTP string
 
-	once   sync.Once
-	err    error
-	cancel context.CancelFunc
-	served sync.WaitGroup
+	once    sync.Once
+	address string
+	err     error
+	cancel  context.CancelFunc
+	served  sync.WaitGroup
 }
 
-// Open opens the gate; again, it returns what the first call did.
-func (g *Gate) Open(ctx context.Context) error {
+// Open opens the gate, and returns the address of this machine at which it is. Again, it
+// returns what the first call did.
+func (g *Gate) Open(ctx context.Context) (address string, err error) {
 	g.once.Do(func() {
-		address := "127.0.0.1" // Docker Desktop leads host-gateway there
+		g.address = "127.0.0.1" // Docker Desktop leads host-gateway there
 		if runtime.GOOS == "linux" {
-			if address, g.err = bridge(ctx); g.err != nil {
+			if g.address, g.err = bridge(ctx); g.err != nil {
 				return
 			}
 		}
-		g.err = g.listen(context.WithoutCancel(ctx), address)
+		g.err = g.listen(context.WithoutCancel(ctx), g.address)
 	})
-	return g.err
+	return g.address, g.err
 }
 
 // listen opens both ports on the address.
 func (g *Gate) listen(ctx context.Context, address string) error {
 	ctx, g.cancel = context.WithCancel(ctx)
-	for port, lab := range map[string]string{grpcPort: g.GRPC, httpPort: g.HTTP} {
+	for number, lab := range map[int]string{GRPCPort: g.GRPC, HTTPPort: g.HTTP} {
+		port := strconv.Itoa(number)
 		l, err := net.Listen("tcp", net.JoinHostPort(address, port))
 		if err != nil && strings.HasSuffix(lab, ":"+port) && reaches(ctx, net.JoinHostPort(address, port)) {
 			continue // the lab itself listens there

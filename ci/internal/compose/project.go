@@ -39,8 +39,20 @@ type Project struct {
 	overlay string // a temporary file with what the project adds, from Up to Down
 }
 
-// Available says why containers cannot be started here; "" when they can.
+// Available says why containers of a compose file cannot be started here; "" when they can.
 func Available(ctx context.Context) string {
+	if reason := DockerAvailable(ctx); reason != "" {
+		return reason
+	}
+	if out, err := exec.CommandContext(ctx, "docker", "compose", "version", "--short").CombinedOutput(); err != nil {
+		return "needs `docker compose`, which this Docker lacks: " + lastLine(out, err)
+	}
+	return ""
+}
+
+// DockerAvailable says why no containers that send to this machine can be started here; ""
+// when they can.
+func DockerAvailable(ctx context.Context) string {
 	if _, err := exec.LookPath("docker"); err != nil {
 		return "needs Docker, which is not on this machine"
 	}
@@ -49,9 +61,6 @@ func Available(ctx context.Context) string {
 	}
 	if out, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").CombinedOutput(); err != nil {
 		return "needs Docker, which does not answer: " + lastLine(out, err)
-	}
-	if out, err := exec.CommandContext(ctx, "docker", "compose", "version", "--short").CombinedOutput(); err != nil {
-		return "needs `docker compose`, which this Docker lacks: " + lastLine(out, err)
 	}
 	return ""
 }
@@ -124,12 +133,16 @@ func (p *Project) extend(raw []byte) ([]byte, error) {
 // absent is a service without containers.
 var absent = map[string]any{"image": "lgtm-lab/outside", "scale": 0, "pull_policy": "never"}
 
-// Down ends and removes the containers, their networks and their volumes.
+// Down ends and removes the containers, their networks and their volumes. The second line of
+// an error says how to do so by hand.
 func (p *Project) Down(ctx context.Context) error {
 	_, err := p.run(ctx, "down", "--volumes", "--remove-orphans", "--timeout", "5")
 	if p.overlay != "" {
 		_ = os.Remove(p.overlay)
 		p.overlay = ""
+	}
+	if err != nil {
+		err = fmt.Errorf("%w\n`docker compose --project-name %s down --volumes` removes them", err, p.Name)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,7 +120,7 @@ func TestGate(t *testing.T) {
 	if err := g.listen(context.Background(), "127.0.0.2"); err != nil {
 		t.Skipf("this machine has no address 127.0.0.2 with free ports: %v", err)
 	}
-	conn, err := net.Dial("tcp", "127.0.0.2:"+grpcPort)
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(GRPCPort)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestGate(t *testing.T) {
 		t.Errorf("a lab that listens there itself: %v", err)
 	}
 	g.Close()
-	if conn, err := net.Dial("tcp", "127.0.0.2:"+httpPort); err == nil {
+	if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(HTTPPort))); err == nil {
 		_ = conn.Close()
 		t.Error("the gate is open after its end")
 	}

@@ -24,8 +24,7 @@ const (
 type Docker struct {
 	// Config is the JSON of `docker compose config`.
 	Config string
-	// Fails is the command of compose that fails; "" is none, "version" is a Docker without
-	// compose.
+	// Fails is the command that fails; "" is none, "version" is a Docker without compose.
 	Fails string
 	// Port is the answer of `docker compose port`.
 	Port string
@@ -84,7 +83,7 @@ func answer(args []string) int {
 			continue
 		}
 		line = append(line, arg)
-		for _, known := range []string{"config", "up", "down", "port", "run", "logs", "version", "network"} {
+		for _, known := range []string{"config", "up", "down", "port", "run", "logs", "version", "network", "build"} {
 			if command == "" && arg == known {
 				command = arg
 			}
@@ -103,7 +102,7 @@ func answer(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	if command == os.Getenv(fails) && (command != "version" || args[0] == "compose") {
+	if command != "" && command == os.Getenv(fails) && (command != "version" || args[0] == "compose") {
 		fmt.Fprintln(os.Stderr, "Pulling\nno such image")
 		return 1
 	}

@@ -2,9 +2,7 @@ package kind
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
@@ -12,10 +10,6 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target/kind/cluster"
 )
-
-// temporaryPrefix is the beginning of a temporary cluster's name. The rest is random, so
-// that two of them can exist at a time.
-const temporaryPrefix = "lgtm-lab-temporary-"
 
 const (
 	// lookWithin bounds the look at the cluster that a failed start has left.
@@ -30,9 +24,9 @@ const (
 // deletes the clusters that killed runs have left.
 func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func(), err error) {
 	own := &Target{o: t.o, anyPorts: true}
-	own.o.Name = temporaryPrefix + strings.ToLower(rand.Text()[:6])
+	own.o.Name = cluster.TemporaryName()
 	own.o.Ports = nil
-	t.clearAbandoned(ctx)
+	cluster.DeleteAbandoned(ctx, t.say)
 	_, unguard, err := own.bringGuarded(ctx)
 	if err != nil {
 		own.leave(ctx)
@@ -43,20 +37,6 @@ func (t *Target) Temporary(ctx context.Context) (lab target.Target, release func
 		defer unguard()
 		own.delete(ctx)
 	}, nil
-}
-
-// clearAbandoned deletes the temporary clusters of runs that were killed.
-func (t *Target) clearAbandoned(ctx context.Context) {
-	names, err := t.cluster().Abandoned(ctx, temporaryPrefix)
-	if err != nil {
-		return // the preflight reports what is wrong with the runtime
-	}
-	for _, name := range names {
-		t.say("deleting the cluster " + name + ", which a killed run has left")
-		if err := cluster.New(cluster.Config{Name: name, Progress: t.say}).Delete(ctx); err != nil {
-			t.say(err.Error())
-		}
-	}
 }
 
 // leave keeps a cluster whose lab did not come up, or deletes it when ctx has ended.

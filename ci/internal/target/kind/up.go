@@ -94,18 +94,33 @@ func (t *Target) wanted(ctx context.Context) (*cluster.Cluster, checkout.Files, 
 	if t.ports.api != 0 {
 		cfg.Ports[cluster.APIPort] = t.ports.api
 	}
-	if cfg.NodeImage == "" {
-		lock, err := t.o.Lock()
-		if err != nil {
-			return nil, files, err
-		}
-		node, err := lock.Get(images.Node)
-		if err != nil {
-			return nil, files, err
-		}
-		cfg.NodeImage = node.Reference()
+	if cfg.NodeImage, err = t.nodeImage(); err != nil {
+		return nil, files, err
 	}
 	return cluster.New(cfg), files, nil
+}
+
+// nodeImage returns the reference of the nodes' image: that of the options, or the lock's.
+func (t *Target) nodeImage() (string, error) {
+	if t.o.NodeImage != "" {
+		return t.o.NodeImage, nil
+	}
+	lock, err := t.o.Lock()
+	if err != nil {
+		return "", err
+	}
+	node, err := lock.Get(images.Node)
+	return node.Reference(), err
+}
+
+// Nodes returns what the options say of a cluster's nodes: NodeImage and NodeArchive.
+func (t *Target) Nodes(ctx context.Context) (cluster.Config, error) {
+	var cfg cluster.Config
+	var err error
+	if cfg.NodeImage, err = t.nodeImage(); err == nil {
+		cfg.NodeArchive, err = t.nodeArchive(ctx, t.cluster())
+	}
+	return cfg, err
 }
 
 // settle fills in the settings that the options leave open: those of an existing cluster,

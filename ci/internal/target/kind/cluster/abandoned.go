@@ -2,9 +2,32 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"strings"
 )
+
+// temporaryPrefix is the beginning of a temporary cluster's name.
+const temporaryPrefix = "lgtm-lab-temporary-"
+
+// TemporaryName returns a name for a cluster that is deleted by the program that makes it. Its
+// end is random, so that two of them can exist at a time.
+func TemporaryName() string { return temporaryPrefix + strings.ToLower(rand.Text()[:6]) }
+
+// DeleteAbandoned deletes the temporary clusters of runs that were killed, and says so. It
+// does nothing about a runtime that does not answer: the preflight reports it.
+func DeleteAbandoned(ctx context.Context, say func(line string)) {
+	names, err := New(Config{Progress: say}).Abandoned(ctx, temporaryPrefix)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		say("deleting the cluster " + name + ", which a killed run has left")
+		if err := New(Config{Name: name, Progress: say}).Delete(ctx); err != nil {
+			say(err.Error())
+		}
+	}
+}
 
 // keptMarker is a file in the control-plane node of a cluster that a person may look at.
 const keptMarker = "/kind/lgtm-lab-kept"

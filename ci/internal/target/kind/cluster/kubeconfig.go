@@ -28,7 +28,7 @@ func (c *Cluster) Kubeconfig(ctx context.Context, server string) ([]byte, error)
 		return nil, err
 	}
 	var admin bytes.Buffer
-	if err := inNode(ctx, found[0], &admin, nil, "cat", "/etc/kubernetes/admin.conf"); err != nil {
+	if err := inNode(ctx, found[0], &admin, "cat", "/etc/kubernetes/admin.conf"); err != nil {
 		return nil, fmt.Errorf("reading the administrator's kubeconfig: %w", err)
 	}
 	if server == "" {

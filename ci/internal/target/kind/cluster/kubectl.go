@@ -86,8 +86,8 @@ func (c *complaint) Write(p []byte) (int, error) {
 }
 
 // inNode runs a command in a node. The error quotes the command's standard error.
-func inNode(ctx context.Context, n nodes.Node, w io.Writer, stdin io.Reader, name string, args ...string) error {
-	return runInNode(ctx, n, w, &complaint{}, stdin, name, args...)
+func inNode(ctx context.Context, n nodes.Node, w io.Writer, name string, args ...string) error {
+	return runInNode(ctx, n, w, &complaint{}, nil, name, args...)
 }
 
 // runInNode is inNode with a complaint of the caller's.

@@ -132,7 +132,7 @@ func canonical(tag string) string {
 // nodeImages asks a node's containerd for its images.
 func nodeImages(ctx context.Context, n nodes.Node) (imageSet, error) {
 	var out bytes.Buffer
-	if err := inNode(ctx, n, &out, nil, "ctr", "--namespace=k8s.io", "images", "list"); err != nil {
+	if err := inNode(ctx, n, &out, "ctr", "--namespace=k8s.io", "images", "list"); err != nil {
 		return nil, fmt.Errorf("listing the images of %s: %w", n, err)
 	}
 	return parseImages(out.String()), nil

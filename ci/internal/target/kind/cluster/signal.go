@@ -19,7 +19,7 @@ func (c *Cluster) Signal(ctx context.Context, node, namespace, pod, signal strin
 			continue
 		}
 		filter := fmt.Sprintf(`labels."io.cri-containerd.kind"==container,labels."io.kubernetes.pod.namespace"==%q,labels."io.kubernetes.pod.name"==%q`, namespace, pod)
-		if err := inNode(ctx, n, io.Discard, nil, "sh", "-c", signalContainers, "sh", filter, signal); err != nil {
+		if err := inNode(ctx, n, io.Discard, "sh", "-c", signalContainers, "sh", filter, signal); err != nil {
 			return fmt.Errorf("%s to the pod %s: %w", signal, pod, err)
 		}
 		return nil
