@@ -102,9 +102,17 @@ func New(o Options) (*Target, error) {
 // workloads are the lab's in the cluster c.
 func (t *Target) workloads(c *cluster.Cluster) kubernetes.Workloads {
 	return kubernetes.Workloads{
-		Client: c, Target: target.Kind, Cluster: t.o.Name, Flags: "--target " + target.Kind,
+		Client: c, Target: target.Kind, Cluster: t.o.Name, Flags: t.flags(),
 		KubectlCommand: command.Name() + " cluster kubectl", Pull: corev1.PullNever, Say: t.say,
 	}
+}
+
+// flags choose this cluster on a command line of lab.
+func (t *Target) flags() string {
+	if t.o.Name == cluster.DefaultName {
+		return "--target " + target.Kind
+	}
+	return "--target " + target.Kind + " --cluster " + t.o.Name
 }
 
 // cluster returns a handle on the existing cluster.
@@ -128,7 +136,7 @@ func (t *Target) path(elem ...string) (string, error) {
 // notUp adds to an error about an absent cluster what to do.
 func (t *Target) notUp(err error) error {
 	if errors.Is(err, cluster.ErrAbsent) {
-		return fmt.Errorf("there is no cluster %s; `%s up --target kind` makes it: %w", t.o.Name, command.Name(), target.ErrNotUp)
+		return fmt.Errorf("there is no cluster %s; `%s up %s` makes it: %w", t.o.Name, command.Name(), t.flags(), target.ErrNotUp)
 	}
 	return err
 }

@@ -50,7 +50,7 @@ func (t *Target) leave(ctx context.Context) {
 	c := t.cluster()
 	if there, err := c.Exists(lookCtx); err == nil && there {
 		_ = c.Keep(lookCtx) // fails only when no node runs, and then there is nothing to look at
-		t.o.Say(fmt.Sprintf("lab: the cluster %s stays; `%s down --target kind --cluster %s` deletes it", t.o.Name, command.Name(), t.o.Name))
+		t.o.Say(fmt.Sprintf("lab: the cluster %s stays; `%s down %s` deletes it", t.o.Name, command.Name(), t.flags()))
 	}
 }
 

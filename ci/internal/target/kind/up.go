@@ -209,14 +209,14 @@ func (t *Target) summary(headline, password string) target.Summary {
 			{Name: target.Grafana, URL: at(t.ports.grafana), About: "logs, metrics and traces; as admin: " + password},
 		},
 		Next: []target.Step{
-			{Command: command.Name() + " traffic --target kind", About: "send it 200 requests"},
-			{Command: command.Name() + " verify --target kind", About: "prove that all telemetry of a request arrives"},
-			{Command: command.Name() + " status --target kind", About: "how every pod is"},
-			{Command: command.Name() + " down --target kind", About: "delete the cluster"},
+			{Command: command.Name() + " traffic " + t.flags(), About: "send it 200 requests"},
+			{Command: command.Name() + " verify " + t.flags(), About: "prove that all telemetry of a request arrives"},
+			{Command: command.Name() + " status " + t.flags(), About: "how every pod is"},
+			{Command: command.Name() + " down " + t.flags(), About: "delete the cluster"},
 		},
 	}
 	if t.o.Inspect {
-		s.Next = append(s.Next, target.Step{Command: command.Name() + " score frontend --target kind", About: "how well a service is instrumented"})
+		s.Next = append(s.Next, target.Step{Command: command.Name() + " score frontend " + t.flags(), About: "how well a service is instrumented"})
 	}
 	return s
 }
