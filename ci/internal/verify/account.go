@@ -39,6 +39,8 @@ type Account struct {
 	Losses map[string]float64 `json:"losses,omitempty"`
 	// Problems say which part of the account could not be made.
 	Problems []string `json:"problems,omitempty"`
+
+	stored map[string]bool // the traces of the requests that were found
 }
 
 // ServiceAccount is the part of an [Account] that one service has sent. Requests are named
@@ -86,7 +88,7 @@ func (v *verifier) takeAccount(ctx context.Context, run traffic.Report, answers 
 	if v.Progress == nil {
 		v.Progress = func(string) {}
 	}
-	a := Account{Services: map[string]*ServiceAccount{}, Torn: map[int]string{}, Losses: map[string]float64{}}
+	a := Account{Services: map[string]*ServiceAccount{}, Torn: map[int]string{}, Losses: map[string]float64{}, stored: map[string]bool{}}
 	for _, service := range accounted {
 		s := &ServiceAccount{Before: run.Outside.Preflight, Most: run.Outside.Preflight}
 		for _, answer := range answers {
@@ -118,7 +120,7 @@ func (v *verifier) takeAccount(ctx context.Context, run traffic.Report, answers 
 func (v *verifier) accountTraces(ctx context.Context, a *Account, run traffic.Report, answers []traffic.Answer, until time.Time) error {
 	left := answers
 	for {
-		round := &traceRound{lost: map[string][]int{}, torn: map[int]string{}}
+		round := &traceRound{lost: map[string][]int{}, torn: map[int]string{}, stored: a.stored}
 		group, groupCtx := errgroup.WithContext(ctx)
 		group.SetLimit(lookups)
 		for _, answer := range left {
@@ -158,11 +160,13 @@ type traceRound struct {
 	lost    map[string][]int
 	torn    map[int]string
 	doubled []int
+	stored  map[string]bool
 }
 
 func (r *traceRound) judge(answer traffic.Answer, spans []query.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stored[answer.TraceID] = r.stored[answer.TraceID] || len(spans) > 0
 	lacking, double := false, false
 	for _, service := range accounted {
 		n := len(serverSpans(spans, service))
@@ -268,33 +272,6 @@ func (v *verifier) accountCounters(ctx context.Context, a *Account, run traffic.
 			return nil
 		})
 		if err != nil && s.Counted == 0 {
-			return err
-		}
-	}
-	return nil
-}
-
-// accountExemplars looks up the traces of the services' exemplars of this run's requests.
-func (v *verifier) accountExemplars(ctx context.Context, a *Account, run traffic.Report, _ []traffic.Answer, _ time.Time) error {
-	traces := map[string]bool{}
-	for _, source := range exemplarSources[:2] {
-		found, err := v.mimir.Exemplars(ctx, source.selector, run.Started, time.Now())
-		if err != nil {
-			return err
-		}
-		for _, e := range found {
-			if len(e.TraceID) == 32 && e.TraceID[:16] == run.TracePrefix {
-				a.Exemplars++
-				traces[e.TraceID] = true
-			}
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(traces)) {
-		_, err := v.tempo.Trace(ctx, id)
-		switch {
-		case errors.Is(err, query.ErrNotFound):
-			a.Dead = append(a.Dead, id)
-		case err != nil:
 			return err
 		}
 	}
