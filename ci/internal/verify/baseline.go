@@ -102,7 +102,7 @@ func (v *verifier) begin(ctx context.Context) (baseline, error) {
 // scraped.
 func (v *verifier) settled(ctx context.Context) error {
 	begin := time.Now()
-	return v.poll(ctx, v.timing.metrics, func(ctx context.Context) error {
+	return v.poll(ctx, v.timing.settled, func(ctx context.Context) error {
 		var errs []error
 		if v.hasServices() {
 			errs = append(errs, v.servicesSince(ctx, begin))

@@ -113,7 +113,7 @@ func startFake(t testing.TB) *fake {
 func quick(limit time.Duration) timing {
 	t := timing{
 		every: 10 * time.Millisecond, again: 10 * time.Millisecond, ready: longLimit, answer: 2 * limit,
-		export: 50 * time.Millisecond, alive: time.Minute, generator: limit, metrics: limit, kubelet: limit,
+		export: 50 * time.Millisecond, alive: time.Minute, generator: limit, metrics: limit, settled: limit, kubelet: limit,
 		queues: limit, panels: limit, rules: limit, links: limit, grafana: limit,
 		trace: limit, line: limit, traces: limit, lines: limit, counts: limit,
 		exemplar: limit, delay: 20 * time.Millisecond, fresh: map[string]time.Duration{},

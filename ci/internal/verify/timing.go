@@ -38,6 +38,9 @@ type timing struct {
 	// metrics is for the services' own metrics. A change comes with the next export, or
 	// the one after.
 	metrics time.Duration
+	// settled is for the export of all that was counted before. It is longer than alive: an
+	// instance that has just ended looks alive for so long, and nothing newer comes of it.
+	settled time.Duration
 	// trace and line are for all spans of one request, and its log line.
 	trace, line time.Duration
 	// traces, lines and counts are for telemetry that is still on its way when a run
@@ -74,7 +77,7 @@ type timing struct {
 func usual() timing {
 	return timing{
 		every: 200 * time.Millisecond, again: time.Second, ready: 5 * time.Second, answer: 30 * time.Second,
-		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second,
+		export: 7 * time.Second, alive: 20 * time.Second, generator: 45 * time.Second, metrics: 15 * time.Second, settled: 27 * time.Second,
 		trace: 15 * time.Second, line: 15 * time.Second,
 		traces: 30 * time.Second, lines: 20 * time.Second, counts: 30 * time.Second,
 		queues: 30 * time.Second, panels: 45 * time.Second, rules: 45 * time.Second, links: 15 * time.Second, grafana: 15 * time.Second,

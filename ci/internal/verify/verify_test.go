@@ -182,6 +182,9 @@ func TestUsualTiming(t *testing.T) {
 			t.Errorf("the signal %q has no limit", name)
 		}
 	}
+	if u.settled < u.alive+u.export {
+		t.Errorf("settled is %v: nothing newer comes of an instance that has just ended, and it looks alive for %v", u.settled, u.alive)
+	}
 	if u.alive < 2*u.export || u.alive >= 5*time.Minute {
 		t.Errorf("alive is %v: a sample of two intervals must be in it, and Mimir's own 5 minutes out of it", u.alive)
 	}
