@@ -109,25 +109,31 @@ func wantProblem(t *testing.T, header http.Header, body string, status int, fiel
 	}
 }
 
-// busyStore is a store with a locked database.
-type busyStore struct{ store }
-
-func (busyStore) List(context.Context, int, users.Cursor) (users.Page, error) {
-	return users.Page{}, users.ErrBusy
+// failingStore is a store whose list cannot be read.
+type failingStore struct {
+	store
+	err error
 }
 
-func TestBusy(t *testing.T) {
-	l := newHarness(t)
-	router, err := newRouter(config{listenAddr: ":8081"}, testTelemetry(t), busyStore{l.store}, l.ready)
-	if err != nil {
-		t.Fatal(err)
+func (f failingStore) List(context.Context, int, users.Cursor) (users.Page, error) {
+	return users.Page{}, f.err
+}
+
+// What a client may try again is answered with 503, and when.
+func TestTryAgain(t *testing.T) {
+	for problem, after := range map[error]string{users.ErrBusy: "1", users.ErrFull: "10", users.ErrUnavailable: "1"} {
+		l := newHarness(t)
+		router, err := newRouter(config{listenAddr: ":8081"}, testTelemetry(t), failingStore{l.store, problem}, l.ready)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Handler = router
+		w := l.do("GET", "/users", "")
+		if w.Code != 503 || w.Header().Get("Retry-After") != after {
+			t.Errorf("%v: status %d, Retry-After %q; want 503 after %s", problem, w.Code, w.Header().Get("Retry-After"), after)
+		}
+		newDescription(t).check(t, "GET", "/users", "", w)
 	}
-	l.Handler = router
-	w := l.do("GET", "/users", "")
-	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
-		t.Errorf("status %d, Retry-After %q; want 503 after 1", w.Code, w.Header().Get("Retry-After"))
-	}
-	newDescription(t).check(t, "GET", "/users", "", w)
 }
 
 // In the trace of a slow or failing request there is a slow or failing statement. The

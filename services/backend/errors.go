@@ -9,6 +9,10 @@ import (
 	"github.com/lgtm-lab/lgtm-lab/services/internal/users"
 )
 
+// retryWhenFull is when a client may try again after the disk was full: somebody has to make
+// room first.
+const retryWhenFull = 10 * time.Second
+
 // classify maps an error of the domain to the answer for the client. It returns nil for
 // other errors.
 func classify(err error) *httpx.Error {
@@ -31,6 +35,10 @@ func classify(err error) *httpx.Error {
 	case errors.Is(err, users.ErrBusy):
 		e := httpx.Errorf(http.StatusServiceUnavailable, "The database is busy.")
 		e.RetryAfter = time.Second
+		return e
+	case errors.Is(err, users.ErrFull):
+		e := httpx.Errorf(http.StatusServiceUnavailable, "The database has no room.")
+		e.RetryAfter = retryWhenFull
 		return e
 	case errors.Is(err, users.ErrUnavailable):
 		e := httpx.Errorf(http.StatusServiceUnavailable, "The database cannot be reached.")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"syscall"
 
 	"modernc.org/sqlite"
 
@@ -52,6 +53,7 @@ func (s *Store) Stats(ctx context.Context) (users.Stats, error) {
 const (
 	codeBusy       = 5
 	codeLocked     = 6
+	codeFull       = 13
 	codePrimaryKey = 1555
 	codeUnique     = 2067
 )
@@ -69,6 +71,8 @@ func domainError(doing string, err error) error {
 			return users.ErrEmailTaken
 		case isBusy(err):
 			return fmt.Errorf("%s: %w: %w", doing, users.ErrBusy, err)
+		case isFull(err):
+			return fmt.Errorf("%s: %w: %w", doing, users.ErrFull, err)
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
@@ -82,6 +86,12 @@ func isBusy(err error) bool {
 	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (e.Code()&0xff == codeBusy || e.Code()&0xff == codeLocked)
+}
+
+// isFull reports whether err means that a file could not grow.
+func isFull(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == codeFull || errors.Is(err, syscall.ENOSPC)
 }
 
 // code returns SQLite's result code of an error, "" if it has none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -124,6 +125,31 @@ func TestConcurrency(t *testing.T) {
 	if got := len(l.all(t, 50)); got != writers*each/2 || l.Count() != int64(got) {
 		t.Errorf("%d users, Count() = %d; want %d", got, l.Count(), writers*each/2)
 	}
+}
+
+// A database without room refuses changes and goes on to answer questions, and takes changes
+// again when there is room.
+func TestFull(t *testing.T) {
+	l := newHarness(t, Config{})
+	first := l.create(t, "N", "n@example.com")
+	limit := func(pages int) {
+		if _, err := l.writer.NewRaw("PRAGMA max_page_count = ?", pages).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // as many as there are
+	var err error
+	for i := 0; err == nil && i < 1000; i++ {
+		_, err = l.Create(t.Context(), users.New{Name: strings.Repeat("N", 100), Email: fmt.Sprintf("%d@example.com", i)})
+	}
+	if !errors.Is(err, users.ErrFull) {
+		t.Errorf("Create() = %v of a full database, want ErrFull", err)
+	}
+	if _, err := l.Get(t.Context(), first.ID); err != nil {
+		t.Errorf("Get() = %v of a full database", err)
+	}
+	limit(1 << 20)
+	l.create(t, "N", "after@example.com")
 }
 
 // Another process holds the lock for too long.

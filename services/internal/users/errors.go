@@ -23,6 +23,9 @@ var (
 	// ErrBusy means that the store stayed locked for too long. A retry a little later
 	// will probably succeed.
 	ErrBusy = &Error{"the store is busy", "busy"}
+	// ErrFull means that the store has no room for a change. What is stored can be read
+	// meanwhile, and a retry will succeed once there is room.
+	ErrFull = &Error{"the store is full", "full"}
 	// ErrUnavailable means that the store cannot be reached. A retry will succeed once it
 	// can.
 	ErrUnavailable = &Error{"the store cannot be reached", "unavailable"}
