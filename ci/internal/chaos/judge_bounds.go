@@ -66,6 +66,36 @@ func (j *judgement) sentAgain(doubled []int) (unexcused []int) {
 	return unexcused
 }
 
+// unwritten takes out the losses of spans that Tempo or Alloy may have had and not written.
+func (j *judgement) unwritten(lost []int, what string) (unexcused []int) {
+	return j.fullDisk(FullAlloy, j.fullDisk(FullTempo, j.unflushed(lost, what), what), what)
+}
+
+// fullDisk takes out the losses that [FullTempo] or [FullAlloy] allows: what the component had
+// not written when its disk was full, and what came until it was well again.
+func (j *judgement) fullDisk(promise string, lost []int, what string) (unexcused []int) {
+	component := map[string]string{FullTempo: target.Tempo, FullAlloy: target.Alloy}[promise]
+	for _, n := range lost {
+		if !j.whileFull(component, j.byN[n]) {
+			unexcused = append(unexcused, n)
+		}
+	}
+	if n := len(lost) - len(unexcused); n > 0 {
+		j.excuse(promise, fmt.Sprintf("%d %s", n, what))
+	}
+	return unexcused
+}
+
+func (j *judgement) whileFull(component string, a traffic.Answer) bool {
+	for _, action := range j.o.Actions {
+		if action.What == fillDisk && action.Component == component &&
+			a.Ended.After(action.At.Add(-unflushed)) && a.Sent.Before(j.o.Ready) {
+			return true
+		}
+	}
+	return false
+}
+
 // underWay tells whether spans of the request may have been on their way to Alloy or Tempo
 // while that was frozen.
 func (j *judgement) underWay(a traffic.Answer) bool {
@@ -81,7 +111,7 @@ func (j *judgement) underWay(a traffic.Answer) bool {
 // bounded sums up what went with a killed process. The other promises have complained of all
 // beyond that.
 func (j *judgement) bounded() {
-	for id, what := range map[string]string{Unexported: "lost", Unflushed: "lost", SentAgain: "stored twice"} {
+	for id, what := range map[string]string{Unexported: "lost", Unflushed: "lost", FullTempo: "lost", FullAlloy: "lost", SentAgain: "stored twice"} {
 		measured := "nothing " + what
 		if len(j.excused[id]) > 0 {
 			measured = what + " within its bounds: " + strings.Join(j.excused[id], ", ")

@@ -23,7 +23,7 @@ func (j *judgement) lines() {
 		b.Due += s.Requests
 		b.Lost += len(s.NoLine)
 		b.Doubled += len(s.TwoLines)
-		bad := j.split(service, "lines", s.NoLine)
+		bad := j.fullDisk(FullAlloy, j.split(service, "lines", s.NoLine), "lines of the "+service)
 		b.Promised += len(s.NoLine) - len(bad)
 		complaints = append(complaints, j.list(bad, "requests have no line of the "+service), j.list(s.TwoLines, "requests have two lines of the "+service))
 	}
@@ -44,7 +44,8 @@ func (j *judgement) traces() {
 		if service == target.Frontend {
 			b.Due = s.Requests
 		}
-		bad := j.unflushed(j.split(service, "server spans", s.NoSpan), "server spans of the "+service)
+		spans := "server spans of the " + service
+		bad := j.unwritten(j.split(service, "server spans", s.NoSpan), spans)
 		for _, n := range s.NoSpan {
 			lacking[n] = true
 			j.dead[n] = true
@@ -66,7 +67,7 @@ func (j *judgement) traces() {
 		torn = append(torn, n)
 	}
 	all := len(torn)
-	torn = j.unflushed(torn, "spans within a trace")
+	torn = j.unwritten(torn, "spans within a trace")
 	b.Promised += all - len(torn)
 	b.Lost += all - len(torn)
 	b.Wrong, b.Doubled = len(torn), len(j.b.Account.Doubled)

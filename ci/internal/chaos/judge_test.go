@@ -188,6 +188,28 @@ func TestUsersFromBeforeTheHarm(t *testing.T) {
 	}
 }
 
+// A service counts the flood's requests besides those of the steady traffic: each of them, and
+// none of them twice.
+func TestFloodIsCounted(t *testing.T) {
+	for _, c := range []struct {
+		frontend, backend float64
+		broken            []string
+	}{{1131, 411, nil}, {1130, 411, []string{Counters}}, {1132, 411, []string{Counters}}, {1131, 410, []string{Counters}}} {
+		b := perfect()
+		b.Account.Services[target.Frontend].Counted = c.frontend
+		b.Account.Services[target.Backend].Counted = c.backend
+		s := &Stage{Facts: map[string]string{}}
+		s.fact("capacity", Flood{Sent: 30, Accepted: 30})
+		s.fact("flood", Flood{Sent: 1000, Accepted: 280, Rejected: 720})
+		countFlood(s, &b)
+		_, o := killed(target.Loki)
+		o.judge(Scenario{Promises: []string{Counters}}, false, b)
+		if got := o.broken(); !slices.Equal(got, c.broken) {
+			t.Errorf("counted %.0f and %.0f: broken are %v, want %v\n%+v", c.frontend, c.backend, got, c.broken, o.Verdicts)
+		}
+	}
+}
+
 // What is sent after the damage must be stored; what was sent before may be lost.
 func TestDamage(t *testing.T) {
 	for request, want := range map[int]string{40: Kept, 60: Broken} {

@@ -81,6 +81,15 @@ const pageEnd = `
   given to the operating system stays. A machine that loses its power may lose what the system had not
   yet written to the disk: Loki's and Mimir's logs are not flushed for each batch. ` + "`power-loss`" + ` kills
   processes, not the machine, and does not show that.
+- **Tempo with a full disk** (P23) keeps the error of a write that failed, in the writer of the block
+  that it is about to fill: each later write fails, too. It does not say so to Alloy, and counts nothing;
+  it answers searches without what it lacks. No setting changes that. StoreWritesFailing fires, by the
+  span metrics that Tempo cannot write and then by the blocks that it does not finish.
+- **Alloy with a full disk** (P24) marks each batch in its queue as handed on before it sends it. Where
+  that mark cannot be written it drops the batch, and counts nothing (persistent_queue.go of the
+  OpenTelemetry Collector, getNextItem). What it refuses meanwhile is counted, and sent again.
+- **Loki, Mimir and the backend with a full disk** (P22) lose nothing: Loki refuses lines from nine
+  tenths on, Mimir when it cannot write to its log, and Alloy keeps what they refuse.
 - **Alloy with --sample-traces** keeps the spans of a trace in its memory for 10 s, until it decides
   ([sampling](sampling.md)). A kill takes them. No scenario shows that: all run on labs that keep every
   trace.

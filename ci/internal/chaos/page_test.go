@@ -65,7 +65,7 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("no scenario tests %s", id)
 		}
 	}
-	for words, want := range map[string]int{"kill-tempo": 1, "freeze-*": 14, "*-tempo": 4, "*": len(All())} {
+	for words, want := range map[string]int{"kill-tempo": 1, "freeze-*": 14, "kill-*-alloy": 4, "*": len(All())} {
 		if got, err := Choose([]string{words}); err != nil || len(got) != want {
 			t.Errorf("Choose(%q) = %d scenarios, %v; want %d", words, len(got), err, want)
 		}

@@ -34,6 +34,9 @@ const (
 	SentAgain  = "P14"
 	Scraped    = "P20"
 	Damage     = "P21"
+	FullDisk   = "P22"
+	FullTempo  = "P23"
+	FullAlloy  = "P24"
 )
 
 // Bounds that the promises name.
@@ -73,6 +76,9 @@ func Promises() []Promise {
 		{SentAgain, "spans sent again", "Alloy or Tempo that is frozen and goes on may store a span twice: its sender had no answer, and has sent the span again. That befalls spans that were under way: none that was older than 5 seconds when the harm began, and none from after its end. Nothing is lost by it, and no line and no count is doubled."},
 		{Scraped, "the stack's own metrics", "What Alloy scrapes of the stack while Mimir is away is stored when Mimir is back, as long as Alloy's queue for it has room: more than an hour."},
 		{Damage, "damaged files", "A store whose newest files are damaged is started again by `lab up`, without anybody's help. It lacks at most what it had not yet written to its blocks or chunks; what comes after the damage is stored."},
+		{FullDisk, "a full disk", "A component whose disk is full goes on as soon as there is room again: it does not end, nobody starts it again, and nothing of its data is deleted. What it cannot store waits for it at the sender. The backend answers creations and deletions with 503 and Retry-After meanwhile, and all other requests as usual."},
+		{FullTempo, "Tempo's full disk", "Tempo is the exception from P22: it accepts spans while its disk is full, and loses them, and those that come after, until it is started again. StoreWritesFailing says so. It loses none that was older than 5 seconds when the disk was full, and none from after its start."},
+		{FullAlloy, "Alloy's full disk", "Alloy refuses what it cannot keep while its disk is full, and the services send it again. What it takes all the same may be lost: its queue forgets a batch that it cannot mark as handed on. It loses none that was older than 5 seconds when the disk was full, and none from after its end."},
 	}
 }
 

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +107,22 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 		out.Error = err.Error()
 		return out, err
 	}
+	if s.Undo != nil {
+		defer func() {
+			undoing, cancel := interrupt.Cleanup(ctx, mendWithin)
+			defer cancel()
+			if undoErr := s.Undo(undoing, stage); undoErr != nil {
+				err = errors.Join(err, undoErr)
+				out.Error = err.Error()
+			}
+		}()
+	}
+	if s.Prepare != nil {
+		if err := s.Prepare(ctx, stage); err != nil {
+			out.Error = err.Error()
+			return out, err
+		}
+	}
 	watching, err := o.observe(ctx, s)
 	if err != nil {
 		out.Error = err.Error()
@@ -126,6 +141,9 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 	} else if both != nil {
 		out.Error = both.Error()
 	} else {
+		if s.Account != nil {
+			s.Account(stage, &observation)
+		}
 		out.CountedLosses = observation.Account.Losses
 		out.judge(s, o.AwaitAlerts && watching.awaits(), observation)
 		if s.Judge != nil {
@@ -147,6 +165,10 @@ func (o Options) unfit(s Scenario, components []string) string {
 		return "it runs on --target " + strings.Join(s.Targets, " or ") + " only"
 	case s.OwnLab && !o.Own:
 		return "it destroys data, so it runs with --up only, on a lab of its own"
+	case s.Possible != nil:
+		if err := s.Possible(); err != nil {
+			return err.Error()
+		}
 	}
 	return ""
 }
@@ -197,103 +219,4 @@ func until(ctx context.Context, within time.Duration, holds func() bool) error {
 		}
 	}
 	return nil
-}
-
-// observing is an observation that goes on.
-type observing interface {
-	// addresses says where the components listen; the zero value where this program
-	// reaches none.
-	addresses() target.Addresses
-	// begun returns when the traffic runs.
-	begun(ctx context.Context) error
-	// awaits tells whether alert and settled can see what happens in the lab.
-	awaits() bool
-	// alert tells whether the alert has fired, and whether it is over.
-	alert(name string) (fired, over bool)
-	// settled returns when every signal is fresh since that time, or would never be.
-	settled(ctx context.Context, since time.Time) error
-	// stop ends the traffic, and result waits for the account.
-	stop()
-	result(ctx context.Context) (Observation, error)
-}
-
-// observe begins an observation: from this program, or inside the target.
-func (o Options) observe(ctx context.Context, s Scenario) (observing, error) {
-	opts := ObserveOptions{
-		Rate: cmp.Or(o.Rate, s.Rate, DefaultRate), Duration: maxDuration, Patience: cmp.Or(s.Patience, DefaultPatience), Progress: o.Say, Line: o.Line,
-	}
-	switch t := o.Lab.(type) {
-	case target.Remote:
-		return observeInside(ctx, t, opts, s, o.Say), nil
-	case target.Reachable:
-		at, err := t.Addresses(ctx)
-		if err != nil {
-			return nil, err
-		}
-		opts.Addresses = at
-		return observeHere(ctx, opts), nil
-	}
-	return nil, target.ErrNotHere
-}
-
-// maxDuration bounds the traffic of one scenario.
-const maxDuration = 4 * time.Hour
-
-var errEarly = errors.New("the traffic has ended before the harm")
-
-// observed is the end of an observation.
-type observed struct {
-	observation Observation
-	err         error
-}
-
-// here is an observation from this program.
-type here struct {
-	b     *observer
-	done  chan observed
-	ended *observed
-}
-
-func observeHere(ctx context.Context, opts ObserveOptions) *here {
-	h := &here{b: newObserver(opts), done: make(chan observed, 1)}
-	go func() {
-		observation, err := h.b.run(ctx)
-		h.done <- observed{observation, err}
-	}()
-	return h
-}
-
-func (h *here) addresses() target.Addresses { return h.b.o.Addresses }
-
-func (h *here) begun(ctx context.Context) error {
-	select {
-	case <-h.b.began:
-		return nil
-	case end := <-h.done:
-		h.ended = &end
-		if end.err != nil {
-			return end.err
-		}
-		return errEarly
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (h *here) awaits() bool { return true }
-
-func (h *here) alert(name string) (fired, over bool) { return h.b.w.alert(name) }
-
-func (h *here) settled(ctx context.Context, since time.Time) error {
-	return until(ctx, settle, func() bool { return h.b.w.freshSince(since) })
-}
-
-func (h *here) stop() { h.b.end() }
-
-func (h *here) result(context.Context) (Observation, error) {
-	if h.ended == nil {
-		end := <-h.done
-		h.ended = &end
-	}
-	return h.ended.observation, h.ended.err
 }

@@ -32,6 +32,12 @@ type Scenario struct {
 	OwnLab bool
 	// Targets are the targets that the scenario can run on; nil is all.
 	Targets []string
+	// Possible, if set, says why this machine cannot do the harm: the scenario is then skipped.
+	Possible func() error
+	// Prepare, if set, makes the lab ready for the harm, before the traffic begins. Undo, if
+	// set, takes back what Prepare has done, after the account; it is called whatever
+	// happens, also when Prepare has failed or the run was interrupted.
+	Prepare, Undo func(ctx context.Context, s *Stage) error
 	// Inject does the harm.
 	Inject func(ctx context.Context, s *Stage) error
 	// Hold is how long the harm lasts after Inject has returned.
@@ -46,6 +52,8 @@ type Scenario struct {
 	// Patience is how long after the healing missing telemetry may still arrive; 0 is
 	// [DefaultPatience].
 	Patience time.Duration
+	// Account, if set, adds to the account what the scenario itself has sent to the services.
+	Account func(s *Stage, o *Observation)
 	// Judge, if set, judges promises that are the scenario's own, from what its Inject has
 	// found out. The engine judges the others.
 	Judge func(s *Stage, o Observation) []Verdict
@@ -60,7 +68,7 @@ const DefaultPatience = 90 * time.Second
 
 // All lists the scenarios in the order in which they run.
 func All() []Scenario {
-	return slices.Concat(kills(), pairs(), freezes(), damages(), outages(), overloads(), []Scenario{portStolen()}, tenants())
+	return slices.Concat(kills(), pairs(), freezes(), damages(), fullDisks(), outages(), overloads(), []Scenario{portStolen()}, tenants())
 }
 
 // Choose returns the scenarios that the words name: a scenario's name, or a part of names

@@ -80,13 +80,7 @@ func note(all map[int]bool, numbers []int) {
 // overwriteFiles overwrites the middle of each file of the patterns, and returns how many
 // there were.
 func overwriteFiles(s *Stage, component string, patterns []string) (damaged int, err error) {
-	lab, ok := s.Lab.(interface {
-		DataDir(component string) (string, error)
-	})
-	if !ok {
-		return 0, errors.New("this target's files are not here")
-	}
-	dir, err := lab.DataDir(component)
+	dir, err := s.dataDir(component)
 	if err != nil {
 		return 0, err
 	}
@@ -107,6 +101,17 @@ func overwriteFiles(s *Stage, component string, patterns []string) (damaged int,
 		}
 	}
 	return damaged, nil
+}
+
+// dataDir is the folder in which a component stores its data.
+func (s *Stage) dataDir(component string) (string, error) {
+	lab, ok := s.Lab.(interface {
+		DataDir(component string) (string, error)
+	})
+	if !ok {
+		return "", errors.New("this target's files are not here")
+	}
+	return lab.DataDir(component)
 }
 
 func overwriteMiddle(name string, size int64) error {

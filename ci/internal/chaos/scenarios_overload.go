@@ -40,8 +40,8 @@ func overloads() []Scenario {
 			Name: o.name, About: fmt.Sprintf("%d times the requests that the lab can take, for %v", overloadFactor, o.d),
 			Promises: append(slices.Clone(stored), Overload, Memory), Needs: everything,
 			Targets: []string{target.Local}, Alert: "RequestsRejected",
-			Inject: func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, o.d) },
-			Judge:  judgeOverload,
+			Inject:  func(ctx context.Context, s *Stage) error { return injectOverload(ctx, s, o.d) },
+			Account: countFlood, Judge: judgeOverload,
 		})
 	}
 	return all
@@ -70,6 +70,25 @@ func injectOverload(ctx context.Context, s *Stage, d time.Duration) error {
 func (s *Stage) fact(name string, v any) {
 	text, _ := json.Marshal(v) // structs of numbers and texts
 	s.Facts[name] = string(text)
+}
+
+// countFlood adds the flood's requests, and those that measured what the lab can take, to what
+// the services must have counted. The backend has answered those that were accepted, for
+// certain, and none that the frontend has turned away by itself; which of the rejected ones
+// these are, no answer says.
+func countFlood(s *Stage, o *Observation) {
+	for _, name := range []string{"capacity", "flood"} {
+		var f Flood
+		if json.Unmarshal([]byte(s.Facts[name]), &f) != nil {
+			continue
+		}
+		for service, answered := range map[string]int{target.Frontend: f.Sent - f.Unanswered, target.Backend: f.Accepted} {
+			if account := o.Account.Services[service]; account != nil {
+				account.Before += answered
+				account.Most += f.Sent
+			}
+		}
+	}
 }
 
 func judgeOverload(s *Stage, _ Observation) []Verdict {

@@ -86,6 +86,9 @@ func (o Outcome) promisesText() string {
 	return "kept"
 }
 
+// bounds are the promises that allow something to be lost or doubled.
+var bounds = []string{Unexported, Unflushed, FullTempo, FullAlloy, SentAgain}
+
 // details explains what was broken, and says which losses the stack itself has counted.
 func (r Result) details() string {
 	var b strings.Builder
@@ -97,7 +100,7 @@ func (r Result) details() string {
 			if v.Outcome == Broken {
 				fmt.Fprintf(&b, "\n%s: %s (%s) is broken: %s\n    %s\n", o.Name, v.Promise, v.Title, report.Clean(v.Measured), strings.ReplaceAll(report.Clean(v.Detail), "\n", "\n    "))
 			}
-			if bounded := v.Promise == Unexported || v.Promise == Unflushed || v.Promise == SentAgain; bounded && !strings.HasPrefix(v.Measured, "nothing ") {
+			if slices.Contains(bounds, v.Promise) && !strings.HasPrefix(v.Measured, "nothing ") {
 				fmt.Fprintf(&b, "\n%s: %s: %s\n", o.Name, v.Promise, report.Clean(v.Measured))
 			}
 		}

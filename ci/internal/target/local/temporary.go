@@ -9,6 +9,7 @@ import (
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/interrupt"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/smalldisk"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 )
 
@@ -54,6 +55,10 @@ func discard(ctx context.Context, folder labdir.Folder, say func(string)) error 
 	stopping, cancel := interrupt.Cleanup(ctx, stopWithin)
 	defer cancel()
 	if _, err := Open(Config{Dir: folder.Path, Progress: say}).Down(stopping); err != nil && !errors.Is(err, ErrNotUp) {
+		return err
+	}
+	// A killed `lab chaos` may have left a small disk over a folder in it.
+	if err := smalldisk.UnmountBelow(folder.Path); err != nil {
 		return err
 	}
 	return folder.Discard()

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/checkout"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/labdir"
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/smalldisk"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/stack"
 )
 
@@ -132,4 +134,26 @@ func setOwner(folder labdir.Folder, owner Process) error {
 		return err
 	}
 	return folder.Write(ownerName, raw)
+}
+
+// A folder over which a killed `lab chaos` has left a small disk is deleted with it.
+func TestDiscardWithDisk(t *testing.T) {
+	setTempDir(t)
+	folder, err := labdir.Temporary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(folder.Path, "data", "tempo")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := smalldisk.Over(data, 1<<20); err != nil && !errors.Is(err, smalldisk.ErrNotHere) {
+		t.Fatal(err)
+	}
+	if err := discard(t.Context(), folder, func(line string) { t.Log(line) }); err != nil {
+		t.Error(err)
+	}
+	if left := temporaryFolders(t); len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
 }
