@@ -156,7 +156,9 @@ func fill(v reflect.Value, at time.Time) {
 		v.SetMapIndex(key, element)
 	case reflect.Struct:
 		for _, field := range v.Fields() {
-			fill(field, at)
+			if field.CanSet() { // the others are in no document
+				fill(field, at)
+			}
 		}
 	}
 }
