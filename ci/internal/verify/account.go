@@ -39,8 +39,6 @@ type Account struct {
 	Losses map[string]float64 `json:"losses,omitempty"`
 	// Problems say which part of the account could not be made.
 	Problems []string `json:"problems,omitempty"`
-
-	stored map[string]bool // the traces of the requests that were found
 }
 
 // ServiceAccount is the part of an [Account] that one service has sent. Requests are named
@@ -88,7 +86,8 @@ func (v *verifier) takeAccount(ctx context.Context, run traffic.Report, answers 
 	if v.Progress == nil {
 		v.Progress = func(string) {}
 	}
-	a := Account{Services: map[string]*ServiceAccount{}, Torn: map[int]string{}, Losses: map[string]float64{}, stored: map[string]bool{}}
+	v.stored = map[string]bool{}
+	a := Account{Services: map[string]*ServiceAccount{}, Torn: map[int]string{}, Losses: map[string]float64{}}
 	for _, service := range accounted {
 		s := &ServiceAccount{Before: run.Outside.Preflight, Most: run.Outside.Preflight}
 		for _, answer := range answers {
@@ -120,7 +119,7 @@ func (v *verifier) takeAccount(ctx context.Context, run traffic.Report, answers 
 func (v *verifier) accountTraces(ctx context.Context, a *Account, run traffic.Report, answers []traffic.Answer, until time.Time) error {
 	left := answers
 	for {
-		round := &traceRound{lost: map[string][]int{}, torn: map[int]string{}, stored: a.stored}
+		round := &traceRound{lost: map[string][]int{}, torn: map[int]string{}, stored: v.stored}
 		group, groupCtx := errgroup.WithContext(ctx)
 		group.SetLimit(lookups)
 		for _, answer := range left {

@@ -38,7 +38,7 @@ func (v *verifier) deadTraces(ctx context.Context, a *Account, ids []string) err
 	group.SetLimit(lookups)
 	dead := make([]bool, len(ids))
 	for i, id := range ids {
-		if a.stored[id] {
+		if v.stored[id] {
 			continue
 		}
 		group.Go(func() error {

@@ -36,7 +36,8 @@ func TestDeadExemplars(t *testing.T) {
 	}
 	v := f.verifier()
 	defer v.connect()()
-	a := Account{stored: map[string]bool{traffic.TraceID(run.TracePrefix, 1): true, traffic.TraceID(run.TracePrefix, 2): true}}
+	v.stored = map[string]bool{traffic.TraceID(run.TracePrefix, 1): true, traffic.TraceID(run.TracePrefix, 2): true}
+	var a Account
 	if err := v.accountExemplars(t.Context(), &a, run, nil, run.Finished); err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,8 @@ type verifier struct {
 	// seen are the traces of the run with that prefix, as the searches have shown them.
 	seen       []sighting
 	seenPrefix string
+	// stored are the traces that an account has found.
+	stored map[string]bool
 
 	started time.Time
 	// sample is the id of a user that exists.
