@@ -93,4 +93,12 @@ const pageEnd = `
 - **Alloy with --sample-traces** keeps the spans of a trace in its memory for 10 s, until it decides
   ([sampling](sampling.md)). A kill takes them. No scenario shows that: all run on labs that keep every
   trace.
+
+## Whose clock steps
+
+` + "`clock-steps`" + ` (P25) sets the clock of a sender, and not that of the lab's own machine. Linux's time
+namespaces have a clock of their own for the time since the start, and none for the time of day; libfaketime
+stands between a program and the C library, which Go's programs do not ask for the time (measured: date(1) is
+an hour ahead under it, a Go program is not); and what sets the machine's own clock sets it for all that runs
+there. To the stores, a sender's clock is what a stepped clock on another machine looks like.
 `

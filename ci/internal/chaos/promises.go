@@ -37,6 +37,7 @@ const (
 	FullDisk   = "P22"
 	FullTempo  = "P23"
 	FullAlloy  = "P24"
+	WrongClock = "P25"
 )
 
 // Bounds that the promises name.
@@ -79,6 +80,7 @@ func Promises() []Promise {
 		{FullDisk, "a full disk", "A component whose disk is full goes on as soon as there is room again: it does not end, nobody starts it again, and nothing of its data is deleted. What it cannot store waits for it at the sender. The backend answers creations and deletions with 503 and Retry-After meanwhile, and all other requests as usual."},
 		{FullTempo, "Tempo's full disk", "Tempo is the exception from P22: it accepts spans while its disk is full, and loses them, and those that come after, until it is started again. StoreWritesFailing says so. It loses none that was older than 5 seconds when the disk was full, and none from after its start."},
 		{FullAlloy, "Alloy's full disk", "Alloy refuses what it cannot keep while its disk is full, and the services send it again. What it takes all the same may be lost: its queue forgets a batch that it cannot mark as handed on. It loses none that was older than 5 seconds when the disk was full, and none from after its end."},
+		{WrongClock, "a wrong clock", "A sender whose clock is set an hour back or ahead loses no span and no log line; lines from ahead are stored at the time of their arrival, with their own beside it. Its metrics from behind are stored where they claim to be. Those from ahead are left out, each of them is counted, and MetricsLost says so."},
 	}
 }
 

@@ -24,7 +24,7 @@ const lead = 45 * time.Second
 const mending = 90 * time.Second
 
 func observeInside(ctx context.Context, t target.Remote, opts ObserveOptions, s Scenario, say func(string)) *inside {
-	duration := lead + calm + s.Hold + mending + settle
+	duration := lead + calm + s.InjectWithin + s.Hold + mending + settle
 	i := &inside{done: make(chan observed, 1), lead: lead}
 	args := []string{
 		"chaos", "--observe=" + duration.String(), fmt.Sprintf("--rate=%g", opts.Rate), "--patience=" + opts.Patience.String(),

@@ -99,7 +99,7 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 	for _, c := range status.Components {
 		stage.components = append(stage.components, c.Name)
 	}
-	if out.Skipped = o.unfit(s, stage.components); out.Skipped != "" {
+	if out.Skipped = o.unfit(ctx, s, stage.components); out.Skipped != "" {
 		return out, nil
 	}
 	if !status.Ready {
@@ -154,7 +154,7 @@ func (o Options) one(ctx context.Context, s Scenario) (out Outcome, err error) {
 }
 
 // unfit says why the scenario cannot run on this lab; "" when it can.
-func (o Options) unfit(s Scenario, components []string) string {
+func (o Options) unfit(ctx context.Context, s Scenario, components []string) string {
 	for _, name := range s.Needs {
 		if !slices.Contains(components, name) {
 			return "this lab runs without " + name
@@ -166,7 +166,7 @@ func (o Options) unfit(s Scenario, components []string) string {
 	case s.OwnLab && !o.Own:
 		return "it destroys data, so it runs with --up only, on a lab of its own"
 	case s.Possible != nil:
-		if err := s.Possible(); err != nil {
+		if err := s.Possible(ctx, o.Lab); err != nil {
 			return err.Error()
 		}
 	}

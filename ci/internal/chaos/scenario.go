@@ -32,14 +32,19 @@ type Scenario struct {
 	OwnLab bool
 	// Targets are the targets that the scenario can run on; nil is all.
 	Targets []string
-	// Possible, if set, says why this machine cannot do the harm: the scenario is then skipped.
-	Possible func() error
+	// Possible, if set, says why this machine, or this lab, does not allow the harm: the
+	// scenario is then skipped.
+	Possible func(ctx context.Context, lab target.Breakable) error
 	// Prepare, if set, makes the lab ready for the harm, before the traffic begins. Undo, if
 	// set, takes back what Prepare has done, after the account; it is called whatever
 	// happens, also when Prepare has failed or the run was interrupted.
 	Prepare, Undo func(ctx context.Context, s *Stage) error
 	// Inject does the harm.
 	Inject func(ctx context.Context, s *Stage) error
+	// InjectWithin is how long Inject may take, where that is more than a moment. Traffic
+	// inside a cluster cannot be told when the harm has ended, so that it lasts longer by
+	// this.
+	InjectWithin time.Duration
 	// Hold is how long the harm lasts after Inject has returned.
 	Hold time.Duration
 	// Heal ends the harm. nil lets [target.Breakable.Mend] do it, which is called in any
@@ -68,7 +73,7 @@ const DefaultPatience = 90 * time.Second
 
 // All lists the scenarios in the order in which they run.
 func All() []Scenario {
-	return slices.Concat(kills(), pairs(), freezes(), damages(), fullDisks(), outages(), overloads(), []Scenario{portStolen()}, tenants())
+	return slices.Concat(kills(), pairs(), freezes(), damages(), fullDisks(), outages(), overloads(), []Scenario{portStolen(), senderClock(), drainNode()}, tenants())
 }
 
 // Choose returns the scenarios that the words name: a scenario's name, or a part of names

@@ -42,7 +42,7 @@ func fullDisks() []Scenario {
 		}
 		all = append(all, Scenario{
 			Name: "disk-full-" + name, About: about, Promises: promises, Needs: everything, OwnLab: true, Targets: []string{target.Local},
-			Possible: smalldisk.Available, Hold: diskFullFor,
+			Possible: func(context.Context, target.Breakable) error { return smalldisk.Available() }, Hold: diskFullFor,
 			Alert: diskAlerts[name], Prepare: f.mount, Inject: f.fill, Heal: f.heal, Undo: f.unmount, Judge: f.judge,
 		})
 	}

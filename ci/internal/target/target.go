@@ -130,6 +130,17 @@ type Breakable interface {
 	Mend(ctx context.Context) error
 }
 
+// Drainable is a target with nodes that can be emptied, as before their maintenance.
+type Drainable interface {
+	Breakable
+	// OpenNodes is how many nodes take pods. One can be drained where there are two.
+	OpenNodes(ctx context.Context) (int, error)
+	// Drain ends all pods of the node that has most of the lab's components, and lets the
+	// node take no others until Mend. It returns the node, and the components that had pods
+	// there. It also ends the pods of others on that node.
+	Drain(ctx context.Context) (node string, components []string, err error)
+}
+
 // Database is a target whose users can be backed up and restored.
 type Database interface {
 	Target

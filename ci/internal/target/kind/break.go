@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/deploy"
@@ -75,12 +76,17 @@ type object struct {
 		Name, Namespace     string
 		Labels, Annotations map[string]string
 		DeletionTimestamp   *time.Time
+		OwnerReferences     []struct{ Kind string }
 	}
 	Spec struct {
 		Replicas *int
 		Selector struct{ MatchLabels map[string]string }
 		NodeName string
+		// Of a node:
+		Unschedulable bool
+		Taints        []corev1.Taint
 	}
+	Status struct{ Phase corev1.PodPhase }
 }
 
 func objects(ctx context.Context, k deploy.Kubectl, kinds string, flags ...string) ([]object, error) {
@@ -205,6 +211,9 @@ func (b breaker) signalNamed(ctx context.Context, name string, components []stri
 func (b breaker) mend(ctx context.Context) ([]deploy.Ref, error) {
 	all, err := lab(ctx, b.k)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.uncordon(ctx); err != nil {
 		return nil, err
 	}
 	var refs []deploy.Ref

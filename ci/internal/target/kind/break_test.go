@@ -20,6 +20,8 @@ type harmed struct {
 	mu    sync.Mutex
 	did   []string
 	owned string // the lab's workloads, as kubectl prints them
+	nodes string // the cluster's nodes, as kubectl prints them
+	jobs  string // pods of Jobs
 }
 
 const (
@@ -50,7 +52,9 @@ func (h *harmed) Kubectl(_ context.Context, _ io.Reader, args ...string) ([]byte
 	case strings.HasPrefix(line, "get deployments.apps,statefulsets.apps") && strings.Contains(line, "--selector=app.kubernetes.io/managed-by=lgtm-lab"):
 		return []byte(`{"items":[` + h.owned + `]}`), nil
 	case strings.HasPrefix(line, "get pods"):
-		return []byte(podsOf), nil
+		return []byte(strings.Replace(podsOf, "[", "["+h.jobs, 1)), nil
+	case strings.HasPrefix(line, "get nodes"):
+		return []byte(`{"items":[` + h.nodes + `]}`), nil
 	}
 	h.did = append(h.did, line)
 	return nil, nil
