@@ -2,16 +2,11 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/lgtm-lab/lgtm-lab/ci/internal/query"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/target"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/wait"
@@ -113,86 +108,6 @@ func (v *verifier) takeAccount(ctx context.Context, run traffic.Report, answers 
 		}
 	}
 	return a, context.Cause(ctx)
-}
-
-// accountTraces looks up the trace of every request, and again those that lack something.
-func (v *verifier) accountTraces(ctx context.Context, a *Account, run traffic.Report, answers []traffic.Answer, until time.Time) error {
-	left := answers
-	for {
-		round := &traceRound{lost: map[string][]int{}, torn: map[int]string{}, stored: v.stored}
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(lookups)
-		for _, answer := range left {
-			group.Go(func() error {
-				spans, err := v.tempo.Trace(groupCtx, answer.TraceID)
-				if err != nil && !errors.Is(err, query.ErrNotFound) {
-					return err
-				}
-				round.judge(answer, spans)
-				return nil
-			})
-		}
-		err := group.Wait()
-		if err == nil {
-			a.Doubled = append(a.Doubled, round.doubled...)
-		}
-		if err == nil && len(round.again) == 0 || !time.Now().Before(until) || ctx.Err() != nil {
-			for service, lost := range round.lost {
-				a.Services[service].NoSpan = sorted(lost)
-			}
-			a.Torn, a.Doubled = round.torn, slices.Compact(sorted(a.Doubled))
-			return err
-		}
-		if err == nil {
-			left = round.again
-		}
-		if err := wait.For(ctx, v.timing.again); err != nil {
-			return err
-		}
-	}
-}
-
-// traceRound is one round of looking up traces.
-type traceRound struct {
-	mu      sync.Mutex
-	again   []traffic.Answer // those that lack something
-	lost    map[string][]int
-	torn    map[int]string
-	doubled []int
-	stored  map[string]bool
-}
-
-func (r *traceRound) judge(answer traffic.Answer, spans []query.Span) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stored[answer.TraceID] = r.stored[answer.TraceID] || len(spans) > 0
-	lacking, double := false, false
-	for _, service := range accounted {
-		n := len(serverSpans(spans, service))
-		double = double || n > 1
-		if n == 0 && must(service, answer) {
-			r.lost[service] = append(r.lost[service], answer.N)
-			lacking = true
-		}
-	}
-	seen := map[string]bool{}
-	for _, s := range spans {
-		double = double || seen[s.ID]
-		seen[s.ID] = true
-	}
-	if double {
-		r.doubled = append(r.doubled, answer.N)
-	}
-	// A service that has answered has sent all its spans with the server span or before.
-	if !lacking && !double && answer.FromBackend() {
-		if err := whole(spans); err != nil {
-			r.torn[answer.N] = err.Error()
-			lacking = true
-		}
-	}
-	if lacking {
-		r.again = append(r.again, answer)
-	}
 }
 
 // accountLines counts the access-log lines of every request and service.

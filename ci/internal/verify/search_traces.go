@@ -106,7 +106,7 @@ func sight(seen []sighting, prefix string, found map[string][]query.Span) {
 			frontend: uint16(len(serverSpans(spans, "frontend"))), backend: uint16(len(serverSpans(spans, "backend"))),
 		}
 		// Without the backend it may be whole, or a part.
-		s.whole = whole(spans) == nil && s.backend > 0
+		s.whole = whole(spans) == nil && s.backend > 0 && !twice(spans)
 		s.failed = slices.ContainsFunc(spans, func(span query.Span) bool { return span.Failed })
 		s.took = length(spans)
 		s.differs = seen[n].differs || seen[n].spans != 0 && seen[n].spans != s.spans
