@@ -244,8 +244,8 @@ func (e *env) labForCases(ctx context.Context, f *checkFlags) (at target.Address
 // judgedStores are the lab's stores as the judge asks them.
 func judgedStores(at target.Addresses) query.Stores {
 	const within = 30 * time.Second
-	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: within})
-	stores.Tempo.HTTP = &http.Client{Timeout: within, Transport: check.CacheTraces(http.DefaultTransport)}
+	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, at.Client(within))
+	stores.Tempo.HTTP = &http.Client{Timeout: within, Transport: check.CacheTraces(at.Transport())}
 	return stores
 }
 
@@ -266,7 +266,7 @@ func (e *env) checkOptions(f *checkFlags, at target.Addresses) check.Options {
 		},
 	}
 	if at.Inspector != "" {
-		options.Quality = quality{inspector.Client{URL: at.Inspector}}
+		options.Quality = quality{inspector.Client{URL: at.Inspector, HTTP: at.Client(30 * time.Second)}}
 	}
 	return options
 }

@@ -55,7 +55,7 @@ func (e *env) inspect(cmd *cobra.Command, service string, f inspectFlags) error 
 	found, err := target.Do(cmd.Context(), t, target.Work[inspect.Inspection]{
 		Args: append([]string{"inspect", service}, given(cmd, "run")...), Asks: []string{target.Inspector}, Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (inspect.Inspection, error) {
-			seen, err := inspector.Client{URL: at.Inspector}.Facts(ctx, service, f.run)
+			seen, err := inspector.Client{URL: at.Inspector, HTTP: at.Client(30 * time.Second)}.Facts(ctx, service, f.run)
 			return inspect.Of(seen, time.Now()), err
 		},
 	})

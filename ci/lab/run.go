@@ -86,7 +86,7 @@ func (e *env) run(ctx context.Context, f *runFlags, args []string) error {
 		return err
 	}
 	telemetry := application.Telemetry{
-		HTTP: at.OTLPHTTP, GRPC: at.OTLPGRPC, Protocol: f.protocol, Service: f.service,
+		HTTP: at.OTLPHTTP, GRPC: at.OTLPGRPC, TLS: application.TLSFiles(at.Application), Protocol: f.protocol, Service: f.service,
 		DefaultService: application.Name(args), RunID: runid.New(), Interval: f.interval,
 	}
 	environment := telemetry.Environment(os.Environ())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ type runReport struct {
 func (r *runReport) run() arrival.Run { return arrival.Run{ID: r.RunID, Since: r.Started} }
 
 func storesOf(at target.Addresses) query.Stores {
-	return query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: 10 * time.Second})
+	return query.NewStores(at.Tempo, at.Loki, at.Mimir, at.Client(10*time.Second))
 }
 
 // complete fills in what follows from the counts.

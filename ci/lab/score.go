@@ -95,7 +95,7 @@ func (e *env) score(cmd *cobra.Command, service string, f scoreFlags) error {
 
 // scoreOf asks the inspector for a service's facts, and judges them.
 func scoreOf(ctx context.Context, at target.Addresses, service, run string) (scoreDocument, error) {
-	seen, err := inspector.Client{URL: at.Inspector}.Facts(ctx, service, run)
+	seen, err := inspector.Client{URL: at.Inspector, HTTP: at.Client(30 * time.Second)}.Facts(ctx, service, run)
 	if err != nil {
 		return scoreDocument{}, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,13 +66,13 @@ func (e *env) services(cmd *cobra.Command, f servicesFlags) error {
 
 // listServices asks the stores, and the inspector for the scores.
 func listServices(ctx context.Context, at target.Addresses, since time.Duration) (services.List, error) {
-	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, &http.Client{Timeout: 30 * time.Second})
+	stores := query.NewStores(at.Tempo, at.Loki, at.Mimir, at.Client(30*time.Second))
 	list, err := services.Find(ctx, stores, since, time.Now())
 	if err != nil {
 		return list, err
 	}
 	for i := range list.Services {
-		seen, err := inspector.Client{URL: at.Inspector}.Facts(ctx, list.Services[i].Name, "")
+		seen, err := inspector.Client{URL: at.Inspector, HTTP: stores.Tempo.HTTP}.Facts(ctx, list.Services[i].Name, "")
 		switch {
 		case err == nil:
 			list.Services[i].Score = new(score.Evaluate(seen, time.Now()).Score)

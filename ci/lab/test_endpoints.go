@@ -35,7 +35,7 @@ backend, and compares the answers, errors included, with the documentation.`,
 					if cmp.Or(frontend, at.Frontend) == "" {
 						return report.Report{}, errNoServices
 					}
-					return endpoints.Report(ctx, endpoints.Target{Frontend: cmp.Or(frontend, at.Frontend), Backend: cmp.Or(backend, at.Backend)}), nil
+					return endpoints.Report(ctx, endpoints.Target{Frontend: cmp.Or(frontend, at.Frontend), Backend: cmp.Or(backend, at.Backend), TLS: at.TLS}), nil
 				},
 				NeedsNoLab: frontend != "" && backend != "", Remark: e.say,
 			})

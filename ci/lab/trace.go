@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -66,7 +65,7 @@ func (e *env) trace(cmd *cobra.Command, text string, f traceFlags) error {
 	found, err := target.Do(cmd.Context(), t, target.Work[traceview.Trace]{
 		Args: []string{"trace", id}, Asks: []string{target.Tempo, target.Loki}, Remark: e.say,
 		Here: func(ctx context.Context, at target.Addresses) (traceview.Trace, error) {
-			client := &http.Client{Timeout: 30 * time.Second}
+			client := at.Client(30 * time.Second)
 			found, err := traceview.Fetch(ctx, query.Tempo{URL: at.Tempo, HTTP: client}, query.Loki{URL: at.Loki, HTTP: client}, id)
 			if err == nil && found.Missing != "" && at.Alloy != "" {
 				if kept, failed := sampling.Read(ctx, client, at.Alloy); failed == nil && !kept.Keeps(id) {

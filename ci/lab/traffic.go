@@ -53,7 +53,7 @@ func trafficCommand(e *env) *cobra.Command {
 						return traffic.Report{}, errNoServices
 					}
 					o := traffic.Options{
-						Frontend: cmp.Or(frontend, at.Frontend), Profile: profile, NoFaults: noFaults, Progress: e.trafficProgress(),
+						Frontend: cmp.Or(frontend, at.Frontend), TLS: at.TLS, Profile: profile, NoFaults: noFaults, Progress: e.trafficProgress(),
 					}
 					if frontend == "" {
 						o.Before = verify.CountBefore(at)

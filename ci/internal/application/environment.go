@@ -20,6 +20,9 @@ func Protocols() []string { return []string{"http/protobuf", "grpc", "http/json"
 type Telemetry struct {
 	// HTTP and GRPC are the base URLs at which OTLP is received.
 	HTTP, GRPC string
+	// TLS are the files of the certificate that a receiver at an https address wants; empty
+	// for another.
+	TLS TLSFiles
 	// Protocol is one of [Protocols]; "" leaves the choice to the user's environment.
 	Protocol string
 	// Service is the service's name; "" leaves the name to the user's environment, and
@@ -32,6 +35,10 @@ type Telemetry struct {
 	// Interval is how often metrics are sent.
 	Interval time.Duration
 }
+
+// TLSFiles are the paths of a client's certificate and its key, and of the authority's
+// certificate.
+type TLSFiles struct{ Certificate, Key, Authority string }
 
 // batchDelay is how long an SDK collects spans and log lines before it sends them. The
 // SDKs' own default is 5 s for spans, which is long for a person who watches.
@@ -64,6 +71,11 @@ func (t Telemetry) Environment(user []string) []string {
 	protocol, _ := e.get("OTEL_EXPORTER_OTLP_PROTOCOL")
 	if _, own := e.get("OTEL_EXPORTER_OTLP_ENDPOINT"); !own {
 		e.set("OTEL_EXPORTER_OTLP_ENDPOINT", t.endpoint(protocol))
+		if t.TLS != (TLSFiles{}) {
+			e.setDefault("OTEL_EXPORTER_OTLP_CERTIFICATE", t.TLS.Authority)
+			e.setDefault("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", t.TLS.Certificate)
+			e.setDefault("OTEL_EXPORTER_OTLP_CLIENT_KEY", t.TLS.Key)
+		}
 		for _, s := range signals { // a signal may have a protocol of its own
 			prefix := "OTEL_EXPORTER_OTLP_" + s.variable
 			if other, ok := e.get(prefix + "_PROTOCOL"); ok && t.endpoint(other) != t.endpoint(protocol) {

@@ -127,3 +127,33 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// An application that sends to a receiver over mutual TLS gets the files of its certificate,
+// unless it has an endpoint or files of its own.
+func TestCertificate(t *testing.T) {
+	told := Telemetry{HTTP: "https://localhost:4318", GRPC: "https://localhost:4317", TLS: TLSFiles{"/lab/tls.crt", "/lab/tls.key", "/lab/ca.crt"}}
+	names := []string{"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"}
+	for _, c := range []struct {
+		name string
+		user []string
+		want [3]string
+	}{
+		{"nothing", nil, [3]string{"/lab/ca.crt", "/lab/tls.crt", "/lab/tls.key"}},
+		{"an endpoint of its own", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=https://example.com"}, [3]string{}},
+		{"an authority of its own", []string{"OTEL_EXPORTER_OTLP_CERTIFICATE=/mine"}, [3]string{"/mine", "/lab/tls.crt", "/lab/tls.key"}},
+	} {
+		env := environment(told.Environment(c.user))
+		for i, name := range names {
+			if have, _ := env.get(name); have != c.want[i] {
+				t.Errorf("with %s: %s=%s, want %s", c.name, name, have, c.want[i])
+			}
+		}
+	}
+	told.TLS = TLSFiles{}
+	env := environment(told.Environment(nil))
+	for _, name := range names {
+		if have, ok := env.get(name); ok {
+			t.Errorf("without a certificate: %s=%s", name, have)
+		}
+	}
+}

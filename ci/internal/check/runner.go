@@ -210,7 +210,7 @@ func (r *runner) launch(port int) error {
 		args = shell(args[0])
 	}
 	telemetry := application.Telemetry{
-		HTTP: r.At.OTLPHTTP, GRPC: r.At.OTLPGRPC, Protocol: run.Protocol, Service: run.Service,
+		HTTP: r.At.OTLPHTTP, GRPC: r.At.OTLPGRPC, TLS: application.TLSFiles(r.At.Application), Protocol: run.Protocol, Service: run.Service,
 		DefaultService: name, RunID: r.scope.RunID,
 	}
 	// The case's own variables count as the user's: they stay as they are.

@@ -44,7 +44,7 @@ func (r *runner) seed(ctx context.Context) bool {
 		if !m.any {
 			continue
 		}
-		if err := post(ctx, r.At.OTLPHTTP+m.path, m.message); err != nil {
+		if err := post(ctx, r.At.Client(0), r.At.OTLPHTTP+m.path, m.message); err != nil {
 			c.Status, c.Measured, c.Expected = report.Fail, err.Error(), "the lab takes it"
 			break
 		}
@@ -58,7 +58,7 @@ func (r *runner) seed(ctx context.Context) bool {
 }
 
 // post sends OTLP over HTTP.
-func post(ctx context.Context, url string, message proto.Message) error {
+func post(ctx context.Context, client *http.Client, url string, message proto.Message) error {
 	body, err := proto.Marshal(message)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func post(ctx context.Context, url string, message proto.Message) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("sending the seed: %w", err)
 	}

@@ -10,6 +10,7 @@ package endpoints
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,6 +34,9 @@ type Target struct {
 	// HTTP is used instead of a client of our own; its redirect policy is
 	// replaced, for a redirect is an answer.
 	HTTP *http.Client
+	// TLS are the settings of a client of services that want a certificate, for a client of
+	// our own; nil are the usual ones.
+	TLS *tls.Config
 	// WithoutTraces says that the services run with OTEL_SDK_DISABLED=true: then
 	// no answer needs an X-Trace-Id.
 	WithoutTraces bool
@@ -91,7 +95,7 @@ type session struct {
 }
 
 func newSession(t Target, service, base, api string) *session {
-	client := http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableCompression: true}}
+	client := http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableCompression: true, TLSClientConfig: t.TLS}}
 	if t.HTTP != nil {
 		client = *t.HTTP
 	}

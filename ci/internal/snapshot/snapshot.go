@@ -119,7 +119,7 @@ func take(ctx context.Context, o Options, now time.Time) (Snapshot, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := o.Addresses.Transport()
 	transport.MaxIdleConnsPerHost = atOnce
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: answerWithin}

@@ -1,8 +1,11 @@
 package target
 
 import (
+	"crypto/tls"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Names of the lab's components, in the order in which data flows through them.
@@ -44,6 +47,46 @@ type Addresses struct {
 	OTLPGRPC string `json:"otlp_grpc"`
 	// Inspector runs where Grafana does not, and with --inspect.
 	Inspector string `json:"inspector,omitempty"`
+	// TLS are the settings of a client of a closed lab, whose components want a client's
+	// certificate; nil elsewhere.
+	TLS *tls.Config `json:"-"`
+	// Application are the files of the certificate of an application that sends to a closed
+	// lab; empty elsewhere.
+	Application TLSFiles `json:"-"`
+}
+
+// TLSFiles are the paths of a client's certificate and its key, and of the authority's
+// certificate.
+type TLSFiles struct{ Certificate, Key, Authority string }
+
+// OverTLS returns the addresses of this machine's components with https, and by the name
+// localhost: a client that names a server by its IP address sends no name in its TLS
+// greeting, and Loki, Tempo and Mimir answer such a client with the certificate that they had
+// at their start, renewed or not.
+func (g Addresses) OverTLS() Addresses {
+	for _, url := range []*string{&g.Frontend, &g.Backend, &g.Alloy, &g.Loki, &g.Tempo, &g.Mimir, &g.Grafana, &g.OTLPHTTP, &g.OTLPGRPC, &g.Inspector} {
+		*url = strings.Replace(*url, "http://127.0.0.1:", "https://localhost:", 1)
+	}
+	return g
+}
+
+// Transport returns a transport of its own to the components, as Go's default one, with
+// the certificate of a closed lab.
+func (g Addresses) Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if g.TLS != nil {
+		t.TLSClientConfig = g.TLS.Clone()
+	}
+	return t
+}
+
+// Client returns a client of the components. An answer may take that long.
+func (g Addresses) Client(timeout time.Duration) *http.Client {
+	c := &http.Client{Timeout: timeout}
+	if g.TLS != nil { // else the connections of the default one are shared
+		c.Transport = g.Transport()
+	}
+	return c
 }
 
 // InCluster tells whether the addresses are those of Services in a cluster, so that

@@ -11,6 +11,7 @@ package traffic
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -43,6 +44,9 @@ const (
 type Options struct {
 	// Frontend is the frontend's base URL, "http://localhost:8080".
 	Frontend string
+	// TLS are the settings of a client of a frontend at an https address that wants a
+	// certificate; nil are the usual ones.
+	TLS *tls.Config
 	// Profile is what to send; see [ByName] and [Profile.With].
 	Profile Profile
 	// NoFaults leaves slow and failing requests out, for a lab that runs without
@@ -89,7 +93,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := p.validate(); err != nil {
 		return Report{}, fmt.Errorf("traffic profile %q: %w", p.Name, err)
 	}
-	client := runClient(o.Client)
+	client := runClient(o.Client, o.TLS)
 	if o.Client == nil {
 		defer client.CloseIdleConnections()
 	}
@@ -211,11 +215,12 @@ func (a *attack) collect(ctx context.Context, results <-chan *vegeta.Result, end
 // runClient is the client for a run. It uses no proxy, follows no redirects and keeps any
 // number of connections. It drops an idle connection well before the servers do (60 s),
 // because a request on a connection that is just being closed fails.
-func runClient(given *http.Client) *http.Client {
+func runClient(given *http.Client, config *tls.Config) *http.Client {
 	c := http.Client{
 		Timeout: answerTimeout,
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:       config,
 			MaxIdleConns:          0, // no limit
 			MaxIdleConnsPerHost:   maxWorkers,
 			IdleConnTimeout:       30 * time.Second,

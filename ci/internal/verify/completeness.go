@@ -91,7 +91,7 @@ func (v *verifier) sendTraffic(ctx context.Context) (t traffic.Report) {
 	p := v.Profile
 	v.Progress(fmt.Sprintf("traffic: %d requests at %g/s", p.Requests, p.Rate))
 	v.check("completeness", "traffic "+p.Name, fmt.Sprintf("%d requests at %g/s, each with the right answer", p.Requests, p.Rate), func() (measured string, err error) {
-		if t, err = v.send(ctx, traffic.Options{Frontend: v.Addresses.Frontend, Profile: p}); err != nil {
+		if t, err = v.send(ctx, traffic.Options{Frontend: v.Addresses.Frontend, TLS: v.Addresses.TLS, Profile: p}); err != nil {
 			return "", err
 		}
 		measured = fmt.Sprintf("%d at %.1f/s, p95 %v", t.Requests, t.Rate, t.Latency.P95.Round(time.Millisecond))

@@ -131,7 +131,7 @@ func (v *verifier) run(ctx context.Context) (report.Report, error) {
 
 // connect makes the clients. The function that it returns closes their connections.
 func (v *verifier) connect() (close func()) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := v.Addresses.Transport()
 	transport.MaxIdleConnsPerHost = 16
 	v.http = &http.Client{Transport: transport, Timeout: v.timing.answer}
 	v.loki = query.Loki{URL: v.Addresses.Loki, HTTP: v.http}
