@@ -36,6 +36,8 @@ func TestConfigurationIsValid(t *testing.T) {
 		{"alloy", "alloy", []string{"validate", "--stability.level=experimental", "alloy/config.alloy"}},
 		{"alloy in a cluster", "alloy", []string{"validate", "--stability.level=experimental", "alloy"}},
 		{"alloy is formatted", "alloy", []string{"fmt", "-t", "alloy/config.alloy"}},
+		{"alloy's receiver is formatted", "alloy", []string{"fmt", "-t", "alloy/open.alloy"}},
+		{"alloy's closed receiver is formatted", "alloy", []string{"fmt", "-t", "alloy/closed.alloy"}},
 		{"alloy in a cluster is formatted", "alloy", []string{"fmt", "-t", "alloy/kubernetes.alloy"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

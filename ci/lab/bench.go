@@ -82,6 +82,9 @@ func (e *env) bench(ctx context.Context, f *benchFlags, names []string) error {
 	if e.target.name != target.Local {
 		return usageError{errors.New("bench reads what the processes of this machine take: it has no --target but local")}
 	}
+	if f.up.closed {
+		return usageError{errors.New("bench measures open labs: it has no --closed")}
+	}
 	t, err := e.wanted(&f.up)
 	if err != nil {
 		return err

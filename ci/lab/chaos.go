@@ -106,6 +106,11 @@ func (e *env) chaos(cmd *cobra.Command, words []string, f *chaosFlags) error {
 	if !ok {
 		return fmt.Errorf("chaos: %w", target.ErrNotHere)
 	}
+	if at, isReachable := t.(target.Reachable); isReachable {
+		if reached, err := at.Addresses(cmd.Context()); err == nil && reached.TLS != nil {
+			return errors.New("chaos: the lab is closed, and chaos has no certificate yet; run it against an open lab")
+		}
+	}
 	e.say(fmt.Sprintf("%d scenarios; what they do to the lab: `lab chaos --list`", len(scenarios)))
 	result, err := chaos.Run(cmd.Context(), chaos.Options{
 		Scenarios: scenarios, Lab: lab, Target: e.target.name, Own: f.own, AwaitAlerts: f.alerts, Rate: f.rate, Say: e.step, Line: e.line,

@@ -83,7 +83,7 @@ func (e *env) local(f *upFlags) (*local.Target, error) {
 	return local.New(local.Options{
 		Dir: e.labDir, Files: e.files, NoServices: f.noServices, Listen: f.listen,
 		Stack: func() (*stack.Stack, error) { return e.stack(f.stack, f.cache, f.images, f.archives, false) },
-		Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Origins: f.origins, DatabaseURL: e.getenv("LAB_DATABASE_URL"), Retention: f.retention.periods(), Sampling: kept,
+		Ports: f.ports, FreePorts: f.freePorts, Inspect: f.inspect, Forward: other, Faults: !f.noFaults, Closed: f.wantsClosed(), Origins: f.origins, DatabaseURL: e.getenv("LAB_DATABASE_URL"), Retention: f.retention.periods(), Sampling: kept,
 		Say: e.say, Line: e.line,
 	})
 }

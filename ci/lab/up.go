@@ -28,6 +28,9 @@ in reach), or compiled from source, which takes about a quarter of an hour on tw
 and happens once. --images FILE takes another lock, such as a mirror's. What is compiled
 has only what the lab runs; ` + "`lab stack build --full`" + ` compiles the rest.
 
+With --closed every connection is mutual TLS, by certificates that up makes in the lab's folder:
+docs/certificates.md says how applications and browsers get in.
+
 Outside of a checkout, up takes the configuration that is built into lab, and installs
 the services as Go packages of lab's own version, which takes a minute or two the first
 time and needs the go command. --no-services leaves the services out.

@@ -27,6 +27,8 @@ type upFlags struct {
 	stack      stack.Mode
 	cache      string
 	freePorts  bool
+	closed     bool
+	closedFlag *pflag.Flag // of closed: whether it is on the command line
 	origins    []string
 
 	// For Kind.
@@ -60,10 +62,12 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.StringVar(&f.forward, "forward", "", "send a copy of all telemetry, as it came in, to another OTLP endpoint, too: an http or https `URL`, which takes http/protobuf")
 	flags.StringVar(&f.headers, "forward-headers", "", "a `FILE` with the headers that the endpoint of --forward wants, a line for each, such as Authorization: Bearer …")
 	flags.StringSliceVar(&f.origins, "allow-origin", nil, "local: which pages may send telemetry from a browser, instead of those on localhost: an `ORIGIN` such as https://app.example.com or https://*.example.com; may be repeated")
+	flags.BoolVar(&f.closed, "closed", false, "local: make every connection mutual TLS, with certificates of the lab's own; a lab that was closed stays so until --closed=false")
+	f.closedFlag = flags.Lookup("closed")
 	f.registerNodes(flags)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "kind, kubernetes: how long to wait until everything is ready")
 	flags.BoolVar(&f.metricsServer, "metrics-server", false, "kind: run metrics-server too, for kubectl top")
-	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin")
+	onlyOn(flags, []string{target.Local}, "no-services", "stack", "cache", "allow-origin", "closed")
 	onlyOn(flags, []string{target.Local, target.Kind, target.Kubernetes}, "images", "inspect", "forward", "forward-headers", "no-faults", "retention", "retention-logs", "retention-traces", "retention-metrics", "retention-audit", "sample-traces", "sample-slow")
 	onlyOn(flags, []string{target.Local, target.Kind}, "archives", "listen")
 	onlyOn(flags, []string{target.Kind}, "workers", "node-image", "recreate", "metrics-server")
@@ -71,6 +75,15 @@ func (f *upFlags) register(cmd *cobra.Command) (names []string) {
 	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
 	cmd.Flags().AddFlagSet(flags)
 	return names
+}
+
+// wantsClosed is the wish for a lab whose connections are mutual TLS, or for an open one; nil
+// if the command line has neither.
+func (f *upFlags) wantsClosed() *bool {
+	if f.closedFlag == nil || !f.closedFlag.Changed {
+		return nil
+	}
+	return &f.closed
 }
 
 // registerPorts adds the flags that choose ports, for a lab that stays.

@@ -132,7 +132,8 @@ func TestExportersFollowTheirFiles(t *testing.T) {
 			t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
 			recordEarly(t, tel)
 			select {
-			case <-ln.refused:
+			case err := <-ln.refused:
+				t.Log(err)
 			case <-time.After(time.Minute):
 				t.Fatal("nobody was refused")
 			}

@@ -197,10 +197,9 @@ func (p *Process) knownPorts() []int {
 
 // awaitReady waits until a process that runs already is ready.
 func awaitReady(ctx context.Context, p Process) error {
-	client := probeClient()
 	deadline := time.Now().Add(readyWithin)
 	for {
-		ok, answer := probe(ctx, client, p.Ready)
+		ok, answer := p.probe(ctx, probeWithin)
 		switch {
 		case ok:
 			return nil

@@ -228,7 +228,7 @@ func TestLinksThatLeadOut(t *testing.T) {
 			if err := os.Symlink(to, link); err != nil {
 				t.Skipf("no symbolic links here: %v", err)
 			}
-			if err := l.layout.create(folder, l.cfg.Files, true); err == nil && name != "config/dashboards" { // which is made anew
+			if err := l.layout.create(folder, l.cfg.Files, true, false); err == nil && name != "config/dashboards" { // which is made anew
 				t.Error("create() follows the link out of the folder")
 			}
 			if _, err := l.Reset(t.Context()); err != nil {

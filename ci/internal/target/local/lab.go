@@ -58,6 +58,9 @@ type Config struct {
 	Forward forward.Endpoint
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
+	// Closed says whether every connection is mutual TLS; nil leaves the lab as it was, and
+	// a new one open.
+	Closed *bool
 	// Origins are the pages that may send telemetry from a browser, such as
 	// https://app.example.com. Without any, those on localhost may.
 	Origins []string

@@ -21,6 +21,7 @@ import (
 //	owner          the `lab` in the foreground that looks after the lab
 //	bin/           the services' programs
 //	config/        the configuration that runs, a copy of the checkout's or of the program's own
+//	certificates/  of a closed lab; see package certificates
 //	config/rules/  Mimir's rules, in a folder for their tenant
 //	data/NAME/     what each component stores
 //	logs/NAME.log  what each component prints
@@ -90,6 +91,7 @@ func (l layout) reads(name string) ([]string, error) {
 		files = append(files, config)
 	}
 	if name == target.Alloy {
+		files = append(files, l.config(receiverFile))
 		for _, pattern := range []string{l.config(filepath.Join("copy", "*.alloy")), l.config(filepath.Join("sampling", "*.alloy")), filepath.Join(l.secrets(), "*")} {
 			found, err := filepath.Glob(pattern)
 			if err != nil {
@@ -113,7 +115,7 @@ func (l layout) reads(name string) ([]string, error) {
 // what the fingerprints were taken of, whatever is edited meanwhile. It fails where a
 // symbolic link would lead it out of the lab's folder. Alerts about the services are only
 // for a lab that has them.
-func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) error {
+func (l layout) create(folder labdir.Folder, files fs.FS, withServices, closed bool) error {
 	into, err := folder.Root()
 	if err != nil {
 		return err
@@ -142,6 +144,13 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 			return fmt.Errorf("reading the lab's configuration (is this a checkout of the lab?): %w", err)
 		}
 	}
+	receiver := "alloy/open.alloy"
+	if closed {
+		receiver = "alloy/closed.alloy"
+	}
+	if err := copyFile(into, "config/"+receiverFile, from, receiver); err != nil {
+		return fmt.Errorf("copying Alloy's receiver: %w", err)
+	}
 	for _, folder := range []string{"copy", "sampling"} {
 		if err := copyFiles(into, "config/"+folder, from, "alloy/"+folder+"/*.alloy"); err != nil {
 			return fmt.Errorf("copying Alloy's modules: %w", err)
@@ -166,6 +175,9 @@ func (l layout) create(folder labdir.Folder, files fs.FS, withServices bool) err
 
 // secrets is the folder of the headers' values of a [forward.Endpoint].
 func (l layout) secrets() string { return l.config("forward") }
+
+// receiverFile is what Alloy receives with. Alloy loads each .alloy file of the folder.
+const receiverFile = "receiver.alloy"
 
 // tenant is the one whom Mimir takes every sender for, while it has one tenant only.
 const tenant = "anonymous"

@@ -92,7 +92,7 @@ func smallCheckout(t *testing.T) checkout.Files {
 	for _, name := range []string{target.Backend, target.Frontend} {
 		write(t, filepath.Join(root, "services", name, "main.go"), serviceSource)
 	}
-	for _, name := range []string{"loki/loki.yaml", "tempo/tempo.yaml", "mimir/mimir.yaml", "alloy/config.alloy"} {
+	for _, name := range []string{"loki/loki.yaml", "tempo/tempo.yaml", "mimir/mimir.yaml", "alloy/config.alloy", "alloy/open.alloy", "alloy/closed.alloy"} {
 		write(t, filepath.Join(root, "config", name), "first")
 	}
 	return checkout.Files{FS: os.DirFS(root), Root: root}

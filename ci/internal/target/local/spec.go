@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -69,6 +70,7 @@ type plan struct {
 	inspect   bool
 	forward   forward.Endpoint
 	faults    bool
+	closed    bool // every connection is mutual TLS
 	origins   []string
 	listen    string // the address that components listen on
 	// databaseURL is the backend's PostgreSQL database; "" is its SQLite file.
@@ -93,6 +95,9 @@ func (p plan) specs() ([]spec, error) {
 		}
 		s := p.spec(name, program)
 		s.name, s.path, s.built, s.dir = name, program.Path, program.built, p.layout.dir
+		if p.closed {
+			s = p.closedComponent(s)
+		}
 		s.args = append(append([]string{}, program.Args...), s.args...)
 		s.env = append(append(s.env, "LAB_LISTEN="+p.listen), p.retention.Environment()...)
 		s.env = append(s.env, ownership(p.folder, name, program.Path)...)
@@ -152,13 +157,13 @@ func (p plan) spec(name string, program Program) spec {
 		return p.inspector(base)
 	case target.Backend:
 		return spec{
-			env: append(otel("grpc", p.ports.AlloyOTLPGRPC), append(p.layout.databases(p.databaseURL),
+			env: append(otel("grpc", p.addresses.OTLPGRPC), append(p.layout.databases(p.databaseURL),
 				"LISTEN_ADDR="+p.at(p.ports.Backend), "LAB_FAULTS="+strconv.FormatBool(p.faults))...),
 			ready: base + "/ready", ports: []int{p.ports.Backend},
 		}
 	default: // the frontend
 		return spec{
-			env: append(otel("http/protobuf", p.ports.AlloyOTLPHTTP),
+			env: append(otel("http/protobuf", p.addresses.OTLPHTTP),
 				"LISTEN_ADDR="+p.at(p.ports.Frontend), "BACKEND_URL="+p.addresses.Backend,
 				"LAB_TRACE_URL="+p.addresses.TraceURL(), "LAB_FAULTS="+strconv.FormatBool(p.faults), "PUBLIC_ENDPOINT=false"),
 			ready: base + "/ready", ports: []int{p.ports.Frontend},
@@ -175,14 +180,14 @@ func (p plan) alloy(base, config, data string) spec {
 		copies = "inspector"
 	}
 	s := spec{
-		args: []string{"run", config, "--stability.level=experimental", "--disable-reporting",
+		args: []string{"run", path.Dir(config), "--stability.level=experimental", "--disable-reporting",
 			"--server.http.listen-addr=" + p.at(p.ports.Alloy), "--storage.path=" + data + "/storage"},
 		env: []string{
 			port("ALLOY_OTLP_GRPC_PORT", p.ports.AlloyOTLPGRPC), port("ALLOY_OTLP_HTTP_PORT", p.ports.AlloyOTLPHTTP),
-			"LAB_QUEUE_DIR=" + data + "/queue", "TEMPO_OTLP_URL=http://" + target.Loopback(p.ports.TempoOTLP),
-			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + target.Loopback(p.ports.Alloy),
-			"LOKI_ADDR=" + target.Loopback(p.ports.Loki), "TEMPO_ADDR=" + target.Loopback(p.ports.Tempo),
-			"MIMIR_ADDR=" + target.Loopback(p.ports.Mimir), "LAB_CORS_ORIGINS=" + strings.Join(p.origins, ","), "GOMEMLIMIT=400MiB",
+			"LAB_QUEUE_DIR=" + data + "/queue", "TEMPO_OTLP_URL=" + p.url(p.ports.TempoOTLP),
+			"LOKI_URL=" + p.addresses.Loki, "MIMIR_URL=" + p.addresses.Mimir, "ALLOY_ADDR=" + p.host(p.ports.Alloy),
+			"LOKI_ADDR=" + p.host(p.ports.Loki), "TEMPO_ADDR=" + p.host(p.ports.Tempo),
+			"MIMIR_ADDR=" + p.host(p.ports.Mimir), "LAB_CORS_ORIGINS=" + strings.Join(p.origins, ","), "GOMEMLIMIT=400MiB",
 			"LAB_INSPECTOR_COPY=" + copies, "INSPECTOR_URL=" + p.addresses.Inspector,
 		},
 		ready: base + "/-/ready", ports: []int{p.ports.Alloy, p.ports.AlloyOTLPGRPC, p.ports.AlloyOTLPHTTP},
@@ -241,10 +246,10 @@ func (p plan) checkGrafana() error {
 
 // otel is the telemetry configuration of a service: the standard variables, with
 // intervals short enough to watch, and queues that a burst does not overflow.
-func otel(protocol string, port int) []string {
+func otel(protocol, endpoint string) []string {
 	return []string{
 		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + target.Loopback(port),
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
 		"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=local",
 		"OTEL_BSP_SCHEDULE_DELAY=1000", "OTEL_BSP_MAX_QUEUE_SIZE=20480",
 		"OTEL_BLRP_SCHEDULE_DELAY=1000", "OTEL_BLRP_MAX_QUEUE_SIZE=20480",

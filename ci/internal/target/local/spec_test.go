@@ -25,7 +25,7 @@ func TestSettingsHaveNoFolderName(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := layout{folder.Path}
-	if err := l.create(folder, smallCheckout(t), true); err != nil {
+	if err := l.create(folder, smallCheckout(t), true, false); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -68,7 +68,7 @@ func TestListenEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := layout{folder.Path}
-	if err := l.create(folder, smallCheckout(t), true); err != nil {
+	if err := l.create(folder, smallCheckout(t), true, false); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()

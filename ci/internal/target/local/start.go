@@ -120,11 +120,10 @@ func (l *Lab) startOne(s spec) (Process, *exec.Cmd, error) {
 func waitReady(ctx context.Context, p Process, cmd *exec.Cmd, receives []int) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // also keeps it from staying a zombie
-	client := probeClient()
 	deadline := time.NewTimer(readyWithin)
 	defer deadline.Stop()
 	for {
-		ok, answer := probe(ctx, client, p.Ready)
+		ok, answer := p.probe(ctx, probeWithin)
 		if ok {
 			if answer = notListening(ctx, receives); answer == "" {
 				return nil
@@ -146,8 +145,8 @@ func waitReady(ctx context.Context, p Process, cmd *exec.Cmd, receives []int) er
 	}
 }
 
-// probeClient asks for readiness.
-func probeClient() *http.Client { return &http.Client{Timeout: 2 * time.Second} }
+// probeWithin bounds one question for readiness.
+const probeWithin = 2 * time.Second
 
 // notListening says which of the ports accepts no connection; "" when all do.
 func notListening(ctx context.Context, ports []int) string {
@@ -161,9 +160,13 @@ func notListening(ctx context.Context, ports []int) string {
 	return ""
 }
 
-// probe asks a readiness URL once.
-func probe(ctx context.Context, client *http.Client, url string) (ok bool, answer string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// probe asks the process once whether it is ready.
+func (p Process) probe(ctx context.Context, within time.Duration) (ok bool, answer string) {
+	client, err := p.client(within)
+	if err != nil {
+		return false, err.Error()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Ready, nil)
 	if err != nil {
 		return false, err.Error()
 	}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
@@ -17,21 +16,24 @@ func (l *Lab) Status(ctx context.Context) (*State, target.Status, error) {
 	if err != nil {
 		return nil, target.Status{}, err
 	}
-	client := &http.Client{Timeout: time.Second}
+	at, err := l.reached(state)
+	if err != nil {
+		return nil, target.Status{}, err
+	}
 	s := target.Status{Target: target.Local, Started: state.Started, Components: []target.Component{}}
 	for _, name := range order {
 		p := state.process(name)
 		if p == nil {
 			continue
 		}
-		i := p.look(ctx, client)
+		i := p.look(ctx)
 		c := target.Component{Name: name, State: i.State, Desired: 1, URL: state.Addresses.URL(name), Instances: []target.Instance{i}}
 		if i.Ready {
 			c.Ready = 1
 		}
 		s.Components = append(s.Components, c)
 	}
-	if c, made, err := copies.Ask(ctx, client, state.Addresses.Alloy, copies.Forward); err == nil && made {
+	if c, made, err := copies.Ask(ctx, at.Client(time.Second), at.Alloy, copies.Forward); err == nil && made {
 		s.Forward = &c
 	}
 	s.Sum()
@@ -39,7 +41,7 @@ func (l *Lab) Status(ctx context.Context) (*State, target.Status, error) {
 }
 
 // look asks the process how it is.
-func (p *Process) look(ctx context.Context, client *http.Client) target.Instance {
+func (p *Process) look(ctx context.Context) target.Instance {
 	i := target.Instance{Name: p.Name, PID: p.PID, State: "ended", Log: p.Log}
 	if p.Created > 0 {
 		i.Started = time.UnixMilli(p.Created).UTC()
@@ -49,7 +51,7 @@ func (p *Process) look(ctx context.Context, client *http.Client) target.Instance
 		return i
 	}
 	i.MemoryBytes = int64(p.memory())
-	ok, answer := probe(ctx, client, p.Ready)
+	ok, answer := p.probe(ctx, time.Second)
 	if i.Ready = ok; ok {
 		i.State = target.Ready
 	} else {

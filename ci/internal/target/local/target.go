@@ -41,6 +41,8 @@ type Options struct {
 	Forward forward.Endpoint
 	// Faults lets requests ask for a slow or failing query.
 	Faults bool
+	// Closed says whether every connection is mutual TLS; see [Config].
+	Closed *bool
 	// Origins are the pages that may send telemetry from a browser; see [Config].
 	Origins []string
 	// DatabaseURL is a PostgreSQL database for the backend; see [Config].
@@ -115,7 +117,7 @@ func (t *Target) wanted() (*Lab, error) {
 	}
 	cfg := Config{
 		Self: self, Inspect: t.o.Inspect, Forward: t.o.Forward,
-		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Origins: t.o.Origins, DatabaseURL: t.o.DatabaseURL, Retention: t.o.Retention, Sampling: t.o.Sampling,
+		Files: t.o.Files(), Version: command.Version(), Dir: dir, NoServices: t.o.NoServices, Listen: t.o.Listen, Faults: t.o.Faults, Closed: t.o.Closed, Origins: t.o.Origins, DatabaseURL: t.o.DatabaseURL, Retention: t.o.Retention, Sampling: t.o.Sampling,
 		Programs: t.programs(programs), Progress: t.o.Say, FreePorts: t.o.FreePorts, SetPorts: t.ports,
 	}
 	return Open(cfg), nil
@@ -174,7 +176,7 @@ func summary(headline string, state *State) target.Summary {
 			{Name: target.Frontend, URL: at.Frontend, About: "the web page: users, and buttons for slow and failing queries"},
 			grafana,
 			{Name: target.Backend, URL: at.Backend, About: "the users API, /openapi.yaml"},
-			{Name: "OTLP", URL: "http://" + target.Loopback(state.Ports.AlloyOTLPHTTP),
+			{Name: "OTLP", URL: at.OTLPHTTP,
 				About: fmt.Sprintf("where your application sends its telemetry by HTTP; by gRPC, port %d", state.Ports.AlloyOTLPGRPC)},
 			{Name: target.Alloy, URL: at.Alloy, About: "the collector's own page"},
 			{Name: target.Loki, URL: at.Loki, About: "logs"},
@@ -190,6 +192,10 @@ func summary(headline string, state *State) target.Summary {
 	}
 	if at.Inspector != "" {
 		s.Places = append(s.Places, target.Place{Name: target.Inspector, URL: at.Inspector, About: "a trace as a page: /trace/ID"})
+	}
+	if state.isClosed() {
+		s.Places = slices.DeleteFunc(s.Places, func(p target.Place) bool { return p.Name == target.Grafana })
+		s.Headline += " It is closed: every connection is mutual TLS. docs/certificates.md says how a browser and an application get in."
 	}
 	if at.Frontend == "" {
 		s.Places = slices.DeleteFunc(s.Places, func(p target.Place) bool { return p.URL == "" })
@@ -236,5 +242,5 @@ func (t *Target) Addresses(context.Context) (target.Addresses, error) {
 	if err != nil {
 		return target.Addresses{}, err
 	}
-	return state.Addresses, nil
+	return lab.reached(state)
 }

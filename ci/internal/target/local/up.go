@@ -105,11 +105,12 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	if err := l.cfg.Retention.Check(); err != nil {
 		return nil, err
 	}
-	programs, err := l.cfg.Programs(ctx)
+	closed := l.wantsClosed(state)
+	programs, err := l.programs(ctx, closed)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.layout.create(l.folder, l.cfg.Files, !l.cfg.NoServices); err != nil {
+	if err := l.layout.create(l.folder, l.cfg.Files, !l.cfg.NoServices, closed); err != nil {
 		return nil, err
 	}
 	if err := writeHeaders(l.cfg.Forward, l.folder, l.layout); err != nil {
@@ -132,6 +133,12 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 		return nil, err
 	}
 	state.Ports, state.Addresses = ports, ports.Local()
+	if closed {
+		state.Addresses = state.Addresses.OverTLS()
+		if err := l.certify(); err != nil {
+			return nil, err
+		}
+	}
 	if _, ok := all[target.Grafana]; !ok {
 		state.Addresses.Grafana = ""
 	}
@@ -143,7 +150,7 @@ func (l *Lab) specs(ctx context.Context, state *State) ([]spec, error) {
 	}
 	return plan{
 		layout: l.layout, folder: l.folder, ports: ports, addresses: state.Addresses, programs: all,
-		inspect: l.cfg.Inspect, forward: l.cfg.Forward, faults: l.cfg.Faults, origins: l.cfg.Origins, databaseURL: l.cfg.DatabaseURL, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention, sampling: l.cfg.Sampling,
+		inspect: l.cfg.Inspect, closed: closed, forward: l.cfg.Forward, faults: l.cfg.Faults, origins: l.cfg.Origins, databaseURL: l.cfg.DatabaseURL, listen: cmp.Or(l.cfg.Listen, loopbacks[0]), retention: l.cfg.Retention, sampling: l.cfg.Sampling,
 	}.specs()
 }
 
