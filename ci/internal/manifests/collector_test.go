@@ -75,6 +75,35 @@ func TestQueueIsCheckedBeforeAlloyStarts(t *testing.T) {
 	})
 }
 
+// Before Loki and Mimir start, their pods check the folders that their configurations name, on
+// the same volume and as the same user.
+func TestFilesAreCheckedBeforeStoresStart(t *testing.T) {
+	folders := map[string]string{"loki": "path_prefix: ${LOKI_DATA:-FOLDER}", "mimir": "dir: ${MIMIR_DATA:FOLDER}/tsdb"}
+	forEach(t, func(t *testing.T, l *lab) {
+		for component, names := range folders {
+			config, err := os.ReadFile(filepath.Join(checkout, "config", component, component+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pod := l.workload(t, "observability/"+component).template.Spec
+			if len(pod.InitContainers) != 1 {
+				t.Fatalf("the pod of %s has %d init containers, want 1", component, len(pod.InitContainers))
+			}
+			check, store := pod.InitContainers[0], pod.Containers[0]
+			if len(check.Args) != 3 || check.Args[0] != "check-files" || check.Args[1] != component ||
+				!strings.Contains(string(config), strings.Replace(names, "FOLDER", check.Args[2], 1)) {
+				t.Errorf("the init container runs lab %q, want check-files and the folder of %s.yaml", check.Args, component)
+			}
+			if !mounts(store, check.VolumeMounts[0]) || check.VolumeMounts[0].MountPath != check.Args[2] {
+				t.Errorf("%s has no volume %+v", component, check.VolumeMounts[0])
+			}
+			if check.SecurityContext.RunAsUser != nil || store.SecurityContext.RunAsUser != nil {
+				t.Errorf("the containers of %s do not both run as the pod's user", component)
+			}
+		}
+	})
+}
+
 func mounts(c corev1.Container, m corev1.VolumeMount) bool {
 	return slices.ContainsFunc(c.VolumeMounts, func(have corev1.VolumeMount) bool {
 		return have.Name == m.Name && have.MountPath == m.MountPath && have.SubPath == m.SubPath && !m.ReadOnly

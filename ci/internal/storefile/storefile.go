@@ -46,6 +46,9 @@ func (d Damaged) String() string {
 	return fmt.Sprintf("a file of %s is damaged (%v): %s. It is now %s", d.Component, d.Reason, lost, d.Name)
 }
 
+// Mends tells whether the component has files that Mend looks at.
+func Mends(component string) bool { return component == target.Loki || component == target.Mimir }
+
 // Mend checks the files of a component in its data folder, and mends what the component
 // would trip over. It returns what it has set aside; a component without such files and a
 // folder that is not there have nothing. It fails where a file cannot be renamed or written.
