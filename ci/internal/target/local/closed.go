@@ -95,6 +95,9 @@ func (l layout) certificate(name string) certificates.Files {
 	return certificates.Files{Certificate: l.relative(f.Certificate), Key: l.relative(f.Key), Authority: l.relative(f.Authority)}
 }
 
+// authority is the file of the authority's certificate that the component trusts.
+func (l layout) authority(name string) string { return certificates.Of(l.dir, name).Authority }
+
 // exporterEnvironment are the standard variables of a service whose collector wants its
 // certificate.
 func (l layout) exporterEnvironment(name string) []string {

@@ -34,6 +34,9 @@ func closedPlan(t *testing.T) plan {
 			programs[name] = Program{Path: self}
 		}
 	}
+	if _, err := certificates.Make(folder, certificates.Options{}); err != nil {
+		t.Fatal(err)
+	}
 	ports := target.DefaultPorts()
 	return plan{layout: l, folder: folder, programs: programs, ports: ports, addresses: ports.Local().OverTLS(), closed: true, inspect: true}
 }
@@ -92,12 +95,6 @@ func TestReachedClosedLab(t *testing.T) {
 	p := closedPlan(t)
 	l := Open(Config{Dir: p.layout.dir})
 	state := &State{Addresses: p.addresses}
-	if _, err := l.reached(state); err == nil || !strings.Contains(err.Error(), "authority") {
-		t.Errorf("without certificates: %v", err)
-	}
-	if _, err := certificates.Make(p.folder, certificates.Options{}); err != nil {
-		t.Fatal(err)
-	}
 	at, err := l.reached(state)
 	if err != nil || at.TLS == nil || at.Transport().TLSClientConfig == nil {
 		t.Fatalf("= %+v, %v", at, err)
@@ -106,6 +103,12 @@ func TestReachedClosedLab(t *testing.T) {
 		if _, err := os.Stat(file); err != nil {
 			t.Error(err)
 		}
+	}
+	if err := os.RemoveAll(filepath.Join(p.layout.dir, certificates.Folder)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.reached(state); err == nil || !strings.Contains(err.Error(), "authority") {
+		t.Errorf("without certificates: %v", err)
 	}
 	if at, err := l.reached(&State{Addresses: p.ports.Local()}); err != nil || at.TLS != nil || at.Application != (target.TLSFiles{}) {
 		t.Errorf("an open lab: %+v, %v", at, err)
@@ -122,6 +125,40 @@ func TestClosedLabHasNoGrafana(t *testing.T) {
 		all, err := l.programs(t.Context(), closed)
 		if _, ok := all[target.Grafana]; err != nil || ok == closed || strings.Contains(said, "Grafana") != closed {
 			t.Errorf("closed %v: %v, %v; it says %q", closed, all, err, said)
+		}
+	}
+}
+
+// A renewed certificate replaces no component, for each reads it anew. Another authority
+// replaces all, for each reads that at its start.
+func TestFingerprintsOfClosedLab(t *testing.T) {
+	p := closedPlan(t)
+	fingerprints := func() (all []string) {
+		specs, err := p.specs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range specs {
+			all = append(all, s.fingerprint)
+		}
+		return all
+	}
+	before := fingerprints()
+	if _, err := certificates.Make(p.folder, certificates.Options{Renew: certificates.All}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(fingerprints(), before) {
+		t.Error("a renewal replaces components")
+	}
+	if err := os.RemoveAll(filepath.Join(p.layout.dir, certificates.Folder)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certificates.Make(p.folder, certificates.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, after := range fingerprints() {
+		if after == before[i] {
+			t.Errorf("component %d of %d stays with an authority that is gone", i, len(before))
 		}
 	}
 }

@@ -109,6 +109,9 @@ func (p plan) specs() ([]spec, error) {
 		if err != nil {
 			return nil, err
 		}
+		if p.closed { // which is read at the start; the certificate is not
+			files = append(files, p.layout.authority(name))
+		}
 		if s.fingerprint, err = s.sum(files); err != nil {
 			return nil, err
 		}
@@ -270,15 +273,15 @@ func (s spec) sum(config []string) (string, error) {
 		if err := hashFile(h, s.built); err != nil {
 			return "", err
 		}
-		return hex.EncodeToString(h.Sum(nil)), nil
+	} else {
+		// A backend's program has a hundred megabytes; its size and the time of its last
+		// change stand for its content.
+		info, err := os.Stat(s.path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano())
 	}
-	// A backend's program has a hundred megabytes; its size and the time of its last
-	// change stand for its content.
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano())
 	for _, name := range config {
 		fmt.Fprintln(h, name)
 		if err := hashFile(h, name); err != nil {
