@@ -60,7 +60,7 @@ func (l *testLab) listeners() map[string][]string {
 		}
 		for _, c := range all {
 			address := net.JoinHostPort(c.Laddr.IP, fmt.Sprint(c.Laddr.Port))
-			if c.Type == 2 { // SOCK_DGRAM, which a certificate does not guard
+			if c.Type == 2 && c.Raddr.Port == 0 { // SOCK_DGRAM, to which anybody may send
 				l.Errorf("%s has the UDP socket %s", p.Name, address)
 			}
 			if c.Status == "LISTEN" {
@@ -167,6 +167,8 @@ func serial(address string, config *tls.Config) (string, error) {
 // renewUnderTraffic renews all certificates again and again for as long as traffic runs.
 func (l *testLab) renewUnderTraffic() {
 	l.Helper()
+	seen := map[string][]string{} // serial numbers by listener
+	l.awaitNewSerials(seen)
 	ended := make(chan string, 1)
 	go func() {
 		out, err := l.command("traffic", "--duration", "5s", "--rate", "20").CombinedOutput()
@@ -176,25 +178,9 @@ func (l *testLab) renewUnderTraffic() {
 		}
 		ended <- ""
 	}()
-	seen := map[string][]string{} // serial numbers by listener
 	for renewals := 1; ; renewals++ {
 		l.lab("certificates", "--renew", "--all")
-		own := l.tlsOf(l.dir, certificates.Client)
-		for name, addresses := range l.listeners() {
-			for _, address := range addresses {
-				l.eventually(fmt.Sprintf("%s at %s has a renewed certificate", name, address), func() bool {
-					now, err := serial(address, own)
-					if err != nil {
-						l.Fatalf("%s at %s: %v", name, address, err)
-					}
-					if slices.Contains(seen[address], now) {
-						return false
-					}
-					seen[address] = append(seen[address], now)
-					return true
-				})
-			}
-		}
+		l.awaitNewSerials(seen)
 		select {
 		case failed := <-ended:
 			if failed != "" {
@@ -202,6 +188,27 @@ func (l *testLab) renewUnderTraffic() {
 			}
 			return
 		default:
+		}
+	}
+}
+
+// awaitNewSerials waits until each listener has a certificate that it has not had before.
+func (l *testLab) awaitNewSerials(seen map[string][]string) {
+	l.Helper()
+	own := l.tlsOf(l.dir, certificates.Client)
+	for name, addresses := range l.listeners() {
+		for _, address := range addresses {
+			l.eventually(fmt.Sprintf("%s at %s has a new certificate", name, address), func() bool {
+				now, err := serial(address, own)
+				if err != nil {
+					l.Fatalf("%s at %s: %v", name, address, err)
+				}
+				if slices.Contains(seen[address], now) {
+					return false
+				}
+				seen[address] = append(seen[address], now)
+				return true
+			})
 		}
 	}
 }
