@@ -45,7 +45,7 @@ var may = map[string][]string{
 	"ci/internal/relay":        nil,
 	"ci/internal/interrupt":    nil,
 	"ci/internal/labdir":       nil,
-	"ci/internal/certificates": {"ci/internal/labdir", "ci/internal/target"},
+	"ci/internal/certificates": {"ci/internal/command", "ci/internal/labdir", "ci/internal/target"},
 	"ci/internal/traceview":    {"ci/internal/query"},
 	"ci/internal/report":       nil,
 	"ci/internal/endpoints":    {"ci/internal/report", "ci/internal/traceparent"},

@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,7 +97,7 @@ func (s *store) ensure(a *authority, sub subject, o Options, now time.Time) (Cer
 	have, err := s.pair(a, sub.name, now)
 	names := sub.ownNames()
 	if sub.serves {
-		if have != nil {
+		if have != nil { // it is in order, or has ended
 			names = append(names, namesOf(have.cert)...)
 		}
 		names = append(names, o.Names...)
@@ -120,26 +121,26 @@ func (s *store) ensure(a *authority, sub subject, o Options, now time.Time) (Cer
 	return c, nil
 }
 
-// pair reads a certificate and its key. It returns what can be read of them, and an error
-// if they are not in order: not there, not of this authority, or ended.
+// pair reads a certificate and its key. It returns an error if they are not in order: not
+// there, not of this authority, or ended. Of a certificate that has only ended it returns
+// both, for the one that follows it.
 func (s *store) pair(a *authority, name string, now time.Time) (*pair, error) {
 	key, err := readKey(s.root, path.Join(name, keyFile))
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{key: key}
 	cert, err := readCertificate(s.root, path.Join(name, certificateFile))
 	if err != nil {
 		return nil, err
 	}
-	p.cert = cert
 	if !key.PublicKey.Equal(cert.PublicKey) {
 		return nil, fmt.Errorf("%s/%s does not belong to its key", name, certificateFile)
 	}
-	if err := a.verify(cert, now); err != nil {
+	err = a.verify(cert, now)
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); err != nil && (!ok || invalid.Reason != x509.Expired) {
 		return nil, err
 	}
-	return p, nil
+	return &pair{cert, key}, err
 }
 
 // write puts the three files of a certificate in their places, the certificate last: the

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/lgtm-lab/lgtm-lab/ci/internal/command"
 )
 
 // Files are the three files of a certificate.
@@ -24,7 +27,8 @@ func Of(dir, name string) Files {
 // Config returns the settings of both ends of a connection: a server with them serves only
 // clients that have a certificate of the authority, and a client presents its own and
 // accepts only servers that have one. The certificate is read anew for each connection, so
-// that a renewed one is used at once; the authority is read now.
+// that a renewed one is used at once; the authority is read now. A certificate that has ended
+// is an error.
 func (f Files) Config() (*tls.Config, error) {
 	authority, err := os.ReadFile(f.Authority)
 	if err != nil {
@@ -38,8 +42,12 @@ func (f Files) Config() (*tls.Config, error) {
 		pair, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
 		return &pair, err
 	}
-	if _, err := load(); err != nil {
+	own, err := load()
+	if err != nil {
 		return nil, fmt.Errorf("reading the lab's certificate: %w", err)
+	}
+	if end := own.Leaf.NotAfter; time.Now().After(end) {
+		return nil, fmt.Errorf("%s has ended, on %s: `%s certificates --renew` renews it", f.Certificate, end.UTC().Format(time.DateTime), command.Name())
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,

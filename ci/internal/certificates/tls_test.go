@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +92,25 @@ func TestConfigReadsAnew(t *testing.T) {
 	presented, err := client.GetClientCertificate(nil)
 	if err != nil || presented.Leaf.SerialNumber.Cmp(leaf(t, folder, Client).SerialNumber) != 0 {
 		t.Errorf("the client presents %v, %v", presented.Leaf.SerialNumber, err)
+	}
+}
+
+// A certificate that has ended is named, with what to do.
+func TestConfigOfAnEndedCertificate(t *testing.T) {
+	folder := labFolder(t)
+	mustMake(t, folder, Options{Names: []string{"lab.example.com"}})
+	before := contents(t, folder)
+	reissue(t, folder, "loki", 4*time.Minute+30*time.Second)
+	reissue(t, folder, Client, 4*time.Minute+30*time.Second)
+	if _, err := Of(folder.Path, Client).Config(); err == nil || !strings.Contains(err.Error(), "certificates --renew") {
+		t.Errorf("= %v", err)
+	}
+	mustMake(t, folder, Options{})
+	config(t, folder, Client)
+	if err := leaf(t, folder, "loki").VerifyHostname("lab.example.com"); err != nil {
+		t.Errorf("the next one lacks a name: %v", err)
+	}
+	if contents(t, folder)["loki/tls.key"] != before["loki/tls.key"] {
+		t.Error("the next one has another key")
 	}
 }
