@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 )
 
 // A failed export is repeated after retryInitialInterval, then after pauses that grow
@@ -46,6 +47,19 @@ var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: retryInitialInterval, Multiplier: 1.6, Jitter: 0.2, MaxDelay: retryMaxInterval},
 	MinConnectTimeout: retryMaxInterval,
 })
+
+// notAcknowledged is how long a connection lives on that delivers nothing. When the collector's
+// machine or pod is gone without a word, as after a power loss or a rollout, the kernel alone
+// would try for a quarter of an hour, and each export over that connection would fail.
+// Tests have less.
+var notAcknowledged = 10 * time.Second
+
+// dialOptions are those of every gRPC exporter. On Linux, gRPC lets the kernel end a connection
+// on which data was not acknowledged for the keepalive's timeout. The keepalive's own ping comes
+// after more than the 5 minutes that a gRPC server wants between two pings unless told otherwise.
+func dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{reconnect, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: notAcknowledged})}
+}
 
 // grpcProtocol reports whether a signal (TRACES, METRICS, LOGS) is exported over gRPC.
 // The default is OpenTelemetry's, protobuf over HTTP.
@@ -78,7 +92,7 @@ func otlpSpans(ctx context.Context) (exporter sdktrace.SpanExporter, err error) 
 	switch {
 	case err != nil:
 	case overGRPC:
-		options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(reconnect), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retryConfig))}
+		options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions()...), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(retryConfig))}
 		if config != nil {
 			options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(config)))
 		}
@@ -98,7 +112,7 @@ func otlpLogs(ctx context.Context) (exporter sdklog.Exporter, err error) {
 	switch {
 	case err != nil:
 	case overGRPC:
-		options := []otlploggrpc.Option{otlploggrpc.WithDialOption(reconnect), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retryConfig))}
+		options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions()...), otlploggrpc.WithRetry(otlploggrpc.RetryConfig(retryConfig))}
 		if config != nil {
 			options = append(options, otlploggrpc.WithTLSCredentials(credentials.NewTLS(config)))
 		}
@@ -119,7 +133,7 @@ func otlpMetrics(ctx context.Context) (sdkmetric.Reader, error) {
 	switch {
 	case err != nil:
 	case overGRPC:
-		options := []otlpmetricgrpc.Option{otlpmetricgrpc.WithDialOption(reconnect), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retryConfig))}
+		options := []otlpmetricgrpc.Option{otlpmetricgrpc.WithDialOption(dialOptions()...), otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(retryConfig))}
 		if config != nil {
 			options = append(options, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(config)))
 		}
