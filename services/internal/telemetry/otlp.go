@@ -25,13 +25,14 @@ import (
 )
 
 // A failed export is repeated after retryInitialInterval, then after pauses that grow
-// up to retryMaxInterval. It is given up after retryMaxElapsed. The exporters' own
+// up to retryMaxInterval. It is given up after retryMaxElapsed: what bounds the memory is the
+// queue behind it, which has room for as long under light load. The exporters' own
 // pauses begin at 5 s and grow to 30 s, so that a service that started before its
 // collector would send nothing for that long.
 const (
 	retryInitialInterval = 500 * time.Millisecond
 	retryMaxInterval     = 5 * time.Second
-	retryMaxElapsed      = time.Minute
+	retryMaxElapsed      = 10 * time.Minute
 )
 
 // retryConfig configures the retries of every exporter. Each exporter package has a
