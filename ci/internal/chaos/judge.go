@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lgtm-lab/lgtm-lab/ci/internal/traffic"
 )
@@ -12,7 +13,7 @@ import (
 // judge fills in the outcome from what was observed: the balances, and a verdict for each
 // of the scenario's promises.
 func (o *Outcome) judge(s Scenario, awaited bool, b Observation) {
-	j := judgement{o: o, b: b, alert: s.Alert, awaited: awaited, byN: map[int]traffic.Answer{}, verdicts: map[string]Verdict{}, excused: map[string][]string{}}
+	j := judgement{o: o, b: b, alert: s.Alert, fresh: s.freshWithin(), awaited: awaited, byN: map[int]traffic.Answer{}, verdicts: map[string]Verdict{}, excused: map[string][]string{}}
 	for _, a := range b.Answers {
 		j.byN[a.N] = a
 	}
@@ -37,7 +38,8 @@ type judgement struct {
 	o        *Outcome
 	b        Observation
 	alert    string
-	awaited  bool // the alert was waited for
+	fresh    time.Duration // within which each signal must be fresh again
+	awaited  bool          // the alert was waited for
 	byN      map[int]traffic.Answer
 	verdicts map[string]Verdict
 	// excused are the losses that a promise allows, by the promise.

@@ -18,7 +18,7 @@ func (j *judgement) freshness() {
 		}
 		j.o.FreshAgain[signal] = at.Seconds()
 		measured = append(measured, fmt.Sprintf("%s %.0f s", signal, at.Seconds()))
-		if at > fresh {
+		if at > j.fresh {
 			complaints = append(complaints, fmt.Sprintf("%s: fresh after %.0f s", signal, at.Seconds()))
 		}
 	}

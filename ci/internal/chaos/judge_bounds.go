@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,15 +54,31 @@ func (j *judgement) excuse(promise, what string) {
 	j.excused[promise] = append(j.excused[promise], what)
 }
 
-// sentAgain takes out the doubled traces that [SentAgain] allows.
-func (j *judgement) sentAgain(doubled []int) (unexcused []int) {
+// waited takes out the doubled lines that [OneTenant] allows: those that were in a batch with
+// lines that Loki had no room for, from the beginning of that until it had.
+func (j *judgement) waited(doubled []int) (unexcused []int) {
 	for _, n := range doubled {
-		if !j.underWay(j.byN[n]) {
+		a, excused := j.byN[n], false
+		for _, action := range j.o.Actions {
+			excused = excused || action.What == tenantLabels && a.Ended.After(action.At) && a.Sent.Before(j.o.Healed.Add(streamsFull))
+		}
+		if !excused {
+			unexcused = append(unexcused, n)
+		}
+	}
+	return unexcused
+}
+
+// sentAgain takes out what is doubled and [SentAgain] allows, when one of the components was
+// frozen.
+func (j *judgement) sentAgain(doubled []int, what string, frozen ...string) (unexcused []int) {
+	for _, n := range doubled {
+		if !j.underWay(j.byN[n], frozen) {
 			unexcused = append(unexcused, n)
 		}
 	}
 	if n := len(doubled) - len(unexcused); n > 0 {
-		j.excuse(SentAgain, fmt.Sprintf("spans of %d traces", n))
+		j.excuse(SentAgain, fmt.Sprintf(what, n))
 	}
 	return unexcused
 }
@@ -96,11 +113,11 @@ func (j *judgement) whileFull(component string, a traffic.Answer) bool {
 	return false
 }
 
-// underWay tells whether spans of the request may have been on their way to Alloy or Tempo
-// while that was frozen.
-func (j *judgement) underWay(a traffic.Answer) bool {
+// underWay tells whether telemetry of the request may have been on its way to one of the
+// components while that was frozen.
+func (j *judgement) underWay(a traffic.Answer, frozen []string) bool {
 	for _, action := range j.o.Actions {
-		if action.What == "freeze" && (action.Component == target.Alloy || action.Component == target.Tempo) &&
+		if action.What == "freeze" && slices.Contains(frozen, action.Component) &&
 			a.Ended.After(action.At.Add(-unanswered)) && a.Sent.Before(j.o.Ready) {
 			return true
 		}

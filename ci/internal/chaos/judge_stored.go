@@ -25,7 +25,7 @@ func (j *judgement) lines() {
 		b.Doubled += len(s.TwoLines)
 		bad := j.fullDisk(FullAlloy, j.split(service, "lines", s.NoLine), "lines of the "+service)
 		b.Promised += len(s.NoLine) - len(bad)
-		complaints = append(complaints, j.list(bad, "requests have no line of the "+service), j.list(s.TwoLines, "requests have two lines of the "+service))
+		complaints = append(complaints, j.list(bad, "requests have no line of the "+service), j.list(j.sentAgain(j.waited(s.TwoLines), "lines of %d requests", target.Loki), "requests have two lines of the "+service))
 	}
 	complaints = append(complaints, j.problem("log lines"))
 	j.say(Lines, fmt.Sprintf("%d due, %d lost, %d twice", b.Due, b.Lost, b.Doubled), complaints...)
@@ -71,7 +71,7 @@ func (j *judgement) traces() {
 	b.Promised += all - len(torn)
 	b.Lost += all - len(torn)
 	b.Wrong, b.Doubled = len(torn), len(j.b.Account.Doubled)
-	complaints = append(complaints, j.list(torn, "traces are not joined"), j.list(j.sentAgain(j.b.Account.Doubled), "traces have a span twice"), j.problem("traces"))
+	complaints = append(complaints, j.list(torn, "traces are not joined"), j.list(j.sentAgain(j.b.Account.Doubled, "spans of %d traces", target.Alloy, target.Tempo), "traces have a span twice"), j.problem("traces"))
 	if len(torn) > 0 {
 		complaints = append(complaints, "the first of them: "+j.b.Account.Torn[torn[0]])
 	}

@@ -117,6 +117,33 @@ func TestFaultsBreakPromises(t *testing.T) {
 	}
 }
 
+// A scenario may allow a signal more time than others do.
+func TestFreshWithin(t *testing.T) {
+	for within, want := range map[time.Duration][]string{0: {Freshness}, 2 * time.Minute: nil} {
+		_, o := killed(target.Loki)
+		b := perfect()
+		b.Freshness[logLine][1].At = at(121)
+		o.judge(Scenario{Promises: []string{Freshness}, FreshWithin: within}, false, b)
+		if got := o.broken(); !slices.Equal(got, want) {
+			t.Errorf("fresh 61 s after the end, within %v: broken are %v, want %v", within, got, want)
+		}
+	}
+}
+
+// Lines that were sent while a tenant had filled Loki's streams may be there twice; earlier and
+// later ones may not.
+func TestWaited(t *testing.T) {
+	for second, want := range map[int][]string{49: {Lines}, 55: nil, 70: nil} {
+		o := Outcome{Healed: at(60), Ready: at(60), Actions: []Action{{At: at(50), Done: at(50), What: tenantLabels, Component: target.Alloy}}}
+		b := perfect()
+		b.Account.Services[target.Backend].TwoLines = []int{second}
+		o.judge(Scenario{Promises: stored}, false, b)
+		if got := o.broken(); !slices.Equal(got, want) {
+			t.Errorf("a line of second %d is there twice: broken are %v, want %v", second, got, want)
+		}
+	}
+}
+
 // A request without an answer may be stored or not, and counted or not.
 func TestUnansweredRequests(t *testing.T) {
 	for _, counted := range []float64{99, 101} {
@@ -227,11 +254,25 @@ func TestSentAgain(t *testing.T) {
 	for _, c := range []struct {
 		frozen  string
 		request int
+		line    bool
 		broken  []string
-	}{{target.Alloy, 49, nil}, {target.Tempo, 55, nil}, {target.Alloy, 40, []string{Traces}}, {target.Alloy, 70, []string{Traces}}, {target.Loki, 49, []string{Traces}}} {
+	}{
+		{target.Alloy, 49, false, nil},
+		{target.Tempo, 55, false, nil},
+		{target.Alloy, 40, false, []string{Traces}},
+		{target.Alloy, 70, false, []string{Traces}},
+		{target.Loki, 49, false, []string{Traces}},
+		{target.Loki, 54, true, nil},
+		{target.Loki, 40, true, []string{Lines}},
+		{target.Loki, 70, true, []string{Lines}},
+		{target.Tempo, 54, true, []string{Lines}},
+	} {
 		o := Outcome{Healed: at(60), Ready: at(60), Actions: []Action{{At: at(50), Done: at(50), What: "freeze", Component: c.frozen}}}
 		b := perfect()
 		b.Account.Doubled = []int{c.request}
+		if c.line {
+			b.Account.Doubled, b.Account.Services[target.Backend].TwoLines = nil, []int{c.request}
+		}
 		o.judge(Scenario{Promises: append(slices.Clone(stored), SentAgain)}, false, b)
 		if got := o.broken(); !slices.Equal(got, c.broken) {
 			t.Errorf("%s is frozen, request %d is there twice: broken are %v, want %v\n%+v", c.frozen, c.request, got, c.broken, o.Verdicts)

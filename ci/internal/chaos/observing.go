@@ -20,8 +20,8 @@ type observing interface {
 	awaits() bool
 	// alert tells whether the alert has fired, and whether it is over.
 	alert(name string) (fired, over bool)
-	// settled returns when every signal is fresh since that time, or would never be.
-	settled(ctx context.Context, since time.Time) error
+	// settled returns when every signal is fresh since that time, or after so long.
+	settled(ctx context.Context, since time.Time, within time.Duration) error
 	// stop ends the traffic, and result waits for the account.
 	stop()
 	result(ctx context.Context) (Observation, error)
@@ -94,8 +94,8 @@ func (h *here) awaits() bool { return true }
 
 func (h *here) alert(name string) (fired, over bool) { return h.b.w.alert(name) }
 
-func (h *here) settled(ctx context.Context, since time.Time) error {
-	return until(ctx, settle, func() bool { return h.b.w.freshSince(since) })
+func (h *here) settled(ctx context.Context, since time.Time, within time.Duration) error {
+	return until(ctx, within, func() bool { return h.b.w.freshSince(since) })
 }
 
 func (h *here) stop() { h.b.end() }

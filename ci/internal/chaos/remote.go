@@ -24,7 +24,7 @@ const lead = 45 * time.Second
 const mending = 90 * time.Second
 
 func observeInside(ctx context.Context, t target.Remote, opts ObserveOptions, s Scenario, say func(string)) *inside {
-	duration := lead + calm + s.InjectWithin + s.Hold + mending + settle
+	duration := lead + calm + s.InjectWithin + s.Hold + mending + s.freshWithin() + afterFresh
 	i := &inside{done: make(chan observed, 1), lead: lead}
 	args := []string{
 		"chaos", "--observe=" + duration.String(), fmt.Sprintf("--rate=%g", opts.Rate), "--patience=" + opts.Patience.String(),
@@ -58,7 +58,9 @@ func (i *inside) awaits() bool { return false }
 func (i *inside) alert(string) (fired, over bool) { return false, false }
 
 // settled does not wait: the traffic goes on by itself.
-func (i *inside) settled(ctx context.Context, _ time.Time) error { return wait.For(ctx, 0) }
+func (i *inside) settled(ctx context.Context, _ time.Time, _ time.Duration) error {
+	return wait.For(ctx, 0)
+}
 
 func (i *inside) stop() {}
 

@@ -35,9 +35,9 @@ type Options struct {
 const (
 	// calm is how long the traffic runs before the harm.
 	calm = 6 * time.Second
-	// settle bounds the traffic after the end of the harm: it ends earlier when every
-	// signal is fresh.
-	settle = fresh + 20*time.Second
+	// afterFresh is how much longer than a signal may take to be fresh the traffic lasts at
+	// most: it ends earlier when every signal is fresh.
+	afterFresh = 20 * time.Second
 	// alertFires and alertEnds bound the waits for an alert.
 	alertFires = 6 * time.Minute
 	alertEnds  = 12 * time.Minute
@@ -202,7 +202,7 @@ func (o Options) harm(ctx context.Context, s Scenario, stage *Stage, w observing
 	if err != nil {
 		return err
 	}
-	if err := w.settled(ctx, out.Healed); err != nil {
+	if err := w.settled(ctx, out.Healed, s.freshWithin()+afterFresh); err != nil {
 		return err
 	}
 	if o.AwaitAlerts && s.Alert != "" && w.awaits() {

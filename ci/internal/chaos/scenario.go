@@ -7,6 +7,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -59,10 +60,16 @@ type Scenario struct {
 	Patience time.Duration
 	// Account, if set, adds to the account what the scenario itself has sent to the services.
 	Account func(s *Stage, o *Observation)
+	// FreshWithin is how long after the healing a signal may take to be fresh; 0 is the time
+	// that [Freshness] names.
+	FreshWithin time.Duration
 	// Judge, if set, judges promises that are the scenario's own, from what its Inject has
 	// found out. The engine judges the others.
 	Judge func(s *Stage, o Observation) []Verdict
 }
+
+// freshWithin is how long after the healing a signal may take to be fresh.
+func (s Scenario) freshWithin() time.Duration { return cmp.Or(s.FreshWithin, fresh) }
 
 // DefaultRate is the requests per second of the steady traffic.
 const DefaultRate = 20

@@ -50,9 +50,9 @@ func fullDisks() []Scenario {
 }
 
 // diskAlerts are the alerts that a full disk of a component fires. That of the backend is seen
-// in its answers.
+// in its answers, and Mimir evaluates no rule while it cannot write.
 var diskAlerts = map[string]string{
-	target.Loki: "StoreWritesFailing", target.Tempo: "StoreWritesFailing", target.Mimir: "StoreWritesFailing",
+	target.Loki: "StoreWritesFailing", target.Tempo: "StoreWritesFailing", target.Alloy: "TelemetryRefused",
 }
 
 // fullDisk is the disk of a component in a scenario.

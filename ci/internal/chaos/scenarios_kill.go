@@ -86,7 +86,7 @@ func freezes() []Scenario {
 	}{{"", 30 * time.Second}, {"-long", 3 * time.Minute}} {
 		for _, name := range target.All() {
 			promises := promisesFor(false, name)
-			if name == target.Alloy || name == target.Tempo {
+			if name == target.Alloy || name == target.Tempo || name == target.Loki {
 				promises = append(promises, SentAgain)
 			}
 			all = append(all, Scenario{

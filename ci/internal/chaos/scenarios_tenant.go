@@ -26,15 +26,25 @@ import (
 // tenantFor is how long a tenant goes on.
 const tenantFor = time.Minute
 
+// streamsFull is how long Loki may have no room for a new stream, and Alloy's senders to Loki
+// may all wait for it: chunk_idle_period in config/loki/loki.yaml, and the flush after it, with
+// the waits of those that came last.
+const streamsFull = 8 * time.Minute
+
+// tenantLabels is the scenario in which a sender fills Loki's streams.
+const tenantLabels = "tenant-labels"
+
 // tenantKinds send what docs/limits.md is about, again and again.
 var tenantKinds = []struct {
 	name, about string
 	send        func(ctx context.Context, g *tenant, round int)
+	// waits is how long others' telemetry may wait for room in a store.
+	waits time.Duration
 }{
-	{"tenant-poison", "one tenant sends what cannot be stored: no OTLP, ids of a wrong length, bytes that are no UTF-8, times from nowhere", poison},
-	{"tenant-labels", "one tenant sends metrics of 10,000 new series at a time, and logs of 1,000 new services", labels},
-	{"tenant-lines", "one tenant sends log lines of 10 MB", hugeLines},
-	{"tenant-trace", "one tenant sends traces of 100 MB", hugeTrace},
+	{"tenant-poison", "one tenant sends what cannot be stored: no OTLP, ids of a wrong length, bytes that are no UTF-8, times from nowhere", poison, 0},
+	{tenantLabels, "one tenant sends metrics of 10,000 new series at a time, and logs of 1,000 new services", labels, streamsFull},
+	{"tenant-lines", "one tenant sends log lines of 10 MB", hugeLines, 0},
+	{"tenant-trace", "one tenant sends traces of 100 MB", hugeTrace, 0},
 }
 
 // tenants are the scenarios in which one sender harms itself, and should harm nobody else.
@@ -44,7 +54,7 @@ func tenants() []Scenario {
 		all = append(all, Scenario{
 			Name: t.name, About: fmt.Sprintf("%s, for %v", t.about, tenantFor),
 			Promises: append(slices.Clone(stored), Unnoticed, OneTenant, Memory), Needs: everything,
-			OwnLab: true, Targets: []string{target.Local},
+			Patience: t.waits, FreshWithin: t.waits, OwnLab: true, Targets: []string{target.Local},
 			Inject: func(ctx context.Context, s *Stage) error { return injectTenant(ctx, s, t.name, t.send) },
 			Judge:  judgeTenant,
 		})
