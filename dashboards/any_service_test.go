@@ -34,11 +34,14 @@ func anybody() madeUp {
 	histogram(older+"_bucket", `service_name="old", http_route="/cart", http_status_code="200"`, "200", "100", 2)
 	count(spans+"_calls_total", `service="old", service_name="old", span_name="GET /cart", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_ERROR"`, 2)
 
-	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_UNSET"`, 6)
+	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_UNSET", http_route="/a"`, 4)
+	// Spans of one name may have several routes.
+	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_UNSET", http_route="/b"`, 2)
 	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_ERROR"`, 2)
 	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="SELECT", span_kind="SPAN_KIND_CLIENT", status_code="STATUS_CODE_UNSET"`, 50)
 	count(spans+"_calls_total", `service="grpc", service_name="grpc", span_name="price", span_kind="SPAN_KIND_INTERNAL", status_code="STATUS_CODE_UNSET"`, 50)
-	histogram(spans+"_latency_bucket", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER"`, "0.2", "0.1", 8)
+	histogram(spans+"_latency_bucket", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", http_route="/a"`, "0.2", "0.1", 6)
+	histogram(spans+"_latency_bucket", `service="grpc", service_name="grpc", span_name="shop.Cart/Add", span_kind="SPAN_KIND_SERVER", http_route="/b"`, "0.2", "0.1", 2)
 
 	count(spans+"_calls_total", `service="queue", service_name="queue", span_name="orders process", span_kind="SPAN_KIND_CONSUMER", status_code="STATUS_CODE_UNSET"`, 5)
 	histogram(spans+"_latency_bucket", `service="queue", service_name="queue", span_name="orders process", span_kind="SPAN_KIND_CONSUMER"`, "0.2", "0.1", 5)

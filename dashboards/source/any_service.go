@@ -63,10 +63,12 @@ func perSecondOf(by, window string, m measured, failed bool) string {
 		ofSpans(by, "rate("+spansCount+"{"+spans+", "+working+"}["+window+"])"))
 }
 
-// ofSpans sums by service, or by route: a span's name stands for its route.
+// ofSpans sums by service, or by route: a span's name stands for its route. The sum by name
+// comes first, for spans of one name may have several routes, and these series would be one.
 func ofSpans(by, expr string) string {
 	if by == byRoute || strings.HasPrefix(by, byRoute+",") {
-		expr = `label_replace(` + expr + `, "http_route", "$1", "span_name", "(.+)")`
+		byName := strings.Replace(by, "http_route", "span_name", 1)
+		expr = `label_replace(` + sumBy(byName, expr) + `, "http_route", "$1", "span_name", "(.+)")`
 	}
 	return sumBy(by, expr)
 }
