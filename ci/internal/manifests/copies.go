@@ -32,7 +32,7 @@ func checkForward(f forward.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	if _, err := parseServer(f.URL); err != nil {
+	if _, err := parseURL(f.URL, nil); err != nil {
 		return fmt.Errorf("--forward: %w", err)
 	}
 	host := u.Hostname()
@@ -69,7 +69,7 @@ func (o Options) addCopies(k *types.Kustomization, tree filesys.FileSystem) erro
 // addForward tells Alloy of the endpoint, gives it the headers' values as files, and opens
 // its network policy on the endpoint's port.
 func (o Options) addForward(k *types.Kustomization, tree filesys.FileSystem) error {
-	at, err := parseServer(o.Forward.URL)
+	at, err := parseURL(o.Forward.URL, nil)
 	if err != nil {
 		return err
 	}
@@ -129,6 +129,6 @@ func addPatch(k *types.Kustomization, kind, name string, patch any) error {
 
 func selector(kind, name string) *types.Selector {
 	return &types.Selector{ResId: resid.ResId{
-		Gvk: resid.Gvk{Kind: kind}, Name: "^" + name + "$", Namespace: target.NamespaceObservability,
+		Gvk: resid.Gvk{Kind: kind}, Name: "^" + name + "$",
 	}}
 }

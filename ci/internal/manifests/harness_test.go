@@ -35,6 +35,7 @@ var variants = map[string]Options{
 	"production, small":        sized(productionOptions(), Small),
 	"production, large":        sized(onObjectStore(productionOptions()), Large),
 	"production with copies":   withCopies(productionOptions()),
+	"production on PostgreSQL": onPostgreSQL(productionOptions()),
 }
 
 func kindOptions() Options {
@@ -74,6 +75,11 @@ func sized(o Options, size string) Options {
 
 func onObjectStore(o Options) Options {
 	o.Settings = map[string]string{"OBJECT_STORE_ENDPOINT": "s3.eu-central-1.amazonaws.com", "STORAGE_CLASS": "fast", "GRAFANA_URL": "https://grafana.example.com"}
+	return o
+}
+
+func onPostgreSQL(o Options) Options {
+	o.Settings = map[string]string{"DATABASE_ENDPOINT": "users.example.com", "STORAGE_CLASS": "fast"}
 	return o
 }
 

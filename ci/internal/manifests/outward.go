@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/yaml"
@@ -20,13 +19,16 @@ type outward struct {
 	setting string
 	// policy is the name of the NetworkPolicy, and of the component that it comes with.
 	policy string
+	// parse reads the setting's value.
+	parse func(value string, settings map[string]string) (server, error)
 }
 
 // outwards are all such servers.
 var outwards = []outward{
-	{setting: "OBJECT_STORE_ENDPOINT", policy: "object-store"}, // sets arguments that the next one adds to
-	{setting: "ALERTMANAGER_URL", policy: "alertmanager"},
-	{setting: "IDENTITY_PROVIDER_URL", policy: "identity-provider"},
+	{"OBJECT_STORE_ENDPOINT", "object-store", parseStore}, // sets arguments that ALERTMANAGER_URL's adds to
+	{"DATABASE_ENDPOINT", "database", parseDatabase},
+	{"ALERTMANAGER_URL", "alertmanager", parseURL},
+	{"IDENTITY_PROVIDER_URL", "identity-provider", parseURL},
 }
 
 // openOutwards adds to the kustomization the components that the overlay's settings ask for,
@@ -38,11 +40,7 @@ func openOutwards(k *types.Kustomization, settings map[string]string) error {
 		if value == "" {
 			continue
 		}
-		parse := parseServer
-		if o.setting == "OBJECT_STORE_ENDPOINT" {
-			parse = func(endpoint string) (server, error) { return parseStore(endpoint, settings["OBJECT_STORE_INSECURE"]) }
-		}
-		at, err := parse(value)
+		at, err := o.parse(value, settings)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("settings.env: %s: %w", o.setting, err))
 			continue
@@ -66,29 +64,46 @@ type server struct {
 }
 
 // parseStore reads the object store's endpoint: a host, which may have a port.
-func parseStore(endpoint, insecure string) (server, error) {
-	switch {
-	case strings.Contains(endpoint, "/"):
-		return server{}, fmt.Errorf("%q is not a host or host:port", endpoint)
-	case insecure == "true":
-		return parseServer("http://" + endpoint)
+func parseStore(endpoint string, settings map[string]string) (server, error) {
+	if settings["OBJECT_STORE_INSECURE"] == "true" {
+		return parseEndpoint(endpoint, 80)
 	}
-	return parseServer("https://" + endpoint)
+	return parseEndpoint(endpoint, 443)
 }
 
-func parseServer(text string) (server, error) {
+// parseDatabase reads the endpoint of a PostgreSQL server: a host, which may have a port.
+func parseDatabase(endpoint string, _ map[string]string) (server, error) {
+	return parseEndpoint(endpoint, 5432)
+}
+
+// parseEndpoint reads host or host:port.
+func parseEndpoint(endpoint string, usual int) (server, error) {
+	u, err := url.Parse("//" + endpoint)
+	if err != nil || u.Host != endpoint || u.Hostname() == "" {
+		return server{}, fmt.Errorf("%q is not a host or host:port", endpoint)
+	}
+	return serverOf(u, usual)
+}
+
+// parseURL reads the URL of a server that speaks HTTP.
+func parseURL(text string, _ map[string]string) (server, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return server{}, err
 	}
-	ports := map[string]int{"http": 80, "https": 443}
-	s := server{port: ports[u.Scheme]}
-	if s.port == 0 || u.Hostname() == "" {
+	usual := map[string]int{"http": 80, "https": 443}[u.Scheme]
+	if usual == 0 || u.Hostname() == "" {
 		return server{}, fmt.Errorf("%q is not a URL that begins with http:// or https:// and has a host", text)
 	}
+	return serverOf(u, usual)
+}
+
+// serverOf is the server of a URL, at the usual port unless the URL has one.
+func serverOf(u *url.URL, usual int) (s server, err error) {
+	s.port = usual
 	if given := u.Port(); given != "" {
 		if s.port, err = strconv.Atoi(given); err != nil || s.port < 1 || s.port > 65535 {
-			return server{}, fmt.Errorf("%q: there is no port %s", text, given)
+			return server{}, fmt.Errorf("%q: there is no port %s", u.Host, given)
 		}
 	}
 	s.address, _ = netip.ParseAddr(u.Hostname())

@@ -52,9 +52,11 @@ func TestOutwardConnections(t *testing.T) {
 			append(connections(stores, "203.0.113.7", 443), "mimir 203.0.113.7 9093")},
 		"Alertmanager without a port": {[]string{store, "ALERTMANAGER_URL=http://alertmanager.example.com/prefix"},
 			append(connections(stores, "203.0.113.7", 443), "mimir 203.0.113.7 80")},
-		"identity provider": {[]string{"IDENTITY_PROVIDER_URL=https://login.example.com"}, []string{"grafana 203.0.113.7 443"}},
-		"all by address": {[]string{"OBJECT_STORE_ENDPOINT=203.0.113.8:9000", "ALERTMANAGER_URL=http://203.0.113.8:9093", "IDENTITY_PROVIDER_URL=https://203.0.113.8:8443"},
-			append(connections(stores, "203.0.113.8", 9000), "mimir 203.0.113.8 9093", "grafana 203.0.113.8 8443")},
+		"identity provider":    {[]string{"IDENTITY_PROVIDER_URL=https://login.example.com"}, []string{"grafana 203.0.113.7 443"}},
+		"database":             {[]string{"DATABASE_ENDPOINT=users.example.com"}, []string{"backend 203.0.113.7 5432"}},
+		"database, other port": {[]string{"DATABASE_ENDPOINT=users.example.com:6432"}, []string{"backend 203.0.113.7 6432"}},
+		"all by address": {[]string{"DATABASE_ENDPOINT=203.0.113.8", "OBJECT_STORE_ENDPOINT=203.0.113.8:9000", "ALERTMANAGER_URL=http://203.0.113.8:9093", "IDENTITY_PROVIDER_URL=https://203.0.113.8:8443"},
+			append(connections(stores, "203.0.113.8", 9000), "mimir 203.0.113.8 9093", "grafana 203.0.113.8 8443", "backend 203.0.113.8 5432")},
 		"store in the cluster": {[]string{"OBJECT_STORE_ENDPOINT=minio.minio:9000", "OBJECT_STORE_INSECURE=true"},
 			connections(stores, "203.0.113.7", 9000)},
 		"store without TLS": {[]string{"OBJECT_STORE_ENDPOINT=store.example.com", "OBJECT_STORE_INSECURE=true"},
@@ -70,7 +72,7 @@ func TestOutwardConnections(t *testing.T) {
 				}
 				pod := peer{namespace: w.meta.Namespace, labels: w.template.Labels}
 				for _, address := range []string{"203.0.113.7", "203.0.113.8"} {
-					for _, port := range []int32{80, 443, 6443, 8080, 8443, 9000, 9093, 9999} {
+					for _, port := range []int32{80, 443, 5432, 6432, 6443, 8080, 8443, 9000, 9093, 9999} {
 						if f.allowed(pod, peer{address: address}, corev1.ProtocolTCP, port) {
 							have = append(have, fmt.Sprintf("%s %s %d", w.meta.Name, address, port))
 						}
@@ -146,6 +148,7 @@ func TestOutwardRefuses(t *testing.T) {
 	for _, setting := range []string{
 		"ALERTMANAGER_URL=alertmanager.example.com:9093", "ALERTMANAGER_URL=http://:9093", "IDENTITY_PROVIDER_URL=https://login.example.com:0",
 		"IDENTITY_PROVIDER_URL=ldap://login.example.com", "OBJECT_STORE_ENDPOINT=https://s3.example.com", "OBJECT_STORE_ENDPOINT=s3.example.com:99999",
+		"DATABASE_ENDPOINT=postgres://users.example.com", "DATABASE_ENDPOINT=users.example.com:0", "DATABASE_ENDPOINT=user@users.example.com", "DATABASE_ENDPOINT=:5432",
 	} {
 		name, _, _ := strings.Cut(setting, "=")
 		if _, err := Build(os.DirFS(withSettings(t, setting)), productionOptions()); err == nil || !strings.Contains(err.Error(), "settings.env: "+name) {

@@ -242,7 +242,7 @@ func (l *lab) check(namespace string, v corev1.Volume) error {
 		}
 	case v.Secret != nil:
 		// In production the user makes these Secrets.
-		if _, ok := l.secrets[namespace+"/"+v.Secret.SecretName]; !ok && !slices.Contains([]string{"grafana-admin", forward.Secret}, v.Secret.SecretName) {
+		if _, ok := l.secrets[namespace+"/"+v.Secret.SecretName]; !ok && !slices.Contains([]string{"grafana-admin", forward.Secret, "database"}, v.Secret.SecretName) {
 			return fmt.Errorf("no Secret %s", v.Secret.SecretName)
 		}
 	case v.PersistentVolumeClaim != nil:
@@ -256,38 +256,54 @@ func (l *lab) check(namespace string, v corev1.Volume) error {
 	return nil
 }
 
-// No request is lost while frontends are replaced: a rollout never reduces their number, and
-// each has the time to finish its requests.
-func TestFrontendRollout(t *testing.T) {
+// No request is lost while services are replaced that several pods are: a rollout never reduces
+// their number, and each pod has the time to finish its requests.
+func TestRolloutsOfServices(t *testing.T) {
 	forEach(t, func(t *testing.T, l *lab) {
-		w := l.workload(t, "app/frontend")
-		if w.replicas < 2 || w.surge < 1 {
-			t.Errorf("%d replicas, %d more during a rollout", w.replicas, w.surge)
+		if w := l.workload(t, "app/frontend"); w.replicas < 2 {
+			t.Errorf("%d frontends", w.replicas)
 		}
-		text := env(w.template.Spec.Containers[0], "SHUTDOWN_DELAY")
-		delay, err := time.ParseDuration(text)
-		if err != nil || delay < 5*time.Second {
-			t.Errorf("SHUTDOWN_DELAY is %q", text)
+		budgets := 0
+		for _, w := range l.workloads {
+			if w.meta.Namespace == target.NamespaceApp && w.replicas > 1 {
+				checkRollout(t, l, w)
+				budgets++
+			}
 		}
-		// The delay, the server's 20 s for requests, 5 s for telemetry.
-		grace := time.Duration(*w.template.Spec.TerminationGracePeriodSeconds) * time.Second
-		if grace < delay+25*time.Second {
-			t.Errorf("the pod has %s to end", grace)
+		if len(l.budgets) != budgets {
+			t.Errorf("%d disruption budgets for %d workloads: one with a single pod only blocks a drain", len(l.budgets), budgets)
 		}
-		if len(w.template.Spec.TopologySpreadConstraints) == 0 {
-			t.Error("the pods are not spread over nodes")
-		}
-		if len(l.budgets) != 1 {
-			t.Fatalf("%d disruption budgets", len(l.budgets))
-		}
-		selector, err := metav1.LabelSelectorAsSelector(l.budgets[0].Spec.Selector)
+	})
+}
+
+func checkRollout(t *testing.T, l *lab, w workload) {
+	t.Helper()
+	if w.surge < 1 {
+		t.Errorf("%s: %d more pods during a rollout", w.name(), w.surge)
+	}
+	text := env(w.template.Spec.Containers[0], "SHUTDOWN_DELAY")
+	delay, err := time.ParseDuration(text)
+	if err != nil || delay < 5*time.Second {
+		t.Errorf("%s: SHUTDOWN_DELAY is %q", w.name(), text)
+	}
+	// The delay, the server's 20 s for requests, 5 s for telemetry.
+	grace := time.Duration(*w.template.Spec.TerminationGracePeriodSeconds) * time.Second
+	if grace < delay+25*time.Second {
+		t.Errorf("%s: the pod has %s to end", w.name(), grace)
+	}
+	if len(w.template.Spec.TopologySpreadConstraints) == 0 {
+		t.Errorf("%s: the pods are not spread over nodes", w.name())
+	}
+	for _, b := range l.budgets {
+		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !selector.Matches(labels.Set(w.template.Labels)) || l.budgets[0].Spec.MinAvailable.IntValue() < 1 {
-			t.Errorf("the disruption budget does not keep a frontend: %+v", l.budgets[0].Spec)
+		if selector.Matches(labels.Set(w.template.Labels)) && b.Spec.MinAvailable.IntValue() >= 1 {
+			return
 		}
-	})
+	}
+	t.Errorf("%s: no disruption budget keeps a pod", w.name())
 }
 
 func env(c corev1.Container, name string) string {

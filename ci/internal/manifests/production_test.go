@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 )
 
 // Each size asks for more than the one before, of memory and of volumes; medium is what a
@@ -55,6 +58,25 @@ func TestObjectStoreIsASetting(t *testing.T) {
 		mimir := l.workload(t, "observability/mimir").template.Spec.Containers[0]
 		if have := slices.Contains(mimir.Args, "-blocks-storage.backend=s3"); have != want {
 			t.Errorf("%s: Mimir in the object store: %v, want %v", variant, have, want)
+		}
+	}
+}
+
+// With a database the backends keep nothing: there are two, which end one after another, and
+// neither a volume nor a file. Without one the backend is as the base has it.
+func TestDatabaseIsASetting(t *testing.T) {
+	for variant, want := range map[string]bool{"production": false, "production on PostgreSQL": true} {
+		l := buildVariant(t, variant)
+		w := l.workload(t, "app/backend")
+		c := w.template.Spec.Containers[0]
+		fromSecret := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+			return e.Name == "DATABASE_URL" && e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && e.ValueFrom.SecretKeyRef.Name == "database"
+		})
+		claim := slices.ContainsFunc(w.template.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
+		budget := slices.ContainsFunc(l.budgets, func(b policyv1.PodDisruptionBudget) bool { return b.Name == "backend" })
+		several := w.replicas == 2 && w.surge == 1 && env(c, "SHUTDOWN_DELAY") == "5s"
+		if fromSecret != want || claim == want || budget != want || several != want || (env(c, "DATABASE_PATH") == "") != want || (len(l.claims) == 0) != want {
+			t.Errorf("%s: the URL from a Secret %v, a claim %v, a budget %v, two pods %v, a file %q, %d claims", variant, fromSecret, claim, budget, several, env(c, "DATABASE_PATH"), len(l.claims))
 		}
 	}
 }

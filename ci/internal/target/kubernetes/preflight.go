@@ -247,7 +247,7 @@ func checkStore(_ context.Context, _ Workloads, p plan) ([]problem, error) {
 		return nil, nil
 	}
 	var changed []string
-	for _, name := range []string{"OBJECT_STORE_ENDPOINT", "LOKI_BUCKET", "TEMPO_BUCKET", "MIMIR_BLOCKS_BUCKET"} {
+	for _, name := range []string{"OBJECT_STORE_ENDPOINT", "LOKI_BUCKET", "TEMPO_BUCKET", "MIMIR_BLOCKS_BUCKET", "DATABASE_ENDPOINT"} {
 		if p.before.settings[name] != p.settings[name] {
 			changed = append(changed, fmt.Sprintf("%s was %q and is to be %q", name, p.before.settings[name], p.settings[name]))
 		}
