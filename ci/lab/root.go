@@ -47,7 +47,7 @@ the command line was wrong. ` + "`go run`" + ` turns every code but 0 into 1.`,
 	root.AddCommand(
 		upCommand(e), downCommand(e), statusCommand(e), logsCommand(e), resetCommand(e), backupCommand(e), restoreCommand(e), migrateDatabaseCommand(e),
 		runCommand(e), checkCommand(e), trafficCommand(e), verifyCommand(e), benchCommand(e), chaosCommand(e), endpointsCommand(e), traceCommand(e), servicesCommand(e), inspectCommand(e), scoreCommand(e), snapshotCommand(e),
-		inspectorCommand(e), stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e), checkFilesCommand(e), certificatesCommand(e),
+		inspectorCommand(e), stackCommand(e), imagesCommand(e), manifestsCommand(e), clusterCommand(e), checkQueueCommand(e), checkFilesCommand(e), probePoliciesCommand(e), certificatesCommand(e),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

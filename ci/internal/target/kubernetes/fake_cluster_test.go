@@ -44,9 +44,16 @@ func newCluster() *fakeCluster {
 			"get pods,deployments":      `{"kind": "List", "items": []}`,
 			"get deployments.apps,stat": "",
 			"annotate":                  "", "delete": "", "api-resources": "pods\nconfigmaps\nevents\n",
+			// The Job that probes the network policies.
+			"create": "", "logs job-pod": Enforced + "\n", "get pods job-pod": endedPod,
+			"get pods --namespace=observability --selector=batch.kubernetes.io/job-name=": `{"kind": "List", "items": [` + endedPod + `]}`,
 		},
 	}
 }
+
+// endedPod is the pod of a Job that has ended well.
+const endedPod = `{"kind": "Pod", "metadata": {"name": "job-pod", "namespace": "observability"}, "status": {"phase": "Succeeded",
+	"containerStatuses": [{"name": "lab", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}]}}`
 
 func storageClassOf(name string, isDefault bool) string {
 	return fmt.Sprintf(`{"kind": "StorageClass", "metadata": {"name": %q, "annotations": {"storageclass.kubernetes.io/is-default-class": "%v"}}}`, name, isDefault)

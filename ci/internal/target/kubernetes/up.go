@@ -48,6 +48,9 @@ func (t *Target) Up(ctx context.Context) (target.Summary, error) {
 	if err != nil {
 		return target.Summary{}, err
 	}
+	if done.Objects > 0 {
+		t.openNetwork(ctx, w)
+	}
 	headline := fmt.Sprintf("The lab is up in the context %s, size %s: %d objects changed, %d workloads rolled out, in %.1f s.",
 		t.o.Context, p.size, done.Objects, done.Rolled, time.Since(began).Seconds())
 	if done == (Deployed{}) {
