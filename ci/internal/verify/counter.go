@@ -75,6 +75,11 @@ func sumOver(selector string, within time.Duration) string {
 	return "sum(last_over_time(" + withRange(selector, within) + "))"
 }
 
+// maxOver is [sumOver] for the largest of the samples.
+func maxOver(selector string, within time.Duration) string {
+	return "max(last_over_time(" + withRange(selector, within) + "))"
+}
+
 func withRange(selector string, within time.Duration) string {
 	return selector + "[" + inQuery(within) + "]"
 }

@@ -215,7 +215,7 @@ func (v *verifier) podMetrics(ctx context.Context, pods map[string]string) (stri
 		}
 		selector := fmt.Sprintf(`http_server_request_duration_seconds_count{service_name=%q,%s=%q,%s=%q}`, service,
 			underscored(namespaceAttribute), target.NamespaceApp, underscored(podAttribute), pods[service])
-		_, err := v.alive(ctx, selector, func(value float64) error {
+		_, err := v.alive(ctx, sumOver, selector, func(value float64) error {
 			if value <= 0 {
 				return fmt.Errorf("it is %v", value)
 			}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,10 @@ func conventions(way path) error {
 			errs = append(errs, fmt.Errorf("%s: %s is %q, not %q", title(s), what, got, want))
 		}
 	}
+	system, database := "sqlite", "users"
+	if way.sql.Attributes["server.address"] != "" { // SQLite is a file; a server's database has any name
+		system, database = "postgresql", cmp.Or(way.sql.Attributes["db.namespace"], "the name of the database")
+	}
 	for _, hop := range []struct {
 		span  query.Span
 		name  string
@@ -145,7 +150,7 @@ func conventions(way path) error {
 		{way.backend, "GET /users/{id}", [][2]string{
 			{"http.route", "/users/{id}"}, {"http.request.method", http.MethodGet}, {"http.response.status_code", "200"}}},
 		{way.sql, "SELECT users", [][2]string{
-			{"db.system.name", "sqlite"}, {"db.namespace", "users"}, {"db.operation.name", "SELECT"}, {"db.collection.name", "users"}}},
+			{"db.system.name", system}, {"db.namespace", database}, {"db.operation.name", "SELECT"}, {"db.collection.name", "users"}}},
 	} {
 		wrong(hop.span, "its name", hop.span.Name, hop.name)
 		for _, a := range hop.attrs {

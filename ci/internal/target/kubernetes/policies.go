@@ -23,27 +23,34 @@ const (
 )
 
 const (
-	// probeFor is how long a connection that the policies forbid may still be open: a plugin
-	// may need seconds until it knows a new pod.
-	probeFor = 10 * time.Second
 	// probeDial bounds one attempt: most plugins drop what they forbid.
 	probeDial = 2 * time.Second
 	// probeEvery is the pause between two attempts.
 	probeEvery = 500 * time.Millisecond
 )
 
-// Forbidden is what a Job of the lab's may not connect to, host:port: Loki listens there, and
-// no policy opens it.
+// probeFor is how long a connection that the policies forbid may still be open, and one that
+// they allow be closed: a plugin may need seconds until it knows a new pod. Tests have less.
+var probeFor = 10 * time.Second
+
+// Forbidden is what a Job of the lab's may not connect to, host:port: Loki's pod listens there,
+// and no policy opens it.
 func Forbidden() string {
-	return net.JoinHostPort(target.Loki+"."+target.NamespaceObservability, strconv.Itoa(target.ClusterPorts().LokiGRPC))
+	return net.JoinHostPort(target.Loki+"-0."+target.Loki+"-headless."+target.NamespaceObservability, strconv.Itoa(target.ClusterPorts().LokiGRPC))
 }
 
 // Probe tries to connect to an address that no policy opens, and returns [NotEnforced] when it
 // can. allowed is an address that the policies open: without a connection to it, nothing can be
 // said, and Probe fails.
 func Probe(ctx context.Context, allowed, forbidden string) (string, error) {
-	if err := connects(ctx, allowed); err != nil {
-		return "", fmt.Errorf("a connection that the policies allow fails: %w", err)
+	for began := time.Now(); ; {
+		err := connects(ctx, allowed)
+		if err == nil {
+			break
+		}
+		if time.Since(began) > probeFor || wait.For(ctx, probeEvery) != nil {
+			return "", fmt.Errorf("a connection that the policies allow fails: %w", err)
+		}
 	}
 	for began := time.Now(); time.Since(began) < probeFor; {
 		if connects(ctx, forbidden) != nil {
