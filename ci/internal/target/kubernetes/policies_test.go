@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Up says that a cluster enforces no policies, and nothing of one that does.
@@ -13,7 +14,7 @@ func TestUpProbesThePolicies(t *testing.T) {
 	for word, want := range map[string]bool{Enforced: false, NotEnforced: true} {
 		f := newCluster()
 		f.answers["logs job-pod"] = word + "\n"
-		f.answers["get namespace observability"] = `{"`+ImageNote+`": "lab"}` // noted by Up itself
+		f.answers["get namespace observability"] = `{"` + ImageNote + `": "lab"}` // noted by Up itself
 		lab, said := newTarget(t, f, Options{Images: ownImages()})
 		if _, err := lab.Up(t.Context()); err != nil {
 			t.Fatal(err)
@@ -29,6 +30,9 @@ func TestUpProbesThePolicies(t *testing.T) {
 
 // A connection that no policy opens must fail, and one that a policy opens must not.
 func TestProbe(t *testing.T) {
+	before := probeFor
+	probeFor = 100 * time.Millisecond
+	t.Cleanup(func() { probeFor = before })
 	open, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +48,9 @@ func TestProbe(t *testing.T) {
 	}
 	if word, err := Probe(t.Context(), closed.Addr().String(), closed.Addr().String()); err == nil || !strings.Contains(err.Error(), "that the policies allow") {
 		t.Errorf("without any network: %q, %v", word, err)
+	}
+	if word, err := Probe(t.Context(), open.Addr().String(), open.Addr().String()); word != NotEnforced || err != nil {
+		t.Errorf("where all is open: %q, %v", word, err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
