@@ -117,10 +117,12 @@ func (r Report) MarshalJSON() ([]byte, error) {
 }
 
 func (r Report) toJSON() reportJSON {
+	// Without Round, the difference is that of the monotonic clock, which a reader does not have.
+	started, finished := r.Started.Round(0).UTC(), r.Finished.Round(0).UTC()
 	out := reportJSON{
 		OK: r.OK(), Problems: r.Problems(), Profile: r.Profile.toJSON(), Frontend: r.Frontend, TracePrefix: r.TracePrefix,
 		Requests: r.Requests, BackendRequests: r.BackendRequests, Dropped: r.Dropped,
-		Started: r.Started.UTC(), Finished: r.Finished.UTC(), Duration: report.Seconds(r.Finished.Sub(r.Started)),
+		Started: started, Finished: finished, Duration: report.Seconds(finished.Sub(started)),
 		Rate: r.Rate, Lag: lagJSON{report.Seconds(r.Lag.P99), report.Seconds(r.Lag.Max), r.Lag.Late},
 		Latency: r.Latency.toJSON(), ByKind: map[Kind]latencyJSON{},
 		Kinds: orEmpty(r.Kinds), Statuses: orEmpty(r.Statuses), Expected: orEmpty(r.Expected),
