@@ -30,12 +30,7 @@ pod calls this; on this machine lab up does the same by itself.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			damaged, err := storefile.Mend(args[0], args[1])
-			for _, d := range damaged {
-				fmt.Fprintln(e.stdout, d)
-			}
-			if err == nil && len(damaged) == 0 {
-				fmt.Fprintf(e.stdout, "The files of %s are whole.\n", args[0])
-			}
+			printDamaged(e.stdout, damaged, err, "The files of "+args[0]+" are whole.")
 			return err
 		},
 	}

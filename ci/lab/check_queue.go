@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -25,13 +26,19 @@ Alloy's pod calls it; on this machine lab up does the same by itself.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			damaged, err := queuefile.SetAside(args[0])
-			for _, d := range damaged {
-				fmt.Fprintln(e.stdout, d)
-			}
-			if err == nil && len(damaged) == 0 {
-				fmt.Fprintln(e.stdout, "Alloy's queues are whole.")
-			}
+			printDamaged(e.stdout, damaged, err, "Alloy's queues are whole.")
 			return err
 		},
+	}
+}
+
+// printDamaged prints what was set aside, also beside an error; without either it prints that
+// all is whole.
+func printDamaged[T any](w io.Writer, damaged []T, err error, whole string) {
+	for _, d := range damaged {
+		fmt.Fprintln(w, d)
+	}
+	if err == nil && len(damaged) == 0 {
+		fmt.Fprintln(w, whole)
 	}
 }

@@ -73,13 +73,14 @@ func (c composed) Address(ctx context.Context) (string, error) {
 }
 
 // newContainers returns what the case's fixture describes, and the name of what requests go
-// to; "" when it names nothing of the kind.
-func (r *runner) newContainers() (all containers, service string) {
+// to; "" when it names nothing of the kind. Their telemetry comes to the gate, an address of
+// this machine.
+func (r *runner) newContainers(gate string) (all containers, service string) {
 	f, attributes := r.c.Fixture, runid.Attribute+"="+r.scope.RunID
 	if f.Kind == cases.K3D {
 		c := f.Cluster
 		return &k3d.Application{
-			Host: r.cluster, Gate: r.openGate, Dir: r.c.Dir(), Manifests: c.K8sDir, Service: c.AppService,
+			Host: r.cluster, Gate: gate, Dir: r.c.Dir(), Manifests: c.K8sDir, Service: c.AppService,
 			DockerFile: c.AppDockerFile, Context: c.AppDockerContext, Tag: c.AppDockerTag, Images: c.ImportImages, Attributes: attributes,
 		}, c.AppService
 	}
@@ -113,10 +114,11 @@ func (r *runner) bringUp(ctx context.Context) (service string, err error) {
 	if r.At.TLS != nil {
 		return "", errors.New("containers have no certificate of the lab's, which is closed; run the case against an open lab")
 	}
-	if _, err := r.openGate(ctx); err != nil {
+	gate, err := r.openGate(ctx)
+	if err != nil {
 		return "", err
 	}
-	r.containers, service = r.newContainers()
+	r.containers, service = r.newContainers(gate)
 	ctx, cancel := context.WithTimeout(ctx, startContainers)
 	defer cancel()
 	return service, r.containers.Up(ctx)

@@ -26,8 +26,8 @@ const rolloutWithin = 5 * time.Minute
 // Application is an application in the cluster of a [Host].
 type Application struct {
 	Host *Host
-	// Gate opens the way of telemetry to the lab, and returns its address on this machine.
-	Gate func(context.Context) (address string, err error)
+	// Gate is the address of this machine at which the lab takes the telemetry of containers.
+	Gate string
 	// Dir is the folder that the other paths are relative to.
 	Dir string
 	// Manifests is the folder with the application's manifests.
@@ -104,11 +104,7 @@ func (a *Application) enter(ctx context.Context) (err error) {
 
 // toLab returns the objects that lead from the namespaces to the lab.
 func (a *Application) toLab(ctx context.Context, namespaces []string) ([]object, error) {
-	gate, err := a.Gate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	address, err := outside(ctx, a.in, gate)
+	address, err := outside(ctx, a.in, a.Gate)
 	if err != nil {
 		return nil, err
 	}

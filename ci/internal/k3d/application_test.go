@@ -85,7 +85,7 @@ func host(f *fakeCluster) (h *Host, made, deleted *int) {
 
 func shop(h *Host) *Application {
 	return &Application{
-		Host: h, Gate: func(context.Context) (string, error) { return "192.0.2.9", nil },
+		Host: h, Gate: "192.0.2.9",
 		Dir: "testdata", Manifests: "k8s", Service: "shop", DockerFile: "Dockerfile", Context: "..", Tag: "shop:test",
 		Images: []string{"grafana/otel-lgtm:latest"}, Attributes: "lab.run.id=1",
 	}
